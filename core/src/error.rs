@@ -1,0 +1,147 @@
+//! The one error that a call on a loaded model can return.
+
+/// Which slice of a call had the wrong length.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum Operand {
+    /// The sample, feature or activation slice that is read.
+    Input,
+    /// The slice that receives the result.
+    Output,
+    /// The caller's scratch memory.
+    Workspace,
+    /// The weights.
+    Weights,
+    /// The per-channel output parameters.
+    Channels,
+}
+
+/// A slice handed to a call is too short, too long or misaligned.
+///
+/// The call has written nothing when it returns this.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct ShapeError {
+    /// The slice that does not fit.
+    pub operand: Operand,
+    /// The length that is needed: elements, or bytes for a workspace.
+    pub needed: usize,
+    /// The length that was given, in the same unit.
+    pub given: usize,
+}
+
+impl ShapeError {
+    /// `Ok` when `given` is exactly `needed`.
+    #[inline]
+    pub(crate) const fn exact(operand: Operand, needed: usize, given: usize) -> Result<(), Self> {
+        if needed == given {
+            Ok(())
+        } else {
+            Err(Self { operand, needed, given })
+        }
+    }
+
+    /// `Ok` when `given` is at least `needed`.
+    #[inline]
+    pub(crate) const fn at_least(
+        operand: Operand,
+        needed: usize,
+        given: usize,
+    ) -> Result<(), Self> {
+        if needed <= given {
+            Ok(())
+        } else {
+            Err(Self { operand, needed, given })
+        }
+    }
+}
+
+impl core::fmt::Display for ShapeError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let name = match self.operand {
+            Operand::Input => "input",
+            Operand::Output => "output",
+            Operand::Workspace => "workspace",
+            Operand::Weights => "weights",
+            Operand::Channels => "channel parameters",
+        };
+        write!(f, "{name}: length {} needed, {} given", self.needed, self.given)
+    }
+}
+
+impl core::error::Error for ShapeError {}
+
+/// Why parameters are no valid model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum Defect {
+    /// A dimension is zero, too large, or two tensors disagree about it.
+    Shape,
+    /// The kind of part is unknown.
+    Kind {
+        /// The tag found.
+        found: u16,
+    },
+    /// The name is empty, not printable ASCII or not unique.
+    Name,
+    /// A tensor is missing, of another type or format, or there is one too many.
+    Tensor {
+        /// Its index within the part.
+        index: u16,
+    },
+    /// A scale or an offset is outside its range.
+    Scale {
+        /// Feature, row or layer, whichever the part has.
+        index: u32,
+    },
+    /// A stored quantity is not the one that the parameters give (a squared norm, an offset).
+    Derived {
+        /// Row of the first mismatch.
+        index: u32,
+    },
+    /// A layer's tag, type or clamp is unknown or does not follow from the layer before.
+    Layer {
+        /// Index of the layer.
+        layer: u16,
+    },
+    /// There is an input for which this row's accumulator leaves 32 bits.
+    AccumulatorOverflow {
+        /// Index of the layer.
+        layer: u16,
+        /// Index of the row.
+        row: u32,
+    },
+    /// More layers than [`net::MAX_LAYERS`](crate::net::MAX_LAYERS).
+    TooManyLayers {
+        /// Layers found.
+        found: u32,
+    },
+}
+
+impl core::fmt::Display for Defect {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Shape => write!(f, "dimensions are empty, too large or inconsistent"),
+            Self::Kind { found } => write!(f, "kind {found} is unknown to this version"),
+            Self::Name => write!(f, "the name is empty, not printable ASCII, or used twice"),
+            Self::Tensor { index } => {
+                write!(f, "tensor {index} is missing, superfluous or of another type")
+            }
+            Self::Scale { index } => write!(f, "scale {index} is out of range"),
+            Self::Derived { index } => {
+                write!(f, "derived value {index} does not follow from the parameters")
+            }
+            Self::Layer { layer } => {
+                write!(f, "layer {layer} has an unknown tag or does not fit the layer before it")
+            }
+            Self::AccumulatorOverflow { layer, row } => {
+                write!(f, "layer {layer}, row {row}: some input overflows the 32-bit accumulator")
+            }
+            Self::TooManyLayers { found } => write!(f, "{found} layers are too many"),
+        }
+    }
+}
+
+impl core::error::Error for Defect {}

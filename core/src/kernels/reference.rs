@@ -1,0 +1,89 @@
+//! The definition of every kernel: textbook loops, one weight at a time.
+//!
+//! These functions say what the kernels compute and are what every fast implementation is tested
+//! against, on the host and on the emulated cores. They are slow; call [`super::dense`] and its
+//! neighbours instead. They take slices of the right lengths for granted: what is too short is
+//! taken as zero, what is too long is left alone.
+
+use super::{Activation, Channel, Conv3x3, Matrix, Nearest, OutputStage, Padding};
+
+/// `y_r = stage(bias_r + sum_c w_rc · x_c)`, the sum modulo 2^32.
+pub fn dense<I: Activation, O: Activation>(
+    weights: &Matrix<'_>,
+    channels: &[Channel],
+    stage: &OutputStage<O>,
+    input: &[I],
+    output: &mut [O],
+) {
+    for (row, (y, channel)) in output.iter_mut().zip(channels).enumerate() {
+        let mut sum = channel.bias;
+        for (col, x) in input.iter().enumerate() {
+            sum = sum.wrapping_add(i32::from(weights.get(row, col)).wrapping_mul((*x).into()));
+        }
+        *y = stage.apply(sum, channel);
+    }
+}
+
+/// The 3x3 convolution of an image in height-width-channel order; `input_zero_point` lies outside.
+pub fn conv3x3(
+    geometry: &Conv3x3,
+    weights: &Matrix<'_>,
+    channels: &[Channel],
+    stage: &OutputStage<i8>,
+    input_zero_point: i8,
+    input: &[i8],
+    output: &mut [i8],
+) {
+    let [height, width, depth] = geometry.input_shape();
+    let [out_height, out_width] = geometry.output_size();
+    let pad = |side: usize, out: usize| match geometry.padding() {
+        Padding::Valid => 0,
+        Padding::Same => ((out - 1) * geometry.stride() + 3).saturating_sub(side) / 2,
+    };
+    let (pad_top, pad_left) = (pad(height, out_height), pad(width, out_width));
+    let value = |y: usize, x: usize, c: usize| {
+        // Before the image the subtraction wraps to a huge number: outside as well.
+        let (y, x) = (y.wrapping_sub(pad_top), x.wrapping_sub(pad_left));
+        let inside = y < height && x < width;
+        let element = if inside { input.get((y * width + x) * depth + c) } else { None };
+        i32::from(element.copied().unwrap_or(input_zero_point))
+    };
+    for (position, cell) in output.chunks_exact_mut(weights.rows()).enumerate() {
+        let top = position / out_width * geometry.stride();
+        let left = position % out_width * geometry.stride();
+        for (row, (y, channel)) in cell.iter_mut().zip(channels).enumerate() {
+            let mut sum = channel.bias;
+            for col in 0..geometry.window_len() {
+                let (tap, c) = (col / depth, col % depth);
+                let product = value(top + tap / 3, left + tap % 3, c) * i32::from(weights.get(row, col));
+                sum = sum.wrapping_add(product);
+            }
+            *y = stage.apply(sum, channel);
+        }
+    }
+}
+
+/// `sum a_i · b_i`.
+#[must_use]
+pub fn dot(a: &[i16], b: &[i16]) -> i64 {
+    a.iter().zip(b).map(|(a, b)| i64::from(*a) * i64::from(*b)).sum()
+}
+
+/// `sum (a_i - b_i)^2`.
+#[must_use]
+pub fn squared_distance(a: &[i16], b: &[i16]) -> u64 {
+    a.iter().zip(b).map(|(a, b)| u64::from(i32::from(*a).abs_diff(i32::from(*b))).pow(2)).sum()
+}
+
+/// The row of `centroids` with the smallest squared distance from `x`; the first of equals.
+#[must_use]
+pub fn nearest_l2(centroids: &[i16], x: &[i16]) -> Nearest {
+    let mut best = Nearest { index: 0, distance_sq: u64::MAX };
+    for (index, centroid) in (0..).zip(centroids.chunks_exact(x.len().max(1))) {
+        let distance_sq = squared_distance(centroid, x);
+        if distance_sq < best.distance_sq {
+            best = Nearest { index, distance_sq };
+        }
+    }
+    best
+}

@@ -1,0 +1,217 @@
+//! The container's fixed records, byte for byte as FORMAT.md has them.
+
+use crate::kernels::Channel;
+use crate::scaler::ScalerFeature;
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+/// First four bytes of every container.
+pub(crate) const MAGIC: [u8; 4] = *b"ADM\x1a";
+
+/// The only format version so far.
+pub(crate) const VERSION: u16 = 1;
+
+/// A container starts at a multiple of this in memory.
+pub(crate) const BASE_ALIGN: usize = 8;
+
+/// A tensor starts at a multiple of this in the file.
+pub(crate) const TENSOR_ALIGN: usize = 16;
+
+/// Most parts of a container, the scaler included.
+pub(crate) const MAX_PARTS: u16 = 64;
+
+/// Byte length of a part's name, padded with zeros.
+pub(crate) const NAME_BYTES: usize = 16;
+
+/// `code_layer` of a network without a code.
+pub(crate) const NO_CODE: u32 = u32::MAX;
+
+#[derive(Debug, Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub(crate) struct Header {
+    pub(crate) magic: [u8; 4],
+    pub(crate) version: u16,
+    pub(crate) parts: u16,
+    pub(crate) length: u32,
+    pub(crate) crc: u32,
+    pub(crate) tensors: u16,
+    pub(crate) reserved: u16,
+    pub(crate) text_offset: u32,
+    pub(crate) text_length: u32,
+    pub(crate) reserved_2: u32,
+}
+
+#[derive(Debug, Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub(crate) struct PartEntry {
+    pub(crate) name: [u8; NAME_BYTES],
+    pub(crate) kind: u16,
+    pub(crate) task: u16,
+    pub(crate) first_tensor: u16,
+    pub(crate) tensors: u16,
+    /// Shape and parameters; their meaning depends on the kind.
+    pub(crate) params: [u32; 4],
+    pub(crate) workspace_bytes: u32,
+    pub(crate) reserved: u32,
+}
+
+#[derive(Debug, Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub(crate) struct TensorEntry {
+    pub(crate) element: u8,
+    pub(crate) order: u8,
+    pub(crate) frac_bits: u8,
+    pub(crate) reserved: u8,
+    pub(crate) rows: u32,
+    pub(crate) cols: u32,
+    pub(crate) offset: u32,
+    pub(crate) length: u32,
+}
+
+#[derive(Debug, Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub(crate) struct LayerRecord {
+    pub(crate) activation: u8,
+    pub(crate) input: u8,
+    pub(crate) output: u8,
+    pub(crate) reserved: u8,
+    pub(crate) zero_point: i16,
+    pub(crate) min: i16,
+    pub(crate) max: i16,
+    pub(crate) reserved_2: u16,
+    /// Real value of one unit of the output, for reports only.
+    pub(crate) output_scale: f32,
+}
+
+/// What kind of model a part is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[repr(u16)]
+#[non_exhaustive]
+pub enum Kind {
+    /// Counts to features and back.
+    Scaler = 1,
+    /// k-means.
+    KMeans = 2,
+    /// Principal components.
+    Pca = 3,
+    /// A dense network.
+    Network = 4,
+}
+
+impl Kind {
+    pub(crate) const fn from_tag(tag: u16) -> Option<Self> {
+        match tag {
+            1 => Some(Self::Scaler),
+            2 => Some(Self::KMeans),
+            3 => Some(Self::Pca),
+            4 => Some(Self::Network),
+            _ => None,
+        }
+    }
+}
+
+impl core::fmt::Display for Kind {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::Scaler => "scaler",
+            Self::KMeans => "k-means",
+            Self::Pca => "PCA",
+            Self::Network => "network",
+        })
+    }
+}
+
+/// What a network was trained for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[repr(u16)]
+#[non_exhaustive]
+pub enum Task {
+    /// To give its input back through a code.
+    Autoencoder = 1,
+    /// To give the clean sample for a noisy one.
+    Denoiser = 2,
+}
+
+impl Task {
+    pub(crate) const fn from_tag(tag: u16) -> Option<Self> {
+        match tag {
+            1 => Some(Self::Autoencoder),
+            2 => Some(Self::Denoiser),
+            _ => None,
+        }
+    }
+}
+
+impl core::fmt::Display for Task {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::Autoencoder => "an autoencoder",
+            Self::Denoiser => "a denoiser",
+        })
+    }
+}
+
+/// Element type of a stored tensor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+#[non_exhaustive]
+pub enum TensorElement {
+    /// 8-bit weights.
+    I8 = 1,
+    /// 16-bit fixed-point numbers.
+    I16 = 2,
+    /// 64-bit fixed-point numbers.
+    I64 = 3,
+    /// Records of a scaler.
+    ScalerFeature = 4,
+    /// Records of a layer.
+    Layer = 5,
+    /// Output parameters of a layer, one record a row.
+    Channel = 6,
+}
+
+impl TensorElement {
+    pub(crate) const fn from_tag(tag: u8) -> Option<Self> {
+        match tag {
+            1 => Some(Self::I8),
+            2 => Some(Self::I16),
+            3 => Some(Self::I64),
+            4 => Some(Self::ScalerFeature),
+            5 => Some(Self::Layer),
+            6 => Some(Self::Channel),
+            _ => None,
+        }
+    }
+
+    /// Bytes of one element.
+    #[must_use]
+    pub const fn bytes(self) -> usize {
+        match self {
+            Self::I8 => 1,
+            Self::I16 => 2,
+            Self::I64 => 8,
+            Self::ScalerFeature => size_of::<ScalerFeature>(),
+            Self::Layer => size_of::<LayerRecord>(),
+            Self::Channel => size_of::<Channel>(),
+        }
+    }
+}
+
+// FORMAT.md and every file ever written depend on these sizes.
+const _: () = assert!(size_of::<Header>() == 32);
+const _: () = assert!(size_of::<PartEntry>() == 48);
+const _: () = assert!(size_of::<TensorEntry>() == 20);
+const _: () = assert!(size_of::<LayerRecord>() == 16);
+const _: () = assert!(size_of::<ScalerFeature>() == 32);
+const _: () = assert!(size_of::<Channel>() == 12);
+
+/// The container's checksum over everything but the checksum itself.
+pub(crate) fn checksum(bytes: &[u8]) -> u32 {
+    const CRC: crc::Crc<u32> = crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC);
+    let field = core::mem::offset_of!(Header, crc);
+    let mut digest = CRC.digest();
+    digest.update(bytes.get(..field).unwrap_or(&[]));
+    digest.update(bytes.get(field + 4..).unwrap_or(&[]));
+    digest.finalize()
+}

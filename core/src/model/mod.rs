@@ -1,0 +1,614 @@
+//! The container: one file that holds a scaler and named models, read in place.
+//!
+//! [`Model::load`] takes any bytes and returns a typed error or a model. It checks lengths,
+//! checksum, version, alignment, shapes, scales, and proves for every row of every layer that no
+//! input can overflow its accumulator. Nothing is copied and nothing is allocated; what comes
+//! after a successful load cannot fail but for a slice of the wrong length or a name that is not
+//! there. The bytes are specified in `FORMAT.md` beside this file.
+//!
+//! ```no_run
+//! use autodidact::model::Model;
+//!
+//! // On a device: static MODEL: &[u8] = autodidact::include_model!("digits.adm");
+//! # let bytes: &[u8] = &[];
+//! let model = Model::load(bytes)?;
+//! let denoiser = model.denoiser("denoiser")?;
+//! let mut workspace = [0u8; 2048]; // denoiser.network().workspace_bytes()
+//! # let (noisy, mut clean) = ([0i16; 64], [0i16; 64]);
+//! denoiser.denoise(&mut workspace, &noisy, &mut clean)?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod error;
+mod layout;
+mod writer;
+
+pub use error::{LoadError, PartError};
+pub use layout::{Kind, Task, TensorElement};
+pub use writer::{LayerSpec, ModelSpec, NetworkSpec, PartBody, PartSpec, WriteError};
+
+use crate::kernels::{Channel, Matrix, Order};
+use crate::kmeans::KMeans;
+use crate::net::{Activation, Autoencoder, Denoiser, Element, Layer, Network};
+use crate::pca::Pca;
+use crate::scaler::{Scaler, ScalerFeature};
+use crate::Defect;
+use layout::{
+    BASE_ALIGN, Header, LayerRecord, MAGIC, MAX_PARTS, NAME_BYTES, NO_CODE, PartEntry, TENSOR_ALIGN,
+    TensorEntry, VERSION, checksum,
+};
+use zerocopy::{FromBytes, Immutable, KnownLayout};
+
+/// Bytes aligned for [`Model::load`], for [`include_model!`](crate::include_model).
+#[doc(hidden)]
+#[repr(C, align(16))]
+pub struct Aligned<T: ?Sized>(pub T);
+
+/// Includes a container file as a `&'static [u8]` that is aligned for
+/// [`Model::load`](crate::model::Model::load).
+#[macro_export]
+macro_rules! include_model {
+    ($path:expr) => {{
+        static MODEL: &$crate::model::Aligned<[u8]> =
+            &$crate::model::Aligned(*include_bytes!($path));
+        &MODEL.0
+    }};
+}
+
+/// A checked container.
+#[derive(Debug, Clone, Copy)]
+pub struct Model<'a> {
+    bytes: &'a [u8],
+    parts: &'a [PartEntry],
+    tensors: &'a [TensorEntry],
+    text: &'a str,
+    scaler: Scaler<'a>,
+}
+
+/// One part of a container, whatever its kind.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Body<'a> {
+    /// k-means.
+    KMeans(KMeans<'a>),
+    /// Principal components.
+    Pca(Pca<'a>),
+    /// A dense network and what it was trained for.
+    Network(Network<'a>, Task),
+}
+
+/// Name, kind and contents of a part.
+#[derive(Debug, Clone)]
+pub struct Part<'a> {
+    /// Name, printable ASCII.
+    pub name: &'a str,
+    /// Contents.
+    pub body: Body<'a>,
+}
+
+/// Place and format of a stored tensor, for reports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TensorInfo {
+    /// Element type.
+    pub element: TensorElement,
+    /// Order of a weight matrix; row-major for everything else.
+    pub order: Order,
+    /// Fractional bits of a fixed-point element.
+    pub frac_bits: u8,
+    /// Rows and columns.
+    pub shape: [u32; 2],
+    /// First byte in the file.
+    pub offset: u32,
+    /// Bytes.
+    pub length: u32,
+}
+
+/// The directory and the bytes behind it, while they are being read.
+#[derive(Clone, Copy)]
+struct Tensors<'a> {
+    bytes: &'a [u8],
+    /// Those of one part.
+    entries: &'a [TensorEntry],
+}
+
+impl<'a> Tensors<'a> {
+    /// Tensor `index` as elements of type `T`, of exactly `rows · cols`.
+    fn get<T: FromBytes + Immutable + KnownLayout>(
+        &self,
+        index: u16,
+        element: TensorElement,
+        frac_bits: u8,
+        [rows, cols]: [u32; 2],
+    ) -> Result<&'a [T], Defect> {
+        let defect = Defect::Tensor { index };
+        let entry = self.entries.get(usize::from(index)).ok_or(defect)?;
+        if entry.element != element as u8 || entry.frac_bits != frac_bits || entry.order != 0 {
+            return Err(defect);
+        }
+        if entry.rows != rows || entry.cols != cols {
+            return Err(Defect::Shape);
+        }
+        <[T]>::ref_from_bytes(tensor_bytes(self.bytes, entry)).map_err(|_| defect)
+    }
+
+    /// Tensor `index` as a weight matrix.
+    fn matrix(&self, index: u16) -> Result<Matrix<'a>, Defect> {
+        let defect = Defect::Tensor { index };
+        let entry = self.entries.get(usize::from(index)).ok_or(defect)?;
+        if entry.element != TensorElement::I8 as u8 || entry.frac_bits != 0 {
+            return Err(defect);
+        }
+        let order = Order::from_tag(entry.order).ok_or(defect)?;
+        let data = <[i8]>::ref_from_bytes(tensor_bytes(self.bytes, entry)).map_err(|_| defect)?;
+        let [rows, cols] = [entry.rows, entry.cols].map(|n| usize::try_from(n).unwrap_or(0));
+        Matrix::new(data, rows, cols, order).map_err(|_| defect)
+    }
+
+    /// Exactly `count` tensors, no more.
+    fn expect(&self, count: usize) -> Result<(), Defect> {
+        if self.entries.len() == count {
+            Ok(())
+        } else {
+            let index = self.entries.len().min(count);
+            Err(Defect::Tensor { index: u16::try_from(index).unwrap_or(u16::MAX) })
+        }
+    }
+}
+
+/// The bytes of a tensor; empty when the entry points outside, which `load` excludes.
+fn tensor_bytes<'a>(bytes: &'a [u8], entry: &TensorEntry) -> &'a [u8] {
+    let start = usize::try_from(entry.offset).unwrap_or(usize::MAX);
+    let length = usize::try_from(entry.length).unwrap_or(usize::MAX);
+    start.checked_add(length).and_then(|end| bytes.get(start..end)).unwrap_or(&[])
+}
+
+/// Cuts `count` records off the front of `bytes`.
+fn directory<T: FromBytes + Immutable + KnownLayout>(
+    bytes: &[u8],
+    offset: usize,
+    count: u16,
+) -> Result<(&[T], usize), LoadError> {
+    let end = usize::from(count)
+        .checked_mul(size_of::<T>())
+        .and_then(|length| length.checked_add(offset))
+        .ok_or(LoadError::Header)?;
+    let slice = bytes
+        .get(offset..end)
+        .ok_or(LoadError::TooShort { needed: end, given: bytes.len() })?;
+    Ok((<[T]>::ref_from_bytes(slice).map_err(|_| LoadError::Header)?, end))
+}
+
+impl<'a> Model<'a> {
+    /// Checks a container and returns a view of it.
+    ///
+    /// Work: one pass over the bytes for the checksum and one over the weights for the proofs.
+    ///
+    /// # Errors
+    /// [`LoadError`] says which check failed; there is no input for which this panics or reads
+    /// outside of `bytes`.
+    pub fn load(bytes: &'a [u8]) -> Result<Self, LoadError> {
+        let (model, after_directory) = Self::read_directory(bytes)?;
+        model.check_tensors(after_directory)?;
+        model.check_parts()?;
+        Ok(model)
+    }
+
+    /// Header, checksum, directory and text; the scaler is read, but not yet checked.
+    fn read_directory(bytes: &'a [u8]) -> Result<(Self, usize), LoadError> {
+        if bytes.as_ptr().addr() % BASE_ALIGN != 0 {
+            return Err(LoadError::Misaligned { needed: BASE_ALIGN });
+        }
+        let short = LoadError::TooShort { needed: size_of::<Header>(), given: bytes.len() };
+        let (header, _) = Header::ref_from_prefix(bytes).map_err(|_| short)?;
+        if header.magic != MAGIC {
+            return Err(LoadError::Magic);
+        }
+        if header.version != VERSION {
+            return Err(LoadError::Version { found: header.version, supported: VERSION });
+        }
+        if usize::try_from(header.length).ok() != Some(bytes.len()) {
+            return Err(LoadError::Length { declared: header.length, given: bytes.len() });
+        }
+        let computed = checksum(bytes);
+        if computed != header.crc {
+            return Err(LoadError::Checksum { stored: header.crc, computed });
+        }
+        if header.reserved != 0 || header.reserved_2 != 0 || header.parts > MAX_PARTS {
+            return Err(LoadError::Header);
+        }
+        let (parts, end) = directory::<PartEntry>(bytes, size_of::<Header>(), header.parts)?;
+        let (tensors, end) = directory::<TensorEntry>(bytes, end, header.tensors)?;
+        let text = TensorEntry {
+            element: 0,
+            order: 0,
+            frac_bits: 0,
+            reserved: 0,
+            rows: 0,
+            cols: 0,
+            offset: header.text_offset,
+            length: header.text_length,
+        };
+        let text_bytes = tensor_bytes(bytes, &text);
+        if usize::try_from(header.text_length).ok() != Some(text_bytes.len()) {
+            return Err(LoadError::Header);
+        }
+        let text = core::str::from_utf8(text_bytes).map_err(|_| LoadError::Header)?;
+        let first = parts.first().ok_or(LoadError::Scaler)?;
+        if first.kind != Kind::Scaler as u16 {
+            return Err(LoadError::Scaler);
+        }
+        let scaler = Self::scaler_of(bytes, first, tensors)
+            .map_err(|defect| LoadError::Part { part: 0, defect })?;
+        Ok((Self { bytes, parts, tensors, text, scaler }, end))
+    }
+
+    fn scaler_of(
+        bytes: &'a [u8],
+        entry: &PartEntry,
+        tensors: &'a [TensorEntry],
+    ) -> Result<Scaler<'a>, Defect> {
+        let entries = tensors.get(..1).unwrap_or(&[]);
+        let [width, min, max, zero] = entry.params;
+        if entry.tensors != 1 || zero != 0 || entry.task != 0 {
+            return Err(Defect::Shape);
+        }
+        let features: &[ScalerFeature] =
+            Tensors { bytes, entries }.get(0, TensorElement::ScalerFeature, 0, [width, 1])?;
+        let range = |value: u32| i16::try_from(value.cast_signed()).map_err(|_| Defect::Shape);
+        Scaler::new(features, range(min)?, range(max)?)
+    }
+
+    /// Tensors lie behind the directory, one after the other, aligned and within the file; the
+    /// text lies behind them.
+    fn check_tensors(&self, after_directory: usize) -> Result<(), LoadError> {
+        let mut end = after_directory;
+        for (tensor, entry) in (0u16..).zip(self.tensors) {
+            let error = LoadError::Tensor { tensor };
+            let info = TensorInfo::of(entry).ok_or(error)?;
+            let [rows, cols] = info.shape.map(|n| usize::try_from(n).unwrap_or(usize::MAX));
+            let needed = info
+                .order
+                .stored_bytes(rows, cols)
+                .and_then(|n| n.checked_mul(info.element.bytes()))
+                .ok_or(error)?;
+            let offset = usize::try_from(entry.offset).map_err(|_| error)?;
+            let bytes = tensor_bytes(self.bytes, entry);
+            if offset < end
+                || offset % TENSOR_ALIGN != 0
+                || bytes.is_empty()
+                || bytes.len() != needed
+                || usize::try_from(entry.length).ok() != Some(needed)
+                || entry.reserved != 0
+                || (info.order != Order::RowMajor && info.element != TensorElement::I8)
+            {
+                return Err(error);
+            }
+            end = offset.saturating_add(needed);
+        }
+        Ok(())
+    }
+
+    /// Every part owns the next tensors of the directory and is a valid model.
+    fn check_parts(&self) -> Result<(), LoadError> {
+        let mut next = 0u16;
+        for (part, entry) in (0u16..).zip(self.parts) {
+            let fail = |defect| LoadError::Part { part, defect };
+            if entry.first_tensor != next || entry.reserved != 0 {
+                return Err(fail(Defect::Tensor { index: 0 }));
+            }
+            next = next.checked_add(entry.tensors).ok_or(fail(Defect::Shape))?;
+            if usize::from(next) > self.tensors.len() {
+                return Err(fail(Defect::Tensor { index: entry.tensors }));
+            }
+            let name = name_of(entry).ok_or(fail(Defect::Name))?;
+            let earlier = self.parts.get(..usize::from(part)).unwrap_or(&[]);
+            if earlier.iter().any(|other| name_of(other) == Some(name)) {
+                return Err(fail(Defect::Name));
+            }
+            if part == 0 {
+                if entry.workspace_bytes != 0 {
+                    return Err(fail(Defect::Shape));
+                }
+                continue;
+            }
+            if entry.kind == Kind::Scaler as u16 {
+                return Err(LoadError::Scaler);
+            }
+            let body = self.body(entry, true).map_err(fail)?;
+            let workspace = match &body {
+                Body::Network(network, _) => network.workspace_bytes(),
+                _ => 0,
+            };
+            let inputs = match &body {
+                Body::KMeans(kmeans) => kmeans.dimensions(),
+                Body::Pca(pca) => pca.dimensions(),
+                Body::Network(network, _) => network.inputs(),
+            };
+            if usize::try_from(entry.workspace_bytes).ok() != Some(workspace)
+                || inputs != self.scaler.len()
+            {
+                return Err(fail(Defect::Shape));
+            }
+        }
+        if usize::from(next) == self.tensors.len() {
+            Ok(())
+        } else {
+            Err(LoadError::Tensor { tensor: next })
+        }
+    }
+
+    /// A part's contents; with `prove`, derived values and ranges are checked as well.
+    fn body(&self, entry: &PartEntry, prove: bool) -> Result<Body<'a>, Defect> {
+        let first = usize::from(entry.first_tensor);
+        let entries = first
+            .checked_add(usize::from(entry.tensors))
+            .and_then(|end| self.tensors.get(first..end))
+            .unwrap_or(&[]);
+        let tensors = Tensors { bytes: self.bytes, entries };
+        let kind = Kind::from_tag(entry.kind).ok_or(Defect::Kind { found: entry.kind })?;
+        let is_network = kind == Kind::Network;
+        if !is_network && entry.task != 0 {
+            return Err(Defect::Shape);
+        }
+        match kind {
+            Kind::Scaler => Err(Defect::Kind { found: entry.kind }),
+            Kind::KMeans => {
+                tensors.expect(2)?;
+                let [k, d, zero, zero_2] = entry.params;
+                let centroids = tensors.get(0, TensorElement::I16, 12, [k, d])?;
+                let norms = tensors.get(1, TensorElement::I64, 24, [k, 1])?;
+                let d = usize::try_from(d).map_err(|_| Defect::Shape)?;
+                if zero != 0 || zero_2 != 0 {
+                    return Err(Defect::Shape);
+                }
+                let new = if prove { KMeans::new } else { KMeans::from_trusted };
+                new(centroids, norms, d).map(Body::KMeans)
+            }
+            Kind::Pca => {
+                tensors.expect(3)?;
+                let [k, d, zero, zero_2] = entry.params;
+                let mean = tensors.get(0, TensorElement::I16, 12, [1, d])?;
+                let components = tensors.get(1, TensorElement::I16, 15, [k, d])?;
+                let offsets = tensors.get(2, TensorElement::I64, 27, [k, 1])?;
+                if zero != 0 || zero_2 != 0 {
+                    return Err(Defect::Shape);
+                }
+                let new = if prove { Pca::new } else { Pca::from_trusted };
+                new(mean, components, offsets).map(Body::Pca)
+            }
+            Kind::Network => {
+                let [layers, code, zero, zero_2] = entry.params;
+                let task = Task::from_tag(entry.task).ok_or(Defect::Kind { found: entry.task })?;
+                if zero != 0 || zero_2 != 0 {
+                    return Err(Defect::Shape);
+                }
+                let code = match code {
+                    NO_CODE => None,
+                    code => Some(u16::try_from(code).map_err(|_| Defect::Shape)?),
+                };
+                let network = Self::network(&tensors, layers, code, prove)?;
+                let complete = match task {
+                    Task::Autoencoder => Autoencoder::new(network.clone()).is_some(),
+                    Task::Denoiser => Denoiser::new(network.clone()).is_some(),
+                };
+                if complete { Ok(Body::Network(network, task)) } else { Err(Defect::Shape) }
+            }
+        }
+    }
+
+    /// One tensor of layer records, then weights and channels of each layer.
+    fn network(
+        tensors: &Tensors<'a>,
+        layers: u32,
+        code: Option<u16>,
+        prove: bool,
+    ) -> Result<Network<'a>, Defect> {
+        let records: &[LayerRecord] = tensors.get(0, TensorElement::Layer, 0, [layers, 1])?;
+        tensors.expect(records.len().saturating_mul(2).saturating_add(1))?;
+        let mut defect = None;
+        let mut index = 0u16;
+        let stack = records.iter().map_while(|record| {
+            let layer = index;
+            index = index.saturating_add(1);
+            match Self::layer(tensors, record, layer) {
+                Ok(layer) => Some(layer),
+                Err(found) => {
+                    defect = Some(found);
+                    None
+                }
+            }
+        });
+        let new = if prove { Network::new(stack, code) } else { Network::from_trusted(stack, code) };
+        // A broken layer ends the stack early: its own defect says more than what follows from it.
+        match defect {
+            Some(defect) => Err(defect),
+            None => new,
+        }
+    }
+
+    fn layer(tensors: &Tensors<'a>, record: &LayerRecord, index: u16) -> Result<Layer<'a>, Defect> {
+        let defect = Defect::Layer { layer: index };
+        let element = |tag: u8| match tag {
+            0 => Ok(Element::I8),
+            1 => Ok(Element::I16),
+            _ => Err(defect),
+        };
+        let activation = match record.activation {
+            0 => Activation::Clamp,
+            1 => Activation::Sigmoid,
+            2 => Activation::Tanh,
+            _ => return Err(defect),
+        };
+        if record.reserved != 0
+            || record.reserved_2 != 0
+            || !(record.output_scale.is_finite() && record.output_scale > 0.0)
+        {
+            return Err(defect);
+        }
+        let first = index.checked_mul(2).and_then(|i| i.checked_add(1)).ok_or(defect)?;
+        let weights = tensors.matrix(first)?;
+        let rows = u32::try_from(weights.rows()).map_err(|_| Defect::Shape)?;
+        let channels: &[Channel] =
+            tensors.get(first.saturating_add(1), TensorElement::Channel, 0, [rows, 1])?;
+        Ok(Layer {
+            weights,
+            channels,
+            activation,
+            input: element(record.input)?,
+            output: element(record.output)?,
+            zero_point: record.zero_point,
+            min: record.min,
+            max: record.max,
+        })
+    }
+
+    /// Counts to features and back.
+    #[must_use]
+    pub const fn scaler(&self) -> &Scaler<'a> {
+        &self.scaler
+    }
+
+    /// Provenance: lines of `key: value`.
+    #[must_use]
+    pub const fn text(&self) -> &'a str {
+        self.text
+    }
+
+    /// The value of a line of [`text`](Self::text).
+    #[must_use]
+    pub fn text_value(&self, key: &str) -> Option<&'a str> {
+        self.text.lines().find_map(|line| {
+            let (name, value) = line.split_once(": ")?;
+            (name == key).then_some(value)
+        })
+    }
+
+    /// The container's bytes.
+    #[must_use]
+    pub const fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// The models, in directory order, without the scaler.
+    pub fn parts(&self) -> impl Iterator<Item = Part<'a>> + '_ {
+        self.parts.iter().skip(1).filter_map(|entry| {
+            Some(Part { name: name_of(entry)?, body: self.body(entry, false).ok()? })
+        })
+    }
+
+    /// Stored tensors of a part by name (the scaler's name is `scaler`), for reports.
+    pub fn tensors(&self, name: &str) -> impl Iterator<Item = TensorInfo> + 'a {
+        let entry = self.parts.iter().find(|entry| name_of(entry) == Some(name));
+        let range = entry.map_or(0..0, |entry| {
+            let first = usize::from(entry.first_tensor);
+            first..first.saturating_add(usize::from(entry.tensors))
+        });
+        self.tensors.get(range).unwrap_or(&[]).iter().filter_map(TensorInfo::of)
+    }
+
+    /// Real value of one output unit of each layer of a network, for reports.
+    pub fn layer_scales(&self, name: &str) -> impl Iterator<Item = f32> + 'a {
+        let entry = self
+            .parts
+            .iter()
+            .find(|entry| name_of(entry) == Some(name) && entry.kind == Kind::Network as u16)
+            .and_then(|entry| self.tensors.get(usize::from(entry.first_tensor)));
+        let bytes = entry.map_or(&[][..], |entry| tensor_bytes(self.bytes, entry));
+        <[LayerRecord]>::ref_from_bytes(bytes).unwrap_or(&[]).iter().map(|r| r.output_scale)
+    }
+
+    fn find(&self, name: &str, needed: Kind) -> Result<Body<'a>, PartError> {
+        let entry = self
+            .parts
+            .iter()
+            .find(|entry| name_of(entry) == Some(name))
+            .ok_or(PartError::NotFound)?;
+        let found = Kind::from_tag(entry.kind).ok_or(PartError::NotFound)?;
+        if found != needed {
+            return Err(PartError::Kind { needed, found });
+        }
+        // Checked by `load`: an error is impossible here.
+        self.body(entry, false).map_err(|_| PartError::NotFound)
+    }
+
+    /// The k-means model `name`.
+    ///
+    /// # Errors
+    /// [`PartError`] when there is no such part or it is of another kind.
+    pub fn kmeans(&self, name: &str) -> Result<KMeans<'a>, PartError> {
+        match self.find(name, Kind::KMeans)? {
+            Body::KMeans(kmeans) => Ok(kmeans),
+            _ => Err(PartError::NotFound),
+        }
+    }
+
+    /// The principal components `name`.
+    ///
+    /// # Errors
+    /// [`PartError`] when there is no such part or it is of another kind.
+    pub fn pca(&self, name: &str) -> Result<Pca<'a>, PartError> {
+        match self.find(name, Kind::Pca)? {
+            Body::Pca(pca) => Ok(pca),
+            _ => Err(PartError::NotFound),
+        }
+    }
+
+    /// The network `name`, whatever it was trained for.
+    ///
+    /// # Errors
+    /// [`PartError`] when there is no such part or it is of another kind.
+    pub fn network_part(&self, name: &str) -> Result<(Network<'a>, Task), PartError> {
+        match self.find(name, Kind::Network)? {
+            Body::Network(network, task) => Ok((network, task)),
+            _ => Err(PartError::NotFound),
+        }
+    }
+
+    /// The autoencoder `name`.
+    ///
+    /// # Errors
+    /// [`PartError`] when there is no such part, it is of another kind or for another task.
+    pub fn autoencoder(&self, name: &str) -> Result<Autoencoder<'a>, PartError> {
+        let (network, found) = self.network_part(name)?;
+        let needed = Task::Autoencoder;
+        if found != needed {
+            return Err(PartError::Task { needed, found });
+        }
+        Autoencoder::new(network).ok_or(PartError::NotFound)
+    }
+
+    /// The denoiser `name`.
+    ///
+    /// # Errors
+    /// [`PartError`] when there is no such part, it is of another kind or for another task.
+    pub fn denoiser(&self, name: &str) -> Result<Denoiser<'a>, PartError> {
+        let (network, found) = self.network_part(name)?;
+        let needed = Task::Denoiser;
+        if found != needed {
+            return Err(PartError::Task { needed, found });
+        }
+        Denoiser::new(network).ok_or(PartError::NotFound)
+    }
+}
+
+impl TensorInfo {
+    fn of(entry: &TensorEntry) -> Option<Self> {
+        Some(Self {
+            element: TensorElement::from_tag(entry.element)?,
+            order: Order::from_tag(entry.order)?,
+            frac_bits: entry.frac_bits,
+            shape: [entry.rows, entry.cols],
+            offset: entry.offset,
+            length: entry.length,
+        })
+    }
+}
+
+/// A part's name without its padding, or `None` when it is not valid.
+fn name_of(entry: &PartEntry) -> Option<&str> {
+    let len = entry.name.iter().position(|b| *b == 0).unwrap_or(NAME_BYTES);
+    let (name, padding) = entry.name.split_at_checked(len)?;
+    let printable = !name.is_empty() && name.iter().all(u8::is_ascii_graphic);
+    let padded = padding.iter().all(|b| *b == 0);
+    if printable && padded { core::str::from_utf8(name).ok() } else { None }
+}

@@ -1,0 +1,484 @@
+//! From parameters to a container's bytes, into memory of the caller.
+
+use super::layout::{
+    Header, LayerRecord, MAGIC, NAME_BYTES, NO_CODE, PartEntry, TENSOR_ALIGN, TensorEntry, VERSION,
+    checksum,
+};
+use super::{Kind, LoadError, Model, Task, TensorElement};
+use crate::kernels::{Channel, Order, pack};
+use crate::kmeans::squared_norm;
+use crate::net::{Activation, Element};
+use crate::pca::center_offset;
+use crate::scaler::ScalerFeature;
+use zerocopy::IntoBytes;
+
+/// What a container is to hold.
+#[derive(Debug, Clone, Copy)]
+pub struct ModelSpec<'a> {
+    /// The lines of the scaler.
+    pub scaler: &'a [ScalerFeature],
+    /// Smallest and largest count that the scaler gives back.
+    pub counts_range: (i16, i16),
+    /// The models, in directory order.
+    pub parts: &'a [PartSpec<'a>],
+    /// Provenance, lines of `key: value`.
+    pub text: &'a str,
+}
+
+/// A named model to write.
+#[derive(Debug, Clone, Copy)]
+pub struct PartSpec<'a> {
+    /// 1 to 16 printable ASCII characters.
+    pub name: &'a str,
+    /// Its parameters.
+    pub body: PartBody<'a>,
+}
+
+/// Parameters of a model to write.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub enum PartBody<'a> {
+    /// Centroids, `I4F12`, row-major.
+    KMeans {
+        /// `k · d` elements; d is the width of the scaler.
+        centroids: &'a [i16],
+    },
+    /// Mean and components.
+    Pca {
+        /// `I4F12`, d elements.
+        mean: &'a [i16],
+        /// `I1F15`, row-major, `k · d` elements.
+        components: &'a [i16],
+    },
+    /// A dense network.
+    Network(NetworkSpec<'a>),
+}
+
+/// A network to write.
+#[derive(Debug, Clone, Copy)]
+pub struct NetworkSpec<'a> {
+    /// What it was trained for.
+    pub task: Task,
+    /// Layers of the encoder, if it has a code.
+    pub code_layer: Option<u16>,
+    /// The layers, first to last.
+    pub layers: &'a [LayerSpec<'a>],
+}
+
+/// A layer to write.
+#[derive(Debug, Clone, Copy)]
+pub struct LayerSpec<'a> {
+    /// Row-major, outputs x inputs.
+    pub weights: &'a [i8],
+    /// Number of inputs.
+    pub inputs: usize,
+    /// One record an output.
+    pub channels: &'a [Channel],
+    /// The order to store the weights in.
+    pub order: Order,
+    /// Function applied to the sums.
+    pub activation: Activation,
+    /// Type of the inputs.
+    pub input: Element,
+    /// Type of the outputs.
+    pub output: Element,
+    /// Output value of real zero.
+    pub zero_point: i16,
+    /// Smallest output value.
+    pub min: i16,
+    /// Largest output value.
+    pub max: i16,
+    /// Real value of one unit of the output, for reports.
+    pub output_scale: f32,
+}
+
+/// Why a container was not written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum WriteError {
+    /// The output slice is not as long as [`ModelSpec::encoded_len`].
+    Length {
+        /// Bytes needed.
+        needed: usize,
+        /// Bytes given.
+        given: usize,
+    },
+    /// Lengths of a part do not fit, there are too many parts, or the file passes 4 GiB.
+    Shape,
+    /// A name is longer than 16 bytes.
+    Name,
+    /// What would be written does not load: a proof fails or a value is out of range.
+    Invalid(LoadError),
+}
+
+impl core::fmt::Display for WriteError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Length { needed, given } => write!(f, "{needed} bytes needed, {given} given"),
+            Self::Shape => write!(f, "dimensions of a part do not fit each other or the format"),
+            Self::Name => write!(f, "a part's name is longer than {NAME_BYTES} bytes"),
+            Self::Invalid(error) => write!(f, "the model is not valid: {error}"),
+        }
+    }
+}
+
+impl core::error::Error for WriteError {}
+
+/// What a tensor is filled with.
+enum Fill<'a> {
+    Bytes(&'a [u8]),
+    Norms { rows: &'a [i16] },
+    Offsets { mean: &'a [i16], components: &'a [i16] },
+    Records(&'a [LayerSpec<'a>]),
+    Weights { row_major: &'a [i8] },
+}
+
+/// A tensor to write.
+struct TensorSpec<'a> {
+    element: TensorElement,
+    order: Order,
+    frac_bits: u8,
+    rows: usize,
+    cols: usize,
+    fill: Fill<'a>,
+}
+
+impl<'a> TensorSpec<'a> {
+    fn new(
+        element: TensorElement,
+        frac_bits: u8,
+        [rows, cols]: [usize; 2],
+        fill: Fill<'a>,
+    ) -> Self {
+        Self { element, order: Order::RowMajor, frac_bits, rows, cols, fill }
+    }
+
+    fn bytes(&self) -> Option<usize> {
+        self.order.stored_bytes(self.rows, self.cols)?.checked_mul(self.element.bytes())
+    }
+
+    fn write(&self, out: &mut [u8]) -> Result<(), WriteError> {
+        match &self.fill {
+            Fill::Bytes(bytes) if bytes.len() == out.len() => out.copy_from_slice(bytes),
+            Fill::Bytes(_) => return Err(WriteError::Shape),
+            Fill::Norms { rows } => {
+                for (cell, row) in
+                    out.chunks_exact_mut(8).zip(rows.chunks_exact(self.cols_of(rows.len())))
+                {
+                    cell.copy_from_slice(&squared_norm(row).to_le_bytes());
+                }
+            }
+            Fill::Offsets { mean, components } => {
+                for (cell, row) in
+                    out.chunks_exact_mut(8).zip(components.chunks_exact(mean.len().max(1)))
+                {
+                    cell.copy_from_slice(&center_offset(row, mean).to_le_bytes());
+                }
+            }
+            Fill::Records(layers) => {
+                for (cell, layer) in
+                    out.chunks_exact_mut(size_of::<LayerRecord>()).zip(layers.iter())
+                {
+                    cell.copy_from_slice(layer.record().as_bytes());
+                }
+            }
+            Fill::Weights { row_major } => {
+                let packed = zerocopy::FromBytes::mut_from_bytes(out)
+                    .map_err(|_| WriteError::Shape)?;
+                pack(row_major, self.rows, self.cols, self.order, packed)
+                    .map_err(|_| WriteError::Shape)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Row length of the matrix whose norms this tensor holds.
+    fn cols_of(&self, elements: usize) -> usize {
+        elements.checked_div(self.rows).unwrap_or(1).max(1)
+    }
+}
+
+impl LayerSpec<'_> {
+    fn record(&self) -> LayerRecord {
+        let element = |e: Element| match e {
+            Element::I8 => 0,
+            Element::I16 => 1,
+        };
+        LayerRecord {
+            activation: match self.activation {
+                Activation::Clamp => 0,
+                Activation::Sigmoid => 1,
+                Activation::Tanh => 2,
+            },
+            input: element(self.input),
+            output: element(self.output),
+            reserved: 0,
+            zero_point: self.zero_point,
+            min: self.min,
+            max: self.max,
+            reserved_2: 0,
+            output_scale: self.output_scale,
+        }
+    }
+}
+
+type Visit<'v, 'a> = &'v mut dyn FnMut(TensorSpec<'a>) -> Result<(), WriteError>;
+
+impl<'a> PartBody<'a> {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::KMeans { .. } => Kind::KMeans,
+            Self::Pca { .. } => Kind::Pca,
+            Self::Network(_) => Kind::Network,
+        }
+    }
+
+    fn params(&self, width: usize) -> Result<[u32; 4], WriteError> {
+        let word = |n: usize| u32::try_from(n).map_err(|_| WriteError::Shape);
+        let rows = |len: usize| word(len.checked_div(width).unwrap_or(0));
+        Ok(match self {
+            Self::KMeans { centroids } => [rows(centroids.len())?, word(width)?, 0, 0],
+            Self::Pca { components, .. } => [rows(components.len())?, word(width)?, 0, 0],
+            Self::Network(net) => {
+                [word(net.layers.len())?, net.code_layer.map_or(NO_CODE, u32::from), 0, 0]
+            }
+        })
+    }
+
+    /// Calls `visit` for every tensor, in file order.
+    fn tensors(&self, width: usize, visit: Visit<'_, 'a>) -> Result<(), WriteError> {
+        match *self {
+            Self::KMeans { centroids } => {
+                let k = centroids.len().checked_div(width).unwrap_or(0);
+                let fill = Fill::Bytes(centroids.as_bytes());
+                visit(TensorSpec::new(TensorElement::I16, 12, [k, width], fill))?;
+                let fill = Fill::Norms { rows: centroids };
+                visit(TensorSpec::new(TensorElement::I64, 24, [k, 1], fill))
+            }
+            Self::Pca { mean, components } => {
+                let k = components.len().checked_div(width).unwrap_or(0);
+                let fill = Fill::Bytes(mean.as_bytes());
+                visit(TensorSpec::new(TensorElement::I16, 12, [1, width], fill))?;
+                let fill = Fill::Bytes(components.as_bytes());
+                visit(TensorSpec::new(TensorElement::I16, 15, [k, width], fill))?;
+                let fill = Fill::Offsets { mean, components };
+                visit(TensorSpec::new(TensorElement::I64, 27, [k, 1], fill))
+            }
+            Self::Network(net) => {
+                let fill = Fill::Records(net.layers);
+                visit(TensorSpec::new(TensorElement::Layer, 0, [net.layers.len(), 1], fill))?;
+                for layer in net.layers {
+                    let rows = layer.channels.len();
+                    visit(TensorSpec {
+                        element: TensorElement::I8,
+                        order: layer.order,
+                        frac_bits: 0,
+                        rows,
+                        cols: layer.inputs,
+                        fill: Fill::Weights { row_major: layer.weights },
+                    })?;
+                    let fill = Fill::Bytes(layer.channels.as_bytes());
+                    visit(TensorSpec::new(TensorElement::Channel, 0, [rows, 1], fill))?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn workspace_bytes(&self) -> usize {
+        match self {
+            Self::Network(net) => {
+                let widest = |rows: &[LayerSpec<'_>]| {
+                    rows.iter().map(|l| l.channels.len()).max().unwrap_or(0)
+                };
+                let inner = net.layers.split_last().map_or(0, |(_, inner)| widest(inner));
+                let inputs = net.layers.iter().map(|l| l.inputs).max().unwrap_or(0);
+                crate::net::workspace_bytes(inner, inputs)
+            }
+            _ => 0,
+        }
+    }
+}
+
+impl<'a> ModelSpec<'a> {
+    /// Calls `visit` for every tensor of the container, in file order.
+    fn tensors(&self, visit: Visit<'_, 'a>) -> Result<(), WriteError> {
+        let width = self.scaler.len();
+        let fill = Fill::Bytes(self.scaler.as_bytes());
+        visit(TensorSpec::new(TensorElement::ScalerFeature, 0, [width, 1], fill))?;
+        for part in self.parts {
+            part.body.tensors(width, visit)?;
+        }
+        Ok(())
+    }
+
+    fn count(&self, body: &PartBody<'a>) -> Result<usize, WriteError> {
+        let mut count = 0usize;
+        body.tensors(self.scaler.len(), &mut |_| {
+            count = count.saturating_add(1);
+            Ok(())
+        })?;
+        Ok(count)
+    }
+
+    /// Start of the first tensor, start of the text, end of the file.
+    fn layout(&self) -> Result<[usize; 3], WriteError> {
+        let mut tensors = 0usize;
+        self.tensors(&mut |_| {
+            tensors = tensors.saturating_add(1);
+            Ok(())
+        })?;
+        let entries = self.parts.len().saturating_add(1).saturating_mul(size_of::<PartEntry>());
+        let directory = tensors
+            .saturating_mul(size_of::<TensorEntry>())
+            .saturating_add(entries)
+            .saturating_add(size_of::<Header>());
+        let mut end = directory;
+        self.tensors(&mut |tensor| {
+            let bytes = tensor.bytes().ok_or(WriteError::Shape)?;
+            end = end
+                .checked_next_multiple_of(TENSOR_ALIGN)
+                .and_then(|start| start.checked_add(bytes))
+                .ok_or(WriteError::Shape)?;
+            Ok(())
+        })?;
+        let total = end.checked_add(self.text.len()).ok_or(WriteError::Shape)?;
+        if u32::try_from(total).is_err() || tensors > usize::from(u16::MAX) {
+            return Err(WriteError::Shape);
+        }
+        Ok([directory, end, total])
+    }
+
+    /// Bytes of the container.
+    ///
+    /// # Errors
+    /// [`WriteError::Shape`] when lengths do not fit each other or the format.
+    pub fn encoded_len(&self) -> Result<usize, WriteError> {
+        let [_, _, total] = self.layout()?;
+        Ok(total)
+    }
+
+    /// Writes the container into `out` (exactly [`encoded_len`](Self::encoded_len) bytes, eight-byte
+    /// aligned) and loads it once, so that nothing is written that does not load.
+    ///
+    /// # Errors
+    /// [`WriteError`]; `out` holds no valid container then.
+    pub fn encode_into<'o>(&self, out: &'o mut [u8]) -> Result<Model<'o>, WriteError> {
+        let [directory, text_offset, total] = self.layout()?;
+        if out.len() != total {
+            return Err(WriteError::Length { needed: total, given: out.len() });
+        }
+        out.fill(0);
+        self.write_parts(out)?;
+        self.write_tensors(out, directory)?;
+        put(out, text_offset, self.text.as_bytes())?;
+        let word = |n: usize| u32::try_from(n).map_err(|_| WriteError::Shape);
+        let half = |n: usize| u16::try_from(n).map_err(|_| WriteError::Shape);
+        let parts = self.parts.len().saturating_add(1);
+        let entries = parts.saturating_mul(size_of::<PartEntry>());
+        let tensors = directory.saturating_sub(entries.saturating_add(size_of::<Header>()))
+            / size_of::<TensorEntry>();
+        let mut header = Header {
+            magic: MAGIC,
+            version: VERSION,
+            parts: half(parts)?,
+            length: word(total)?,
+            crc: 0,
+            tensors: half(tensors)?,
+            reserved: 0,
+            text_offset: word(text_offset)?,
+            text_length: word(self.text.len())?,
+            reserved_2: 0,
+        };
+        put(out, 0, header.as_bytes())?;
+        header.crc = checksum(out);
+        put(out, 0, header.as_bytes())?;
+        Model::load(out).map_err(WriteError::Invalid)
+    }
+
+    fn write_parts(&self, out: &mut [u8]) -> Result<(), WriteError> {
+        let half = |n: usize| u16::try_from(n).map_err(|_| WriteError::Shape);
+        let word = |n: usize| u32::try_from(n).map_err(|_| WriteError::Shape);
+        let width = self.scaler.len();
+        let (min, max) = self.counts_range;
+        let mut entry = PartEntry {
+            name: name_bytes("scaler")?,
+            kind: Kind::Scaler as u16,
+            task: 0,
+            first_tensor: 0,
+            tensors: 1,
+            params: [
+                word(width)?,
+                i32::from(min).cast_unsigned(),
+                i32::from(max).cast_unsigned(),
+                0,
+            ],
+            workspace_bytes: 0,
+            reserved: 0,
+        };
+        let mut offset = size_of::<Header>();
+        put(out, offset, entry.as_bytes())?;
+        for part in self.parts {
+            offset = offset.saturating_add(size_of::<PartEntry>());
+            entry = PartEntry {
+                name: name_bytes(part.name)?,
+                kind: part.body.kind() as u16,
+                task: match &part.body {
+                    PartBody::Network(net) => net.task as u16,
+                    _ => 0,
+                },
+                first_tensor: entry.first_tensor.saturating_add(entry.tensors),
+                tensors: half(self.count(&part.body)?)?,
+                params: part.body.params(width)?,
+                workspace_bytes: word(part.body.workspace_bytes())?,
+                reserved: 0,
+            };
+            put(out, offset, entry.as_bytes())?;
+        }
+        Ok(())
+    }
+
+    fn write_tensors(&self, out: &mut [u8], directory: usize) -> Result<(), WriteError> {
+        let mut entry_offset = self
+            .parts
+            .len()
+            .saturating_add(1)
+            .saturating_mul(size_of::<PartEntry>())
+            .saturating_add(size_of::<Header>());
+        let mut end = directory;
+        let word = |n: usize| u32::try_from(n).map_err(|_| WriteError::Shape);
+        self.tensors(&mut |tensor| {
+            let length = tensor.bytes().ok_or(WriteError::Shape)?;
+            let start = end.checked_next_multiple_of(TENSOR_ALIGN).ok_or(WriteError::Shape)?;
+            end = start.saturating_add(length);
+            tensor.write(out.get_mut(start..end).ok_or(WriteError::Shape)?)?;
+            let entry = TensorEntry {
+                element: tensor.element as u8,
+                order: tensor.order as u8,
+                frac_bits: tensor.frac_bits,
+                reserved: 0,
+                rows: word(tensor.rows)?,
+                cols: word(tensor.cols)?,
+                offset: word(start)?,
+                length: word(length)?,
+            };
+            put(out, entry_offset, entry.as_bytes())?;
+            entry_offset = entry_offset.saturating_add(size_of::<TensorEntry>());
+            Ok(())
+        })
+    }
+}
+
+/// Copies `bytes` to `offset`.
+fn put(out: &mut [u8], offset: usize, bytes: &[u8]) -> Result<(), WriteError> {
+    let end = offset.checked_add(bytes.len()).ok_or(WriteError::Shape)?;
+    out.get_mut(offset..end).ok_or(WriteError::Shape)?.copy_from_slice(bytes);
+    Ok(())
+}
+
+fn name_bytes(name: &str) -> Result<[u8; NAME_BYTES], WriteError> {
+    let mut bytes = [0; NAME_BYTES];
+    bytes.get_mut(..name.len()).ok_or(WriteError::Name)?.copy_from_slice(name.as_bytes());
+    Ok(bytes)
+}

@@ -1,0 +1,19 @@
+//! The portable part of every image: what a device does with a model, without a word about which device.
+//!
+//! - [`Link`] is all that a machine has to offer: rows of sensor counts come in, result bytes go out,
+//!   and a counter tells what the work cost.
+//! - [`replay()`] runs every part of a model on every row; the emulator's tests and the demonstration use it.
+//! - [`Memory`] is what running a model needs, to the byte.
+//! - [`bench`] measures the kernels on workloads of published size.
+//!
+//! Nothing in this crate allocates, and nothing in it can panic.
+#![no_std]
+
+pub mod bench;
+mod buffers;
+mod link;
+mod replay;
+
+pub use buffers::{Buffers, Memory, Sizes};
+pub use link::{Counter, Link};
+pub use replay::{ReplayError, replay};

@@ -1,0 +1,115 @@
+//! Runs every part of a model on every row that comes in, and hands the results on.
+//!
+//! For each row, for each part in directory order, the results follow one another without gaps, little-endian:
+//!
+//! | part | results |
+//! |---|---|
+//! | k-means | index `u32`, squared distance `u64` (`U40F24`) |
+//! | PCA | k scores `i32` (`I20F12`), d reconstructed features `i16` (`I4F12`), residual `u64` (`U40F24`) |
+//! | network | outputs `i16` (`I4F12`) |
+//!
+//! At the end the log has a line `part <name> <kind> <rows> <instructions>` for the scaler and for each part:
+//! the instructions of the calls into the model alone, without the link.
+
+use autodidact::ShapeError;
+use autodidact::model::{Body, Model};
+use zerocopy::IntoBytes as _;
+
+use crate::{Buffers, Link};
+
+/// Parts whose cost is counted; those that follow are run all the same.
+const COUNTED_PARTS: usize = 8;
+
+/// Why a replay ended early.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, defmt::Format)]
+#[non_exhaustive]
+pub enum ReplayError<E> {
+    /// Samples could not be read or results not be written.
+    Link(E),
+    /// The model needs larger buffers than this image has.
+    Buffers(ShapeError),
+}
+
+impl<E> From<ShapeError> for ReplayError<E> {
+    fn from(error: ShapeError) -> Self {
+        Self::Buffers(error)
+    }
+}
+
+/// Runs `model` on all rows of `link` and returns how many there were.
+///
+/// # Errors
+///
+/// [`ReplayError::Link`] when the link fails, [`ReplayError::Buffers`] when the model does not fit the buffers.
+pub fn replay<L: Link>(
+    model: &Model<'_>,
+    link: &mut L,
+    buffers: Buffers<'_>,
+) -> Result<u32, ReplayError<L::Error>> {
+    let mut buffers = buffers.for_model(model)?;
+    let mut scaling = 0_u64;
+    let mut costs = [0_u64; COUNTED_PARTS];
+    let mut rows = 0_u32;
+    while link.read_row(buffers.counts).map_err(ReplayError::Link)? {
+        let begin = link.instructions();
+        model.scaler().scale_into(buffers.counts, buffers.features)?;
+        scaling = scaling.wrapping_add(link.instructions().wrapping_sub(begin));
+        for (index, part) in model.parts().enumerate() {
+            let cost = run_part(&part.body, link, &mut buffers)?;
+            if let Some(total) = costs.get_mut(index) {
+                *total = total.wrapping_add(cost);
+            }
+        }
+        rows = rows.wrapping_add(1);
+    }
+    defmt::println!("part scaler scaler {=u32} {=u64}", rows, scaling);
+    for (part, cost) in model.parts().zip(costs) {
+        let kind = match part.body {
+            Body::KMeans(_) => "kmeans",
+            Body::Pca(_) => "pca",
+            Body::Network(..) => "network",
+            _ => "unknown",
+        };
+        defmt::println!("part {=str} {=str} {=u32} {=u64}", part.name, kind, rows, cost);
+    }
+    Ok(rows)
+}
+
+/// Runs one part on the features, writes its results and returns the instructions it took.
+fn run_part<L: Link>(
+    body: &Body<'_>,
+    link: &mut L,
+    buffers: &mut Buffers<'_>,
+) -> Result<u64, ReplayError<L::Error>> {
+    let Buffers { features, output, scores, workspace, .. } = buffers;
+    let begin = link.instructions();
+    let cost = |link: &L| link.instructions().wrapping_sub(begin);
+    match body {
+        Body::KMeans(kmeans) => {
+            let nearest = kmeans.nearest(features)?;
+            let cost = cost(link);
+            link.write(&nearest.index.to_le_bytes()).map_err(ReplayError::Link)?;
+            link.write(&nearest.distance_sq.to_le_bytes()).map_err(ReplayError::Link)?;
+            Ok(cost)
+        }
+        Body::Pca(pca) => {
+            let scores = scores.get_mut(..pca.k()).unwrap_or_default();
+            pca.project_into(features, scores)?;
+            pca.reconstruct_into(scores, output)?;
+            let residual = pca.residual(features, scores)?;
+            let cost = cost(link);
+            link.write(scores.as_bytes()).map_err(ReplayError::Link)?;
+            link.write(output.as_bytes()).map_err(ReplayError::Link)?;
+            link.write(&residual.to_le_bytes()).map_err(ReplayError::Link)?;
+            Ok(cost)
+        }
+        Body::Network(network, _) => {
+            network.run(workspace, features, output)?;
+            let cost = cost(link);
+            link.write(output.as_bytes()).map_err(ReplayError::Link)?;
+            Ok(cost)
+        }
+        // A kind that this image is older than: it has no results.
+        _ => Ok(0),
+    }
+}

@@ -1,0 +1,68 @@
+//! Hands the linker the memory map of this machine: the part's own for the demonstration, a wide one for images
+//! that no part has to hold. For the demonstration it also measures the model that `AUTODIDACT_MODEL` names.
+
+use std::error::Error;
+#[cfg(feature = "demo")]
+use std::path::Path;
+use std::path::PathBuf;
+use std::{env, fs};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("cargo did not set OUT_DIR")?);
+    for (map, images) in [("memory.x", &["demo"][..]), ("memory-wide.x", &["replay", "bench"])] {
+        // The linker looks for `memory.x` in the folder that it is told for the image.
+        let folder = out.join(map);
+        fs::create_dir_all(&folder)?;
+        fs::copy(map, folder.join("memory.x"))?;
+        println!("cargo:rerun-if-changed={map}");
+        for image in images {
+            println!("cargo:rustc-link-arg-bin={image}=-L{}", folder.display());
+        }
+    }
+    // No names for interrupts: the vector table has default handlers only.
+    fs::write(out.join("device.x"), "")?;
+    println!("cargo:rustc-link-search={}", out.display());
+    for argument in ["--nmagic", "-Tlink.x", "-Tdefmt.x"] {
+        println!("cargo:rustc-link-arg-bins={argument}");
+    }
+    #[cfg(feature = "demo")]
+    measure_model(&out)?;
+    Ok(())
+}
+
+/// Copies the model to where the image includes it from, and writes down what it needs.
+#[cfg(feature = "demo")]
+fn measure_model(out: &Path) -> Result<(), Box<dyn Error>> {
+    use autodidact::model::{Body, Model};
+    use zerocopy::IntoBytes as _;
+
+    println!("cargo:rerun-if-env-changed=AUTODIDACT_MODEL");
+    let name = env::var("AUTODIDACT_MODEL")
+        .map_err(|_| "set AUTODIDACT_MODEL to the container that the demonstration is built around")?;
+    println!("cargo:rerun-if-changed={name}");
+    let bytes = fs::read(&name).map_err(|error| format!("{name} cannot be read: {error}"))?;
+    // A container is read in place and has to be aligned for it.
+    let mut words = vec![0_u64; bytes.len().div_ceil(8)];
+    let aligned = &mut words.as_mut_bytes()[..bytes.len()];
+    aligned.copy_from_slice(&bytes);
+    let model = Model::load(aligned).map_err(|error| format!("{name} is not a model: {error}"))?;
+
+    let (mut scores, mut workspace) = (0, 0);
+    for part in model.parts() {
+        match part.body {
+            Body::Pca(pca) => scores = scores.max(pca.k()),
+            Body::Network(network, _) => workspace = workspace.max(network.workspace_bytes()),
+            _ => {}
+        }
+    }
+    let constants = [
+        ("MODEL_BYTES", bytes.len()),
+        ("WIDTH", model.scaler().len()),
+        ("SCORES", scores),
+        ("WORKSPACE", workspace),
+    ];
+    let lines = constants.map(|(name, value)| format!("pub(crate) const {name}: usize = {value};\n"));
+    fs::write(out.join("model.rs"), lines.concat())?;
+    fs::write(out.join("model.adm"), &bytes)?;
+    Ok(())
+}

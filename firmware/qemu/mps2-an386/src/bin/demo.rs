@@ -1,0 +1,27 @@
+//! The demonstration: a model in flash, buffers of exactly the size it needs, within the budget of a real part.
+#![no_std]
+#![no_main]
+#![allow(unsafe_code, reason = "the model's section is named")]
+
+use autodidact_app::Memory;
+use autodidact_mps2_an386::MACHINE;
+use autodidact_qemu::Slot;
+
+/// `MODEL_BYTES`, `WIDTH`, `SCORES` and `WORKSPACE` of the model that this image is built around.
+mod model {
+    include!(concat!(env!("OUT_DIR"), "/model.rs"));
+}
+
+#[repr(C, align(16))]
+struct Aligned([u8; model::MODEL_BYTES]);
+
+#[unsafe(link_section = ".model")]
+static MODEL: Aligned = Aligned(*include_bytes!(concat!(env!("OUT_DIR"), "/model.adm")));
+
+static MEMORY: Slot<Memory<{ model::WIDTH }, { model::SCORES }, { model::WORKSPACE }>> =
+    Slot::new(Memory::NEW);
+
+#[cortex_m_rt::entry]
+fn main() -> ! {
+    autodidact_qemu::demo(&MACHINE, &MODEL.0, &MEMORY)
+}

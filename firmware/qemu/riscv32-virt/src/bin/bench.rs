@@ -1,0 +1,13 @@
+//! Measures the kernels on this machine.
+#![no_std]
+#![no_main]
+
+use autodidact_app::bench::Memory;
+use autodidact_qemu::Slot;
+
+static MEMORY: Slot<Memory> = Slot::new(Memory::NEW);
+
+#[riscv_rt::entry]
+fn main() -> ! {
+    autodidact_qemu::bench(&autodidact_riscv32_virt::MACHINE, &MEMORY)
+}

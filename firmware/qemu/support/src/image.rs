@@ -1,0 +1,86 @@
+//! The images themselves, for any machine.
+
+use autodidact::model::Model;
+use autodidact_app::bench as workloads;
+use autodidact_app::{Buffers, Memory};
+
+use crate::{Files, InstructionCounter, Slot, exit_failure, exit_success, model_window, stack};
+
+/// What distinguishes one machine from another.
+#[derive(Debug, Clone, Copy)]
+pub struct Machine {
+    /// Instructions in 32 ticks of SysTick: 32 seconds' worth at one instruction a nanosecond, divided by the
+    /// clock's frequency. RISC-V machines count instructions themselves and have 0 here.
+    pub instructions_per_32_ticks: u32,
+    /// Address at which the emulator places the model.
+    pub model_base: usize,
+    /// Longest model that fits there, in bytes.
+    pub model_window_bytes: usize,
+}
+
+/// Memory of the replay image, for any model within reason.
+pub type ReplayMemory = Memory<4096, 1024, 65_536>;
+
+/// Runs the model that the emulator placed in the model window on the rows of `samples.bin`.
+pub fn replay(machine: &Machine, memory: &'static Slot<ReplayMemory>) -> ! {
+    stack::paint();
+    let Ok(bytes) = Files::model_bytes() else {
+        defmt::error!("the run folder has no model.adm");
+        exit_failure()
+    };
+    let Some(model) = model_window(machine.model_base, machine.model_window_bytes, bytes) else {
+        defmt::error!("the model has {=usize} bytes, the window {=usize}", bytes, machine.model_window_bytes);
+        exit_failure()
+    };
+    let Some(memory) = memory.take() else { exit_failure() };
+    run_model(machine, model, memory.buffers())
+}
+
+/// Runs a model that the image brings along on the rows of `samples.bin`. To be called first in `main`.
+pub fn demo<const WIDTH: usize, const SCORES: usize, const WORKSPACE: usize>(
+    machine: &Machine,
+    model: &[u8],
+    memory: &'static Slot<Memory<WIDTH, SCORES, WORKSPACE>>,
+) -> ! {
+    stack::paint();
+    let Some(memory) = memory.take() else { exit_failure() };
+    run_model(machine, model, memory.buffers())
+}
+
+fn run_model(machine: &Machine, model: &[u8], buffers: Buffers<'_>) -> ! {
+    let counter = InstructionCounter::start(machine.instructions_per_32_ticks);
+    let model = match Model::load(model) {
+        Ok(model) => model,
+        Err(error) => {
+            defmt::error!("the model does not load: {}", error);
+            exit_failure()
+        }
+    };
+    let mut files = match Files::open(counter) {
+        Ok(files) => files,
+        Err(error) => {
+            defmt::error!("{}", error);
+            exit_failure()
+        }
+    };
+    match autodidact_app::replay(&model, &mut files, buffers) {
+        Ok(rows) => {
+            defmt::println!("rows {=u32}", rows);
+            defmt::println!("stack {=usize}", stack::high_water_bytes());
+            exit_success()
+        }
+        Err(error) => {
+            defmt::error!("{}", error);
+            exit_failure()
+        }
+    }
+}
+
+/// Measures the kernels.
+pub fn bench(machine: &Machine, memory: &'static Slot<workloads::Memory>) -> ! {
+    stack::paint();
+    let counter = InstructionCounter::start(machine.instructions_per_32_ticks);
+    let Some(memory) = memory.take() else { exit_failure() };
+    workloads::run(&counter, memory);
+    exit_success()
+}

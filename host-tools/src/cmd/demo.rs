@@ -1,0 +1,294 @@
+//! `autodidact demo`: the bundled digits, from training to an emulated Cortex-M4 and back.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use autodidact::model::{Model, Task};
+use autodidact_tools::data::Table;
+use autodidact_tools::emulator::{self, Core};
+use autodidact_tools::evaluate::{self, FloatPart, Outcome, PartReport, Units};
+use autodidact_tools::picture::{self, Picture};
+use autodidact_tools::showcase::{self, Published, Showcase};
+use autodidact_tools::train::device::{self, DeviceChoice};
+use autodidact_tools::{artifact, replay};
+use clap::Args;
+use serde_json::{Map, Value};
+
+use super::fit::{advance, bar};
+use super::shared::{fast_order, grouped, print_reports};
+
+/// How many digits are drawn.
+const DRAWN: usize = 6;
+
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    /// Folder for the model, the picture and the summary.
+    #[arg(long, default_value = "target/demo", value_name = "FOLDER")]
+    output: PathBuf,
+
+    /// Where to train: auto, cpu, gpu or wgpu-software.
+    #[arg(long, default_value = "cpu")]
+    device: DeviceChoice,
+}
+
+impl Demo {
+    pub(crate) fn run(self) -> Result<()> {
+        let core = Core::M4;
+        fs::create_dir_all(&self.output)
+            .with_context(|| format!("the folder {} cannot be made", self.output.display()))?;
+        let device = device::open(self.device)?;
+
+        println!("training on {device}: k-means, PCA and a denoiser on 1348 handwritten digits");
+        let bar = bar("epoch");
+        let showcase = showcase::train(&device, &mut |progress| advance(&bar, progress))?;
+        bar.finish_and_clear();
+        let bytes = showcase.quantised.encode(fast_order(core))?;
+        let file = self.output.join("digits.adm");
+        artifact::write(&file, &bytes)?;
+        let model = Model::load(&bytes)?;
+
+        println!("building Cortex-M4 firmware around {}", file.display());
+        let elf = self.output.join("digits-m4.elf");
+        emulator::build_demo(core, &file, &elf)?;
+
+        println!("running it in QEMU over {} digits it has never seen", showcase.held_out.rows());
+        let device_run = DeviceRun::new(&model, &showcase.held_out, core, &elf)?;
+        let reports = device_run.reports(&model, &showcase)?;
+        draw(&self.output.join("digits.png"), &showcase, &device_run)?;
+
+        println!("fitting PCA and k-means on all 1797 rows, as the published figures are");
+        let published = showcase::published(&device)?;
+        let all_rows = published_figures(&published, core)?;
+
+        let size = emulator::measure_image(&elf)?;
+        let ram_peak = size.ram_static_bytes + device_run.stack_bytes;
+        println!();
+        print_reports(&[("f32", &reports.float), ("M4", &reports.device)]);
+        println!();
+        println!("on all 1797 rows, pixels 0..16{:>36} {:>12}", "f32", "M4");
+        for (label, float, device) in &all_rows.lines {
+            println!("{label:<53} {float:>12.3} {device:>12.3}");
+        }
+        println!();
+        println!("cluster agreement        {:>9.2} %", 100.0 * reports.cluster_agreement);
+        println!("flash, code              {:>9} bytes", grouped(size.flash_code_bytes));
+        println!("flash, model             {:>9} bytes", grouped(size.flash_model_bytes));
+        println!("RAM, peak with stack     {:>9} bytes", grouped(ram_peak));
+        for (name, instructions) in &device_run.instructions {
+            println!("instructions, {name:<10} {:>9}", grouped(*instructions));
+        }
+        let identical = device_run.identical && all_rows.identical;
+        println!("host and device          {}", if identical { "the same bytes" } else { "DIFFER" });
+
+        let mut summary = Map::new();
+        let mut put = |key: &str, value: Value| summary.insert(key.into(), value);
+        for (suffix, reports) in [("f32", &reports.float), ("device", &reports.device)] {
+            let figure = |part: usize, key: &str| -> Result<Value> {
+                let report = reports.get(part).context("a part is missing")?;
+                Ok(report.figure(key).context("a figure is missing")?.into())
+            };
+            put(&format!("kmeans_inertia_held_out_{suffix}"), figure(0, "inertia_per_row")?);
+            put(&format!("pca_captured_held_out_{suffix}"), figure(1, "captured_variance")?);
+            put(&format!("pca_residual_held_out_{suffix}"), figure(1, "residual_per_row")?);
+            put(&format!("denoise_psnr_db_{suffix}"), figure(2, "psnr_db")?);
+        }
+        put("cluster_agreement", reports.cluster_agreement.into());
+        for (key, float, device) in all_rows.keys() {
+            put(&format!("{key}_f32"), float.into());
+            put(&format!("{key}_device"), device.into());
+        }
+        put("host_device_identical", identical.into());
+        put("flash_code_bytes", size.flash_code_bytes.into());
+        put("flash_model_bytes", size.flash_model_bytes.into());
+        put("ram_peak_bytes", ram_peak.into());
+        for (name, instructions) in &device_run.instructions {
+            let verb = match name.as_str() {
+                "clusters" => "nearest",
+                "components" => "project",
+                _ => "denoise",
+            };
+            put(&format!("instructions_{verb}"), (*instructions).into());
+        }
+        let text = serde_json::to_string_pretty(&summary)?;
+        artifact::write(&self.output.join("summary.json"), text.as_bytes())?;
+        println!(
+            "\n{} holds digits.adm, digits.png, digits-m4.elf and summary.json",
+            self.output.display()
+        );
+        if !identical {
+            bail!("host and device gave different bytes: this is a defect of autodidact, please report it");
+        }
+        Ok(())
+    }
+}
+
+/// Both runs of the image: the rows as they are, and with noise.
+struct DeviceRun {
+    outcomes: Vec<Vec<Outcome>>,
+    identical: bool,
+    instructions: Vec<(String, u64)>,
+    stack_bytes: u64,
+}
+
+impl DeviceRun {
+    fn new(model: &Model<'_>, table: &Table, core: Core, elf: &Path) -> Result<Self> {
+        let log = std::cell::RefCell::new((true, Vec::new(), 0));
+        let run = |counts: &[i16]| {
+            let samples: Vec<u8> = counts.iter().flat_map(|c| c.to_le_bytes()).collect();
+            let (said, results) = emulator::run_image(
+                core,
+                elf,
+                &[("samples.bin", &samples)],
+                emulator::RUN_TIMEOUT,
+            )?;
+            let mut log = log.borrow_mut();
+            log.0 &= results == replay::replay(model, counts)?;
+            log.1 = model
+                .parts()
+                .zip(&said.parts)
+                .map(|(part, cost)| (part.name.to_owned(), cost.instructions_per_row()))
+                .collect();
+            log.2 = log.2.max(said.stack_bytes);
+            Ok(results)
+        };
+        let outcomes = evaluate::outcomes(model, table, &run)?;
+        let (identical, instructions, stack_bytes) = log.into_inner();
+        Ok(Self { outcomes, identical, instructions, stack_bytes })
+    }
+
+    fn reports(&self, model: &Model<'_>, showcase: &Showcase) -> Result<Reports> {
+        let units = Units::of(model)?;
+        let table = &showcase.held_out;
+        let floats = [
+            FloatPart::KMeans(&showcase.kmeans),
+            FloatPart::Pca(&showcase.pca),
+            FloatPart::Network(&showcase.denoiser, Task::Denoiser),
+        ];
+        let mut reports =
+            Reports { float: Vec::new(), device: Vec::new(), cluster_agreement: f64::NAN };
+        for ((part, float), device) in model.parts().zip(floats).zip(&self.outcomes) {
+            let float = evaluate::float_outcomes(float, &units, table)?;
+            if let Some(agreement) = agreement(&float, device) {
+                reports.cluster_agreement = agreement;
+            }
+            let judge =
+                |outcomes| evaluate::figures(part.name, &part.body, &units, table, outcomes);
+            reports.float.push(judge(&float)?);
+            reports.device.push(judge(device)?);
+        }
+        Ok(reports)
+    }
+}
+
+struct Reports {
+    float: Vec<PartReport>,
+    device: Vec<PartReport>,
+    cluster_agreement: f64,
+}
+
+/// Share of rows that both assign to the same cluster; `None` for other kinds of part.
+fn agreement(float: &[Outcome], device: &[Outcome]) -> Option<f64> {
+    let same: Option<Vec<bool>> = float
+        .iter()
+        .zip(device)
+        .map(|pair| match pair {
+            (Outcome::KMeans { index: a, .. }, Outcome::KMeans { index: b, .. }) => Some(a == b),
+            _ => None,
+        })
+        .collect();
+    let same = same?;
+    Some(same.iter().filter(|same| **same).count() as f64 / same.len() as f64)
+}
+
+/// Digits as they were, with noise, and restored by the device: on the terminal and as a PNG.
+fn draw(path: &Path, showcase: &Showcase, run: &DeviceRun) -> Result<()> {
+    let units = Units::of(&Model::load(&showcase.quantised.encode(fast_order(Core::M4))?)?)?;
+    let noisy = units.noisy(&showcase.held_out)?;
+    let picture = |shades: Vec<f64>| Picture { width: 8, shades };
+    let of_row = |row: &[f32]| picture(row.iter().map(|&x| f64::from(x)).collect());
+    let denoised = run.outcomes.last().context("the model has no denoiser")?;
+    let restored = denoised.iter().map(|outcome| match outcome {
+        Outcome::Network(features) => picture(units.data(features)),
+        _ => picture(vec![0.0; 64]),
+    });
+    // Spread over the held-out rows, so that different digits are seen.
+    let step = showcase.held_out.rows() / DRAWN;
+    let clean: Vec<_> =
+        showcase.held_out.iter_rows().step_by(step).take(DRAWN).map(of_row).collect();
+    let noisy: Vec<_> = noisy.iter_rows().step_by(step).take(DRAWN).map(of_row).collect();
+    let restored: Vec<_> = restored.step_by(step).take(DRAWN).collect();
+    println!("\nnoisy, and as the microcontroller restored them");
+    for (noisy, restored) in noisy.chunks(2).zip(restored.chunks(2)) {
+        let pairs: Vec<Picture> =
+            noisy.iter().zip(restored).flat_map(|(n, r)| [n.clone(), r.clone()]).collect();
+        for line in picture::side_by_side(&pairs) {
+            println!("  {line}");
+        }
+        println!();
+    }
+    picture::write_grid(path, &[clean, noisy, restored], 12)
+}
+
+/// Figures that are published for all rows, of the f32 model and the device.
+struct AllRows {
+    lines: Vec<(String, f64, f64)>,
+    keys: Vec<&'static str>,
+    identical: bool,
+}
+
+impl AllRows {
+    fn keys(&self) -> impl Iterator<Item = (&'static str, f64, f64)> {
+        self.keys.iter().zip(&self.lines).map(|(key, (_, float, device))| (*key, *float, *device))
+    }
+}
+
+fn published_figures(published: &Published, core: Core) -> Result<AllRows> {
+    let bytes = published.quantised.encode(fast_order(core))?;
+    let model = Model::load(&bytes)?;
+    let units = Units::of(&model)?;
+    let counts = units.counts(&published.rows)?;
+    let results = emulator::replay(core, &bytes, &counts)?.results;
+    let identical = results == replay::replay(&model, &counts)?;
+    let rows = replay::decode(&model, &results)?;
+    let std = units.common_std().context("the digits are scaled uniformly")?;
+    // From features to raw pixels 0..=16.
+    let pixels = (std * 16.0).powi(2);
+    let inertia = |sum: f64| sum / published.rows.rows() as f64 * pixels;
+    let mut device_inertia = 0.0;
+    let mut energy = vec![0.0; showcase::COMPONENTS];
+    let total: f64 =
+        published.rows.iter_rows().flat_map(|row| units.features(row)).map(|x| x * x).sum();
+    for result in rows.iter().flatten() {
+        match result {
+            replay::PartResult::Pca { scores, .. } => {
+                for (energy, score) in energy.iter_mut().zip(scores) {
+                    *energy += (f64::from(*score) / 4096.0).powi(2);
+                }
+            }
+            other => {
+                if let Outcome::KMeans { distance_sq, .. } = Outcome::from(other) {
+                    device_inertia += distance_sq;
+                }
+            }
+        }
+    }
+    let mut all = AllRows { lines: Vec::new(), keys: Vec::new(), identical };
+    let ratio = published.pca.explained_ratio();
+    let ks = [(2, "pca_variance_percent_2"), (8, "pca_variance_percent_8"), (16, "pca_variance_percent_16")];
+    for (k, key) in ks {
+        all.keys.push(key);
+        all.lines.push((
+            format!("variance captured by {k} components (%)"),
+            100.0 * ratio.iter().take(k).sum::<f64>(),
+            100.0 * energy.iter().take(k).sum::<f64>() / total,
+        ));
+    }
+    all.keys.push("kmeans_inertia_per_row");
+    all.lines.push((
+        "inertia per row, k-means, best of 20 restarts".into(),
+        inertia(published.kmeans.inertia),
+        inertia(device_inertia),
+    ));
+    Ok(all)
+}

@@ -1,0 +1,119 @@
+//! `autodidact inspect`: what a container holds, what it costs, what was proved about it.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use autodidact::model::{Body, Model, TensorElement, TensorInfo};
+use autodidact::net::{Element, Layer, Network};
+use autodidact_tools::artifact;
+use clap::Args;
+
+#[derive(Debug, Args)]
+pub(crate) struct Inspect {
+    /// The container.
+    model: PathBuf,
+}
+
+impl Inspect {
+    pub(crate) fn run(self) -> Result<()> {
+        let bytes = artifact::read(&self.model)?;
+        let model = Model::load(&bytes)?;
+        let (min, max) = model.scaler().counts_range();
+        println!("{}: {} bytes of flash, checksum valid", self.model.display(), bytes.len());
+        println!(
+            "scaler          {} features, I4F12; counts {min}..={max}; {} bytes",
+            model.scaler().len(),
+            flash(&model, "scaler")
+        );
+        for part in model.parts() {
+            let bytes = flash(&model, part.name);
+            match &part.body {
+                Body::KMeans(kmeans) => println!(
+                    "{:<15} k-means, {} centroids of {}; {bytes} bytes, no workspace",
+                    part.name,
+                    kmeans.k(),
+                    kmeans.dimensions()
+                ),
+                Body::Pca(pca) => println!(
+                    "{:<15} PCA, {} components of {}; {bytes} bytes, no workspace",
+                    part.name,
+                    pca.k(),
+                    pca.dimensions()
+                ),
+                Body::Network(network, task) => {
+                    println!(
+                        "{:<15} {}, {} multiply-accumulates; {bytes} bytes, {} bytes of workspace",
+                        part.name,
+                        format!("{task:?}").to_lowercase(),
+                        network.macs(),
+                        network.workspace_bytes()
+                    );
+                    print_layers(network, &model, part.name);
+                }
+                _ => println!("{:<15} of a kind that this tool does not know", part.name),
+            }
+            for tensor in model.tensors(part.name) {
+                println!("    {}", describe(&tensor));
+            }
+        }
+        println!("provenance");
+        for line in model.text().lines() {
+            println!("    {line}");
+        }
+        Ok(())
+    }
+}
+
+fn flash(model: &Model<'_>, part: &str) -> u32 {
+    model.tensors(part).map(|tensor| tensor.length).sum()
+}
+
+fn describe(tensor: &TensorInfo) -> String {
+    let [rows, cols] = tensor.shape;
+    let format = match tensor.element {
+        TensorElement::I16 => format!("i16, {} fractional bits", tensor.frac_bits),
+        TensorElement::I64 => format!("i64, {} fractional bits", tensor.frac_bits),
+        TensorElement::I8 => format!("i8 weights, {:?}", tensor.order),
+        TensorElement::Channel => "bias, multiplier, shift".into(),
+        TensorElement::Layer => "layer records".into(),
+        _ => "records".into(),
+    };
+    format!("{:>6} x {:<5} at {:>8}, {:>8} bytes: {format}", rows, cols, tensor.offset, tensor.length)
+}
+
+fn print_layers(network: &Network<'_>, model: &Model<'_>, name: &str) {
+    let mut largest_input = 1 << 15;
+    for ((at, layer), scale) in network.layers().iter().enumerate().zip(model.layer_scales(name)) {
+        let bound = (0..layer.weights.rows())
+            .map(|row| layer.accumulator_bound(row, largest_input))
+            .max()
+            .unwrap_or(0)
+            .max(1);
+        println!(
+            "  layer {at}: {} -> {}, {} -> {}, {}, unit {scale:.3e}; accumulators proved within 2^{:.2} of 2^31",
+            layer.weights.cols(),
+            layer.weights.rows(),
+            element(layer.input),
+            element(layer.output),
+            clamp(layer),
+            (bound as f64).log2()
+        );
+        largest_input = layer.largest_output();
+    }
+}
+
+fn element(element: Element) -> &'static str {
+    match element {
+        Element::I8 => "i8",
+        Element::I16 => "i16",
+    }
+}
+
+/// What a layer's activation is to a person.
+fn clamp(layer: &Layer<'_>) -> String {
+    match layer.activation {
+        autodidact::net::Activation::Clamp if layer.min == layer.zero_point => "ReLU".into(),
+        autodidact::net::Activation::Clamp => "identity".into(),
+        other => format!("{other:?}").to_lowercase(),
+    }
+}

@@ -1,0 +1,94 @@
+//! `autodidact run`: a container over a file, row by row, as the device would.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use anyhow::Result;
+use autodidact::model::{Body, Model};
+use autodidact_tools::evaluate::Units;
+use autodidact_tools::quantize::FEATURE_UNIT;
+use autodidact_tools::replay::{self, PartResult};
+use autodidact_tools::artifact;
+use clap::Args;
+
+use super::shared::Data;
+
+#[derive(Debug, Args)]
+pub(crate) struct Run {
+    /// The container.
+    model: PathBuf,
+
+    #[command(flatten)]
+    data: Data,
+
+    /// Write the CSV to this file instead of printing it.
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+impl Run {
+    pub(crate) fn run(self) -> Result<()> {
+        let bytes = artifact::read(&self.model)?;
+        let model = Model::load(&bytes)?;
+        let table = self.data.read()?;
+        let counts = Units::of(&model)?.counts(&table)?;
+        let rows = replay::decode(&model, &replay::replay(&model, &counts)?)?;
+        let csv = to_csv(&model, &rows)?;
+        match self.output {
+            Some(path) => artifact::write(&path, csv.as_bytes()),
+            None => Ok(std::io::stdout().lock().write_all(csv.as_bytes())?),
+        }
+    }
+}
+
+/// One line a row: distances and residuals in standardised features, outputs of networks in data
+/// units, scores in standardised features.
+pub(crate) fn to_csv(model: &Model<'_>, rows: &[Vec<PartResult>]) -> Result<String> {
+    let units = Units::of(model)?;
+    let mut csv = String::from("row");
+    for part in model.parts() {
+        let name = part.name;
+        match &part.body {
+            Body::KMeans(_) => csv += &format!(",{name}.cluster,{name}.distance"),
+            Body::Pca(pca) => {
+                for score in 0..pca.k() {
+                    csv += &format!(",{name}.score{score}");
+                }
+                csv += &format!(",{name}.residual");
+            }
+            Body::Network(network, _) => {
+                for output in 0..network.outputs() {
+                    csv += &format!(",{name}.{output}");
+                }
+            }
+            _ => {}
+        }
+    }
+    csv.push('\n');
+    let squared = |value: u64| value as f64 / (FEATURE_UNIT * FEATURE_UNIT);
+    for (at, row) in rows.iter().enumerate() {
+        csv += &at.to_string();
+        for result in row {
+            match result {
+                PartResult::KMeans { index, distance_sq } => {
+                    csv += &format!(",{index},{:.5}", squared(*distance_sq).sqrt());
+                }
+                PartResult::Pca { scores, residual, .. } => {
+                    for score in scores {
+                        csv += &format!(",{:.5}", f64::from(*score) / FEATURE_UNIT);
+                    }
+                    csv += &format!(",{:.5}", squared(*residual));
+                }
+                PartResult::Network(output) => {
+                    let features: Vec<f64> =
+                        output.iter().map(|&x| f64::from(x) / FEATURE_UNIT).collect();
+                    for value in units.data(&features) {
+                        csv += &format!(",{value:.5}");
+                    }
+                }
+            }
+        }
+        csv.push('\n');
+    }
+    Ok(csv)
+}

@@ -1,0 +1,126 @@
+//! What several verbs have in common: the data argument, the choice of rows, tables on the terminal.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use autodidact_tools::data::{self, ReadOptions, Table};
+use autodidact_tools::emulator::Core;
+use autodidact_tools::evaluate::PartReport;
+use autodidact::kernels::Order;
+use clap::{Args, ValueEnum};
+
+/// Where rows come from.
+#[derive(Debug, Args)]
+pub(crate) struct Data {
+    /// A CSV, NPY or IDX file (each may end in .gz), or the word `digits` for the bundled digits.
+    #[arg(value_name = "DATA")]
+    path: PathBuf,
+
+    /// A column to leave out, by name or by number from 1; may be given again.
+    #[arg(long = "label-column", value_name = "COLUMN")]
+    leave_out: Vec<String>,
+}
+
+impl Data {
+    pub(crate) fn read(&self) -> Result<Table> {
+        if self.path == Path::new("digits") && !self.path.exists() {
+            // Pixels 0..=16 as shades 0..=1.
+            return data::digits()?.scaled(1.0 / data::DIGIT_MAX);
+        }
+        data::open(&self.path, &ReadOptions { leave_out: self.leave_out.clone() })
+    }
+
+    pub(crate) fn name(&self) -> String {
+        let name = self.path.file_name().unwrap_or(self.path.as_os_str());
+        name.to_string_lossy().into_owned()
+    }
+}
+
+/// Which rows of a file are meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Rows {
+    /// Rows whose index mod 4 is 3: training never sees them.
+    HeldOut,
+    /// The other rows.
+    Training,
+    /// Every row.
+    All,
+}
+
+impl Rows {
+    pub(crate) fn of(self, table: Table) -> Result<Table> {
+        Ok(match self {
+            Self::HeldOut => table.split_held_out()?.held_out,
+            Self::Training => table.split_held_out()?.training,
+            Self::All => table,
+        })
+    }
+}
+
+/// The order of weights that a core reads fastest.
+pub(crate) fn fast_order(core: Core) -> Order {
+    match core {
+        Core::M4 => Order::Quads,
+        Core::M0Plus => Order::Octets,
+        Core::M55 | Core::Rv32 => Order::RowMajor,
+    }
+}
+
+/// Prints reports as a table, columns side by side: one column of values per `(title, reports)`.
+pub(crate) fn print_reports(columns: &[(&str, &[PartReport])]) {
+    let Some((_, first)) = columns.first() else { return };
+    print!("{:<14} {:<12} {:<36}", "part", "kind", "figure");
+    for (title, _) in columns {
+        print!(" {title:>12}");
+    }
+    println!();
+    for (at, report) in first.iter().enumerate() {
+        for figure in &report.figures {
+            print!("{:<14} {:<12} {:<36}", report.name, report.kind, figure.label);
+            for (_, reports) in columns {
+                match reports.get(at).and_then(|report| report.figure(figure.key)) {
+                    Some(value) => print!(" {:>12}", number(value)),
+                    None => print!(" {:>12}", "-"),
+                }
+            }
+            println!();
+        }
+    }
+}
+
+/// A number with as many decimals as a reader wants.
+pub(crate) fn number(value: f64) -> String {
+    if value == value.trunc() && value.abs() < 1e9 {
+        format!("{value:.0}")
+    } else if value.abs() >= 100.0 {
+        format!("{value:.2}")
+    } else {
+        format!("{value:.4}")
+    }
+}
+
+/// `12345678` as `12 345 678`.
+pub(crate) fn grouped(value: u64) -> String {
+    let digits = value.to_string();
+    let mut out = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            out.push('\u{202f}');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// Reports as one flat JSON object: `"part.figure": value`.
+pub(crate) fn to_json(reports: &[PartReport]) -> serde_json::Map<String, serde_json::Value> {
+    reports
+        .iter()
+        .flat_map(|report| {
+            report
+                .figures
+                .iter()
+                .map(move |figure| (format!("{}.{}", report.name, figure.key), figure.value.into()))
+        })
+        .collect()
+}

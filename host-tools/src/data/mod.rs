@@ -1,0 +1,21 @@
+//! Tables of numbers: where they come from, how they are split and scaled.
+//!
+//! [`open`] reads CSV, NPY and IDX files (each also gzipped) into a [`Table`]; [`digits`] is the bundled
+//! data set. [`Table::split_held_out`] is the one rule that separates training rows from rows that no
+//! training ever sees. [`Scaling`] turns data units into the standardised features that every model
+//! is trained on.
+//!
+//! Every function that fails says, in one sentence, which file, row and column is meant and what to do.
+
+mod csv;
+mod digits;
+mod idx;
+mod npy;
+mod open;
+mod scale;
+mod table;
+
+pub use digits::{DIGIT_MAX, digit_labels, digits};
+pub use open::{ReadOptions, open};
+pub use scale::{Scaling, Standardiser};
+pub use table::{HELD_OUT_REMAINDER, HELD_OUT_STRIDE, Split, Table};

@@ -1,0 +1,180 @@
+//! From a path to a table: format by file name, gzip unpacked on the way.
+
+use std::{fs, io::Read, path::Path};
+
+use anyhow::{Context, Result, bail};
+use flate2::read::MultiGzDecoder;
+
+use super::{Table, csv, idx, npy};
+
+/// What to do with a file beyond its format.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ReadOptions {
+    /// Columns to leave out, by name or by number counted from 1. In CSV they may hold text.
+    pub leave_out: Vec<String>,
+}
+
+/// Reads a table from a file. The name decides the format:
+///
+/// | name ends in | format |
+/// |---|---|
+/// | `.csv`, `.tsv`, `.txt`, `.data` | one row a line; commas, semicolons or tabs; header optional; `#` starts a comment line |
+/// | `.npy` | one- or two-dimensional array of f32, f64, u8, i8, i16, i32 or i64; either memory order |
+/// | `.idx`, `-ubyte` (as in MNIST) | IDX of any type; everything after the first dimension becomes columns |
+///
+/// Each may be gzipped, with `.gz` behind the name.
+///
+/// # Errors
+///
+/// One sentence that names the file, and the line or row and column where there is one: the file cannot
+/// be read, has another format, is empty, is ragged, or holds what is not a finite number.
+///
+/// # Examples
+///
+/// ```
+/// # fn main() -> anyhow::Result<()> {
+/// use autodidact_tools::data::{ReadOptions, open};
+///
+/// let path = std::env::temp_dir().join(format!("readings-{}.csv", std::process::id()));
+/// std::fs::write(&path, "celsius,percent\n21.5,40\n22.0,38\n")?;
+/// let table = open(&path, &ReadOptions::default())?;
+/// assert_eq!((table.rows(), table.width()), (2, 2));
+/// assert_eq!(table.columns(), ["celsius", "percent"]);
+/// # std::fs::remove_file(path)?;
+/// # Ok(())
+/// # }
+/// ```
+pub fn open(path: &Path, options: &ReadOptions) -> Result<Table> {
+    let source = path.display().to_string();
+    let format = Format::of(path)?;
+    let bytes = fs::read(path).map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => {
+            anyhow::anyhow!("{source} does not exist; check the path")
+        }
+        _ => anyhow::anyhow!("{source} cannot be read: {error}"),
+    })?;
+    let bytes = if is_gzip_name(path) {
+        unpack(&bytes).with_context(|| {
+            format!("{source} is no valid gzip file; unpack it yourself or fetch it again")
+        })?
+    } else {
+        bytes
+    };
+    format.read(&source, &bytes, options)
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Format {
+    Csv,
+    Npy,
+    Idx,
+}
+
+impl Format {
+    fn of(path: &Path) -> Result<Self> {
+        let name = path
+            .file_name()
+            .map(|name| name.to_string_lossy().to_ascii_lowercase())
+            .unwrap_or_default();
+        let name = name.strip_suffix(".gz").unwrap_or(&name);
+        let ends_in = |endings: &[&str]| endings.iter().any(|ending| name.ends_with(ending));
+        if ends_in(&[".csv", ".tsv", ".txt", ".data"]) {
+            Ok(Self::Csv)
+        } else if ends_in(&[".npy"]) {
+            Ok(Self::Npy)
+        } else if ends_in(&[".idx", "-ubyte", ".ubyte"]) {
+            Ok(Self::Idx)
+        } else {
+            bail!(
+                "{} is of no known format; name it .csv, .npy or .idx after what it holds (each also with .gz)",
+                path.display()
+            )
+        }
+    }
+
+    fn read(self, source: &str, bytes: &[u8], options: &ReadOptions) -> Result<Table> {
+        let table = match self {
+            Self::Csv => return csv::read(source, bytes, &options.leave_out),
+            Self::Npy => npy::read(source, bytes)?,
+            Self::Idx => idx::read(source, bytes)?,
+        };
+        if options.leave_out.is_empty() {
+            Ok(table)
+        } else {
+            table.without_columns(&options.leave_out)
+        }
+    }
+}
+
+fn is_gzip_name(path: &Path) -> bool {
+    path.extension()
+        .is_some_and(|extension| extension.eq_ignore_ascii_case("gz"))
+}
+
+/// The content of a gzip file.
+pub(super) fn unpack(bytes: &[u8]) -> Result<Vec<u8>> {
+    let mut unpacked = Vec::new();
+    MultiGzDecoder::new(bytes).read_to_end(&mut unpacked)?;
+    Ok(unpacked)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use flate2::{Compression, write::GzEncoder};
+
+    use super::*;
+
+    fn message(name: &str, bytes: Option<&[u8]>) -> String {
+        let folder = std::env::temp_dir().join(format!("autodidact-open-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let path = folder.join(name);
+        if let Some(bytes) = bytes {
+            fs::write(&path, bytes).unwrap();
+        }
+        let result = open(&path, &ReadOptions::default());
+        let _ = fs::remove_file(&path);
+        match result {
+            Ok(table) => format!("{:?}", table.values()),
+            Err(error) => error
+                .to_string()
+                .replace(&format!("{}/", folder.display()), ""),
+        }
+    }
+
+    #[test]
+    fn a_missing_file_is_named() {
+        assert_eq!(
+            message("none.csv", None),
+            "none.csv does not exist; check the path"
+        );
+    }
+
+    #[test]
+    fn an_unknown_extension_lists_the_known_ones() {
+        assert_eq!(
+            message("data.xlsx", Some(b"1,2")),
+            "data.xlsx is of no known format; name it .csv, .npy or .idx after what it holds (each also with .gz)"
+        );
+    }
+
+    #[test]
+    fn gzip_is_unpacked_and_its_damage_reported() {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(b"1,2\n3,4\n").unwrap();
+        let mut packed = encoder.finish().unwrap();
+        assert_eq!(message("a.csv.gz", Some(&packed)), "[1.0, 2.0, 3.0, 4.0]");
+        packed.truncate(packed.len() - 6);
+        assert_eq!(
+            message("b.csv.gz", Some(&packed)),
+            "b.csv.gz is no valid gzip file; unpack it yourself or fetch it again"
+        );
+    }
+
+    #[test]
+    fn mnist_names_are_idx() {
+        let bytes = [0, 0, 8, 1, 0, 0, 0, 2, 7, 9];
+        assert_eq!(message("labels-idx1-ubyte", Some(&bytes)), "[7.0, 9.0]");
+    }
+}

@@ -1,0 +1,299 @@
+//! From data units to standardised features, and to the integer counts a sensor would give.
+
+use anyhow::{Result, bail, ensure};
+
+use super::Table;
+
+/// The largest count that the fitted data may reach: half of what an `i16` holds, so that new data may
+/// be twice as large before it saturates.
+const LARGEST_COUNT: f64 = 16_384.0;
+
+/// How the spread of each column is brought to one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scaling {
+    /// Every column by its own standard deviation: for columns of different units.
+    Standard {
+        /// Accept columns that never change, and give them the spread that [`Scaling::Uniform`] would.
+        ignore_constant: bool,
+    },
+    /// All columns by one common standard deviation, the root of the mean variance: distances keep their
+    /// proportions. For columns of one unit, such as pixels.
+    Uniform,
+}
+
+/// The affine map between data units and features: `feature_j = (value_j - mean_j) / std_j`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Standardiser {
+    /// Mean of each column, in data units.
+    pub mean: Vec<f64>,
+    /// What each column is divided by, in data units; positive.
+    pub std: Vec<f64>,
+    /// What one count of the device's `i16` sample is worth, in data units: 1 if the data are integers of
+    /// at most 2^14, otherwise the smallest power of two by which the largest magnitude is at most 2^14
+    /// counts.
+    pub lsb: f64,
+    /// Smallest value of the fitted data.
+    pub minimum: f32,
+    /// Largest value of the fitted data.
+    pub maximum: f32,
+}
+
+impl Scaling {
+    /// Fits mean and spread to the rows of a table, in f64; the variance is that of the population
+    /// (divided by the number of rows).
+    ///
+    /// # Errors
+    ///
+    /// Fewer than two rows; a constant column under [`Scaling::Standard`] unless ignored; data that does
+    /// not vary at all.
+    pub fn fit(self, table: &Table) -> Result<Standardiser> {
+        let source = table.source();
+        ensure!(
+            table.rows() >= 2,
+            "{source} has too few rows to measure a spread ({}); give at least 2",
+            table.rows()
+        );
+        let moments = Moments::of(table);
+        let common = moments.variance.iter().sum::<f64>() / table.width() as f64;
+        let (minimum, maximum) = table.range();
+        ensure!(
+            moments.constant.iter().any(|constant| !constant) && common > 0.0,
+            "{source} never changes in any column; give data that varies"
+        );
+        let std = match self {
+            Self::Uniform => vec![common.sqrt(); table.width()],
+            Self::Standard { ignore_constant } => {
+                let constant = moments.constant.iter().position(|&constant| constant);
+                if let (Some(at), false) = (constant, ignore_constant) {
+                    bail!(
+                        "{source}, column `{}` has the same value in every row; train with --scale uniform, or with --ignore-constant to keep it without scaling it up",
+                        table.columns()[at]
+                    );
+                }
+                moments
+                    .variance
+                    .iter()
+                    .zip(&moments.constant)
+                    .map(|(variance, constant)| if *constant { common } else { *variance }.sqrt())
+                    .collect()
+            }
+        };
+        Ok(Standardiser {
+            mean: moments.mean,
+            std,
+            lsb: lsb(table.values()),
+            minimum,
+            maximum,
+        })
+    }
+}
+
+impl Standardiser {
+    /// Number of columns.
+    #[must_use]
+    pub fn width(&self) -> usize {
+        self.mean.len()
+    }
+
+    /// Features of a table in data units.
+    ///
+    /// # Errors
+    ///
+    /// A table of another width.
+    pub fn transform(&self, table: &Table) -> Result<Table> {
+        self.map(table, |value, mean, std| (value - mean) / std)
+    }
+
+    /// Data units of a table of features.
+    ///
+    /// # Errors
+    ///
+    /// A table of another width.
+    pub fn inverse(&self, table: &Table) -> Result<Table> {
+        self.map(table, |feature, mean, std| feature * std + mean)
+    }
+
+    /// What noise of standard deviation `sigma` in data units is in each feature.
+    #[must_use]
+    pub fn noise_in_features(&self, sigma: f64) -> Vec<f32> {
+        self.std.iter().map(|std| (sigma / std) as f32).collect()
+    }
+
+    /// A table in data units as the counts a device would sample: `value / lsb`, rounded to nearest (half
+    /// to even), saturated.
+    ///
+    /// # Errors
+    ///
+    /// A table of another width.
+    pub fn counts(&self, table: &Table) -> Result<Vec<i16>> {
+        self.check_width(table)?;
+        Ok(table
+            .values()
+            .iter()
+            // A float cast saturates.
+            .map(|&value| (f64::from(value) / self.lsb).round_ties_even() as i16)
+            .collect())
+    }
+
+    fn map(&self, table: &Table, value: impl Fn(f64, f64, f64) -> f64) -> Result<Table> {
+        self.check_width(table)?;
+        let values = table
+            .iter_rows()
+            .flat_map(|row| row.iter().zip(&self.mean).zip(&self.std))
+            .map(|((&x, &mean), &std)| value(f64::from(x), mean, std) as f32)
+            .collect();
+        table.with_values(values)
+    }
+
+    fn check_width(&self, table: &Table) -> Result<()> {
+        ensure!(
+            table.width() == self.width(),
+            "{} has {} columns where the model was trained on {}; give the same columns in the same order",
+            table.source(),
+            table.width(),
+            self.width()
+        );
+        Ok(())
+    }
+}
+
+struct Moments {
+    mean: Vec<f64>,
+    variance: Vec<f64>,
+    constant: Vec<bool>,
+}
+
+impl Moments {
+    /// Two passes, so that a large mean does not eat the variance.
+    fn of(table: &Table) -> Self {
+        let rows = table.rows() as f64;
+        let mut mean = vec![0.0; table.width()];
+        for row in table.iter_rows() {
+            for (sum, &value) in mean.iter_mut().zip(row) {
+                *sum += f64::from(value);
+            }
+        }
+        mean.iter_mut().for_each(|sum| *sum /= rows);
+        let mut variance = vec![0.0; table.width()];
+        let mut constant = vec![true; table.width()];
+        let first = &table.values()[..table.width()];
+        for row in table.iter_rows() {
+            for (at, &value) in row.iter().enumerate() {
+                variance[at] += (f64::from(value) - mean[at]).powi(2);
+                constant[at] &= value == first[at];
+            }
+        }
+        variance.iter_mut().for_each(|sum| *sum /= rows);
+        Self {
+            mean,
+            variance,
+            constant,
+        }
+    }
+}
+
+fn lsb(values: &[f32]) -> f64 {
+    let largest = values
+        .iter()
+        .fold(0.0_f64, |largest, &value| largest.max(f64::from(value.abs())));
+    if largest <= LARGEST_COUNT && values.iter().all(|value| value.fract() == 0.0) {
+        return 1.0;
+    }
+    (largest / LARGEST_COUNT).log2().ceil().exp2()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table(width: usize, values: &[f32]) -> Table {
+        let columns = Table::numbered_columns(width);
+        Table::new("made.csv", columns, values.to_vec()).unwrap()
+    }
+
+    const STANDARD: Scaling = Scaling::Standard {
+        ignore_constant: false,
+    };
+
+    #[test]
+    fn features_have_mean_zero_and_spread_one() {
+        let data = table(2, &[1.0, 10.0, 2.0, 30.0, 3.0, 20.0, 6.0, -40.0]);
+        let features = STANDARD.fit(&data).unwrap().transform(&data).unwrap();
+        for at in 0..2 {
+            let column: Vec<f64> = features.iter_rows().map(|row| row[at].into()).collect();
+            let mean = column.iter().sum::<f64>() / 4.0;
+            let variance = column.iter().map(|x| x * x).sum::<f64>() / 4.0;
+            assert!(mean.abs() < 1e-6 && (variance - 1.0).abs() < 1e-6);
+        }
+    }
+
+    #[test]
+    fn a_large_offset_does_not_hide_the_spread() {
+        let data = table(1, &[16_000_000.0, 16_000_001.0, 16_000_002.0, 16_000_003.0]);
+        let fitted = STANDARD.fit(&data).unwrap();
+        assert!((fitted.std[0] - 1.25_f64.sqrt()).abs() < 1e-12);
+    }
+
+    #[test]
+    fn uniform_scaling_keeps_proportions_and_constant_columns() {
+        let data = table(3, &[0.0, 0.0, 7.0, 2.0, 6.0, 7.0]);
+        let fitted = Scaling::Uniform.fit(&data).unwrap();
+        // Variances 1, 9 and 0.
+        assert_eq!(fitted.std, vec![(10.0_f64 / 3.0).sqrt(); 3]);
+    }
+
+    #[test]
+    fn the_inverse_returns_the_data() {
+        let data = table(2, &[1.0, 10.0, 2.0, 30.0, 3.5, 20.0]);
+        let fitted = STANDARD.fit(&data).unwrap();
+        let back = fitted.inverse(&fitted.transform(&data).unwrap()).unwrap();
+        for (a, b) in back.values().iter().zip(data.values()) {
+            assert!((a - b).abs() < 1e-5);
+        }
+    }
+
+    #[test]
+    fn one_count_is_a_power_of_two_that_leaves_headroom() {
+        for (values, expected) in [
+            ([0.0, 16.0], 1.0),
+            ([-3.0, 16_384.0], 1.0),
+            ([0.0, 16_385.0], 2.0),
+            ([0.0, 1.0 / 3.0], 1.0 / 32_768.0),
+            ([0.5, 1.0], 1.0 / 16_384.0),
+            ([0.5, -1.5], 1.0 / 8_192.0),
+        ] {
+            assert_eq!(lsb(&values), expected, "{values:?}");
+        }
+        let data = table(1, &[0.5, 1.0, -0.25]);
+        let fitted = Scaling::Uniform.fit(&data).unwrap();
+        assert_eq!(fitted.counts(&data).unwrap(), [8192, 16384, -4096]);
+        let larger = table(1, &[2.5, -9.0]);
+        assert_eq!(fitted.counts(&larger).unwrap(), [i16::MAX, i16::MIN]);
+    }
+
+    #[test]
+    fn what_cannot_be_scaled_is_one_clear_sentence() {
+        let constant = table(2, &[1.0, 5.0, 2.0, 5.0]);
+        assert_eq!(
+            STANDARD.fit(&constant).unwrap_err().to_string(),
+            "made.csv, column `column 2` has the same value in every row; train with --scale uniform, or with --ignore-constant to keep it without scaling it up"
+        );
+        let ignored = Scaling::Standard {
+            ignore_constant: true,
+        };
+        assert_eq!(ignored.fit(&constant).unwrap().std, [0.5, 0.125_f64.sqrt()]);
+        assert_eq!(
+            STANDARD.fit(&table(2, &[1.0, 5.0])).unwrap_err().to_string(),
+            "made.csv has too few rows to measure a spread (1); give at least 2"
+        );
+        assert_eq!(
+            Scaling::Uniform.fit(&table(1, &[5.0, 5.0])).unwrap_err().to_string(),
+            "made.csv never changes in any column; give data that varies"
+        );
+        let fitted = STANDARD.fit(&table(1, &[1.0, 2.0])).unwrap();
+        assert_eq!(
+            fitted.transform(&constant).unwrap_err().to_string(),
+            "made.csv has 2 columns where the model was trained on 1; give the same columns in the same order"
+        );
+    }
+}

@@ -1,0 +1,113 @@
+//! Counts the instructions of the kernels on an emulated core, and knows what they should be.
+
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use serde::Serialize;
+
+use super::run::number;
+use super::{Core, Image, build, run_image};
+
+/// One workload, measured whole: input preparation and requantisation included.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct BenchRow {
+    /// The core it ran on.
+    pub core: &'static str,
+    /// Name of the workload.
+    pub name: String,
+    /// Instructions for one call. Instructions, not cycles: the emulator knows no wait states.
+    pub instructions: u64,
+    /// Multiply-accumulates that the workload needs in theory.
+    pub macs: u64,
+    /// Instructions for each of them.
+    pub per_mac: f64,
+}
+
+/// What a workload should cost on a core, in instructions per multiply-accumulate.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Goal {
+    /// To be reached or bettered.
+    pub at_most: f64,
+    /// What the best known library takes (CMSIS-NN of July 2026, GCC 12 -O3; CMSIS-DSP in f32 for distances), if
+    /// measured.
+    pub reference: Option<f64>,
+}
+
+/// Runs every workload on an emulated core.
+///
+/// # Errors
+///
+/// Something is missing and cannot be installed, the firmware does not build, or the device reports an error.
+pub fn bench(core: Core) -> Result<Vec<BenchRow>> {
+    let elf = build(core, Image::Bench)?;
+    let (log, _) = run_image(core, &elf, &[], Duration::from_secs(300))?;
+    let rows = parse(core, &log.lines)?;
+    if rows.is_empty() {
+        bail!("the bench image for {core} measured nothing; its log says: {}", log.lines.join("; "));
+    }
+    Ok(rows)
+}
+
+/// Reads `bench <name> <instructions> <macs>`.
+fn parse(core: Core, lines: &[String]) -> Result<Vec<BenchRow>> {
+    let mut rows = Vec::new();
+    for line in lines {
+        let words: Vec<_> = line.split_whitespace().collect();
+        if let ["bench", name, instructions, macs] = words[..] {
+            let instructions = number(line, instructions)?;
+            let macs = number(line, macs)?;
+            let per_mac = instructions as f64 / macs as f64;
+            rows.push(BenchRow {
+                core: core.name(),
+                name: name.to_owned(),
+                instructions,
+                macs,
+                // Finer digits are below the granularity of the counter.
+                per_mac: (per_mac * 1e4).round() / 1e4,
+            });
+        }
+    }
+    Ok(rows)
+}
+
+/// The goal for a workload on a core, if there is one.
+pub fn goal(core: Core, name: &str) -> Option<Goal> {
+    let (at_most, reference) = match (core, name) {
+        (Core::M4, "dense_i8_640x128") => (1.28, Some(1.97)),
+        (Core::M4, "dense_i8_128x128") => (1.42, Some(2.33)),
+        (Core::M4, "dense_i8_64x128") => (1.60, Some(2.79)),
+        (Core::M4, "dense_i16_640x128") => (1.30, Some(2.69)),
+        (Core::M4, "conv3x3_i8_8x8x16_16") => (1.70, Some(2.33)),
+        (Core::M4, "conv3x3_i8_8x8x32_32") => (1.50, Some(1.93)),
+        (Core::M4, "nearest_l2_10x64") => (1.3, Some(6.31)),
+        (Core::M4, "autoencoder_mlperf_ad") => (1.35, None),
+        (Core::M55, "dense_i8_640x128") => (0.36, Some(0.50)),
+        (Core::M55, "dense_i8_128x128") => (0.45, Some(0.60)),
+        (Core::M55, "dense_i8_64x128") => (0.55, Some(0.74)),
+        (Core::M55, "dense_i16_640x128") => (0.60, Some(1.51)),
+        (Core::M55, "conv3x3_i8_8x8x16_16") => (0.39, Some(0.39)),
+        (Core::M55, "conv3x3_i8_8x8x32_32") => (0.25, Some(0.25)),
+        (Core::M0Plus, "dense_i8_640x128") => (3.6, Some(5.55)),
+        (Core::M0Plus, "dense_i8_128x128") => (4.0, Some(6.24)),
+        (Core::M0Plus, "dense_i8_64x128") => (4.5, Some(7.10)),
+        (Core::M0Plus, "dense_i16_640x128") => (5.0, Some(54.2)),
+        (Core::M0Plus, "conv3x3_i8_8x8x16_16") => (5.0, Some(7.56)),
+        (Core::M0Plus, "conv3x3_i8_8x8x32_32") => (5.0, Some(6.70)),
+        _ => return None,
+    };
+    Some(Goal { at_most, reference })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn log_lines_become_rows() {
+        let lines = ["bench dense_i8_64x128 12288 8192".to_owned(), "stack 80".to_owned()];
+        let rows = parse(Core::M4, &lines).unwrap();
+        assert_eq!(rows.len(), 1);
+        assert_eq!(rows[0].name, "dense_i8_64x128");
+        assert!((rows[0].per_mac - 1.5).abs() < 1e-9);
+    }
+}

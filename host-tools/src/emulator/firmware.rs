@@ -1,0 +1,149 @@
+//! Builds the images of the firmware workspace.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use std::{env, io, path};
+
+use anyhow::{Context, Result, bail};
+
+use super::toolchain::{self, Toolchain};
+use super::{Core, process};
+
+/// Building `core` from source, and everything else, on a slow machine.
+const BUILD_TIMEOUT: Duration = Duration::from_secs(20 * 60);
+
+/// Flash of the part whose budget the demonstration keeps, model included; its linker script has the same figure.
+const DEMO_FLASH_BYTES: u64 = 256 << 10;
+
+/// An image that every machine has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Image {
+    /// Reads rows from the host, runs every part of a model and writes the results back.
+    Replay,
+    /// Counts the instructions of the kernels.
+    Bench,
+}
+
+impl Image {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Replay => "replay",
+            Self::Bench => "bench",
+        }
+    }
+}
+
+/// Builds an image and returns its ELF file.
+///
+/// # Errors
+///
+/// The toolchain is missing and cannot be installed, or the build fails.
+pub fn build(core: Core, image: Image) -> Result<PathBuf> {
+    build_image(core, image.name(), &[], None)
+}
+
+/// Builds the demonstration for [`Core::DEMO`] around the model file `model` and copies its ELF file to `elf`.
+///
+/// # Errors
+///
+/// The model cannot be read or does not fit the machine, the toolchain is missing and cannot be installed, or the
+/// build fails.
+pub fn build_demo(model: &Path, elf: &Path) -> Result<()> {
+    let core = Core::DEMO;
+    let bytes = fs::metadata(model)
+        .with_context(|| format!("the model {} cannot be read", model.display()))?
+        .len();
+    if bytes > DEMO_FLASH_BYTES {
+        bail!(
+            "the model {} is too large for {core}: it has {bytes} bytes, the flash {DEMO_FLASH_BYTES}; fit a \
+             smaller one",
+            model.display(),
+        );
+    }
+    let model = path::absolute(model)?;
+    // Another build could replace the file between its making and its copying.
+    let target = target_folder()?;
+    fs::create_dir_all(&target)
+        .with_context(|| format!("the folder {} cannot be made", target.display()))?;
+    let lock = File::create(target.join("firmware-demo.lock"))?;
+    lock.lock()?;
+    let built = build_image(core, "demo", &["--features", "demo"], Some(&model))?;
+    fs::copy(&built, elf).with_context(|| format!("{} cannot be written", elf.display()))?;
+    Ok(())
+}
+
+fn build_image(core: Core, image: &str, extra: &[&str], model: Option<&Path>) -> Result<PathBuf> {
+    let machine = core.machine();
+    let toolchain = toolchain::find(machine.target)?;
+    let source = source_folder()?;
+    let target_dir = target_folder()?.join(toolchain.folder());
+    let mut command = toolchain.cargo(machine.target);
+    command
+        .current_dir(&source)
+        .env("CARGO_TARGET_DIR", &target_dir)
+        .args(["build", "--release", "--package", machine.package, "--bin", image])
+        .args(["--target", machine.target])
+        .args(toolchain.build_args())
+        .args(extra);
+    if let Some(model) = model {
+        command.env("AUTODIDACT_MODEL", model);
+    }
+    let output = process::run(&mut command, BUILD_TIMEOUT).context("cargo cannot be started")?;
+    match output.status {
+        Some(status) if status.success() => {
+            Ok(target_dir.join(machine.target).join("release").join(image))
+        }
+        Some(_) => match overflow(&output.stderr) {
+            Some(what) => bail!("the image {image} does not fit {core}: {what}; fit a smaller model"),
+            None => bail!(
+                "the firmware image {image} for {core} does not build{}:\n{}",
+                hint(&toolchain),
+                process::tail(&output.stderr, 40)
+            ),
+        },
+        None => bail!("building the firmware image {image} for {core} took longer than {BUILD_TIMEOUT:?}"),
+    }
+}
+
+/// The linker's line that says by how much an image is too large.
+fn overflow(stderr: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(stderr);
+    let at = text.find("will not fit in region")?;
+    text.get(at..)?.lines().next().map(|line| format!("a section {line}"))
+}
+
+fn hint(toolchain: &Toolchain) -> &'static str {
+    match toolchain {
+        Toolchain::Target { .. } => "",
+        Toolchain::Source { .. } => " (with core built from source)",
+    }
+}
+
+/// The firmware workspace: `AUTODIDACT_FIRMWARE`, or beside the sources this program was built from.
+fn source_folder() -> Result<PathBuf> {
+    let folder = env::var_os("AUTODIDACT_FIRMWARE").map_or_else(
+        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../firmware")),
+        PathBuf::from,
+    );
+    folder
+        .canonicalize()
+        .and_then(|folder| {
+            let manifest = folder.join("Cargo.toml");
+            if manifest.is_file() { Ok(folder) } else { Err(io::ErrorKind::NotFound.into()) }
+        })
+        .with_context(|| {
+            format!(
+                "the firmware sources are not at {}: set AUTODIDACT_FIRMWARE to the repository's firmware folder",
+                folder.display()
+            )
+        })
+}
+
+/// Where builds go: cargo's own target folder, the environment's or the repository's.
+fn target_folder() -> Result<PathBuf> {
+    match env::var_os("CARGO_TARGET_DIR") {
+        Some(folder) => Ok(path::absolute(folder)?),
+        None => Ok(source_folder()?.with_file_name("target")),
+    }
+}

@@ -1,0 +1,40 @@
+//! Runs models on emulated microcontrollers: sets up what is missing, builds the firmware, runs it in QEMU, reads
+//! its log and measures its image.
+//!
+//! - [`Core`] names the processors; [`Machine`] is how each is built for and emulated.
+//! - [`replay`] runs rows of sensor counts through a model on a core and brings back the results' bytes.
+//! - [`bench()`] counts the instructions of the kernels.
+//! - [`build_demo`] bakes a model into an image, [`run_image`] runs it, [`measure_image`] tells its flash and RAM.
+//! - [`set_up`] installs what a core needs; everything above does so too when it has to.
+
+mod apt;
+mod bench;
+mod firmware;
+mod image;
+mod log;
+mod machine;
+mod process;
+mod qemu;
+mod run;
+mod toolchain;
+
+pub use apt::install as install_packages;
+pub use bench::{BenchRow, Goal, bench, goal};
+pub use firmware::{Image, build, build_demo};
+pub use image::{ImageSize, measure_image, panic_symbols};
+pub use log::LogDecoder;
+pub use machine::{Core, Machine};
+pub use qemu::{Finished, RUN_TIMEOUT};
+pub use run::{PartCost, Replay, ReplayLog, replay, run_image};
+
+/// Finds or installs all that building for and emulating `core` needs, and says what it installs and why.
+///
+/// # Errors
+///
+/// Something is missing and cannot be installed: one sentence says what and how to get it.
+pub fn set_up(core: Core) -> anyhow::Result<()> {
+    let machine = core.machine();
+    toolchain::find(machine.target)?;
+    qemu::find(machine.qemu)?;
+    Ok(())
+}

@@ -1,0 +1,230 @@
+//! Finds a way to build for a bare-metal target, and makes one if there is none.
+//!
+//! In this order:
+//! 1. the compiler at hand has the target's library (rustup's `target add` was run, or a distribution ships it);
+//! 2. `rustup target add` gets it;
+//! 3. a recent enough compiler has the library's source (Debian's `rust-web-src`, rustup's `rust-src`), and cargo
+//!    builds `core` from it;
+//! 4. `apt-get` installs Debian's compiler and source, and 3 applies.
+//!
+//! The environment variable `AUTODIDACT_TOOLCHAIN` (`target` or `source`) restricts the search to 1 and 2 or to 3
+//! and 4.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+use std::{env, fs};
+
+use anyhow::{Context, Result, bail};
+
+use super::{apt, process};
+
+/// The oldest compiler that builds the firmware: major and minor version.
+const MSRV: (u32, u32) = (1, 95);
+/// Downloading a target's library takes seconds; where the network is missing, rustup may wait for very long.
+const RUSTUP_TIMEOUT: Duration = Duration::from_secs(180);
+const DEBIAN_PACKAGES: [&str; 3] = ["rustc-web", "rust-web-src", "cargo-web"];
+
+/// A way to build for one bare-metal target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Toolchain {
+    /// The target's library is installed.
+    Target {
+        /// The cargo to call.
+        cargo: PathBuf,
+    },
+    /// `core` is built from source.
+    Source {
+        /// The cargo to call.
+        cargo: PathBuf,
+        /// The compiler that comes with that source.
+        rustc: PathBuf,
+        /// An LLVM linker.
+        linker: PathBuf,
+    },
+}
+
+impl Toolchain {
+    /// A cargo command set up for `target`, free of what the calling cargo left in the environment.
+    pub(crate) fn cargo(&self, target: &str) -> Command {
+        let (Self::Target { cargo } | Self::Source { cargo, .. }) = self;
+        let mut command = Command::new(cargo);
+        for name in [
+            "RUSTFLAGS",
+            "CARGO_ENCODED_RUSTFLAGS",
+            "CARGO_BUILD_RUSTFLAGS",
+            "CARGO_BUILD_TARGET",
+            "LD_LIBRARY_PATH",
+        ] {
+            command.env_remove(name);
+        }
+        if let Self::Source { rustc, linker, .. } = self {
+            let variable = target.to_uppercase().replace(['-', '.'], "_");
+            command
+                .env_remove("RUSTUP_TOOLCHAIN")
+                .env("RUSTC", rustc)
+                // The standard library's source may be built by the compiler it came with only under this name.
+                .env("RUSTC_BOOTSTRAP", "1")
+                .env(format!("CARGO_TARGET_{variable}_LINKER"), linker);
+        }
+        command
+    }
+
+    /// Arguments that a `build` with this toolchain needs.
+    pub(crate) fn build_args(&self) -> &'static [&'static str] {
+        match self {
+            Self::Target { .. } => &[],
+            Self::Source { .. } => &["-Zbuild-std=core"],
+        }
+    }
+
+    /// Keeps what different compilers build apart.
+    pub(crate) fn folder(&self) -> &'static str {
+        match self {
+            Self::Target { .. } => "firmware",
+            Self::Source { .. } => "firmware-build-std",
+        }
+    }
+}
+
+/// Finds or makes a way to build for `target`.
+///
+/// # Errors
+///
+/// There is none and none can be installed: the message says what is missing.
+pub(crate) fn find(target: &str) -> Result<Toolchain> {
+    let wish = env::var("AUTODIDACT_TOOLCHAIN").unwrap_or_default();
+    let (allow_target, allow_source) = match wish.as_str() {
+        "" => (true, true),
+        "target" => (true, false),
+        "source" => (false, true),
+        other => bail!("AUTODIDACT_TOOLCHAIN is `{other}`; it may be `target` or `source`"),
+    };
+    if allow_target && let Some(toolchain) = with_target(target) {
+        return Ok(toolchain);
+    }
+    if allow_source && let Some(toolchain) = from_source() {
+        return Ok(toolchain);
+    }
+    if !allow_source {
+        bail!("the Rust target {target} is not installed and `rustup target add {target}` did not install it");
+    }
+    if source_compiler().is_none() {
+        apt::install(
+            &DEBIAN_PACKAGES,
+            &format!("building for {target} needs that Rust target or the standard library's source"),
+        )?;
+    }
+    if linker().is_none() {
+        apt::install(&["lld"], "linking firmware needs the LLVM linker")?;
+    }
+    from_source().with_context(|| {
+        format!(
+            "no Rust compiler here can build for {target}: run `rustup target add {target}`, or install a Rust of \
+             at least {}.{} together with its source",
+            MSRV.0, MSRV.1
+        )
+    })
+}
+
+/// The compiler at hand, with the target's library, which rustup fetches if it can.
+fn with_target(target: &str) -> Option<Toolchain> {
+    let rustc = env::var_os("RUSTC").map_or_else(|| PathBuf::from("rustc"), PathBuf::from);
+    let cargo = env::var_os("CARGO").map_or_else(|| PathBuf::from("cargo"), PathBuf::from);
+    let library = sysroot(&rustc)?.join("lib/rustlib").join(target).join("lib");
+    if has_core(&library) {
+        return Some(Toolchain::Target { cargo });
+    }
+    process::which("rustup")?;
+    eprintln!("setup: adding the Rust target {target} with rustup: the firmware is built for it");
+    let output =
+        process::run(Command::new("rustup").args(["target", "add", target]), RUSTUP_TIMEOUT);
+    if has_core(&library) {
+        return Some(Toolchain::Target { cargo });
+    }
+    let said = output.map(|output| process::tail(&output.stderr, 1)).unwrap_or_default();
+    eprintln!("setup: rustup could not add {target} ({said}); building core from source instead");
+    None
+}
+
+/// A compiler that has the library's source beside it, and a linker.
+fn from_source() -> Option<Toolchain> {
+    let (rustc, cargo) = source_compiler()?;
+    Some(Toolchain::Source { cargo, rustc, linker: linker()? })
+}
+
+/// A recent enough compiler with the library's source beside it, and its cargo.
+fn source_compiler() -> Option<(PathBuf, PathBuf)> {
+    [("rustc", "cargo"), ("/usr/bin/rustc", "/usr/bin/cargo")].into_iter().find_map(|(rustc, cargo)| {
+        let rustc = PathBuf::from(rustc);
+        let cargo = PathBuf::from(cargo);
+        let source = sysroot(&rustc)?.join("lib/rustlib/src/rust/library/core/src/lib.rs");
+        let usable = version(&rustc)? >= MSRV && version(&cargo)? >= MSRV && source.exists();
+        usable.then_some((rustc, cargo))
+    })
+}
+
+/// An LLVM linker: rustup's own, or the distribution's.
+fn linker() -> Option<PathBuf> {
+    let bundled = ["rustc", "/usr/bin/rustc"].into_iter().find_map(|rustc| {
+        fs::read_dir(sysroot(Path::new(rustc))?.join("lib/rustlib"))
+            .ok()?
+            .filter_map(|entry| Some(entry.ok()?.path().join("bin/rust-lld")))
+            .find(|linker| linker.is_file())
+    });
+    bundled.or_else(|| process::which("lld")).or_else(|| process::which("ld.lld"))
+}
+
+fn has_core(library: &Path) -> bool {
+    let Ok(entries) = fs::read_dir(library) else { return false };
+    entries.filter_map(Result::ok).any(|entry| {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        name.starts_with("libcore-") && name.ends_with(".rlib")
+    })
+}
+
+fn sysroot(rustc: &Path) -> Option<PathBuf> {
+    let output = Command::new(rustc).args(["--print", "sysroot"]).output().ok()?;
+    let path = String::from_utf8(output.stdout).ok()?;
+    output.status.success().then(|| PathBuf::from(path.trim()))
+}
+
+/// Version of a compiler or cargo.
+fn version(program: &Path) -> Option<(u32, u32)> {
+    let output = Command::new(program).arg("--version").output().ok()?;
+    parse_version(&String::from_utf8(output.stdout).ok()?)
+}
+
+/// Major and minor version out of `rustc 1.96.0 (...)`.
+fn parse_version(text: &str) -> Option<(u32, u32)> {
+    let mut numbers = text.split_whitespace().nth(1)?.split('.');
+    Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_read() {
+        assert_eq!(parse_version("rustc 1.96.0 (ac68faa20 2026-05-25)"), Some((1, 96)));
+        assert_eq!(parse_version("cargo 1.100.0-nightly (abc)"), Some((1, 100)));
+        assert_eq!(parse_version("rustc"), None);
+        assert!(Some((1, 100)) >= Some(MSRV));
+    }
+
+    #[test]
+    fn building_from_source_names_compiler_and_linker() {
+        let toolchain = Toolchain::Source {
+            cargo: "/usr/bin/cargo".into(),
+            rustc: "/usr/bin/rustc".into(),
+            linker: "/usr/bin/lld".into(),
+        };
+        let command = toolchain.cargo("thumbv8m.main-none-eabihf");
+        let linker = command
+            .get_envs()
+            .find(|(name, _)| *name == "CARGO_TARGET_THUMBV8M_MAIN_NONE_EABIHF_LINKER");
+        assert_eq!(linker.and_then(|(_, value)| value), Some("/usr/bin/lld".as_ref()));
+    }
+}

@@ -1,0 +1,18 @@
+//! Host tools of autodidact: read data, train in f32, quantise, check, export, emulate.
+//!
+//! The way of a model: a file becomes a [`data::Table`], [`train`] fits f32 parameters to it,
+//! [`quantize`] turns them into integers and bytes, [`replay`] runs the device's own kernels over
+//! rows that training never saw, [`evaluate`] judges what comes out, and [`emulator`] does the same
+//! on an emulated core.
+
+pub mod artifact;
+pub mod data;
+pub mod emulator;
+pub mod evaluate;
+pub mod oracle;
+pub mod picture;
+pub mod quantize;
+pub mod replay;
+#[cfg(feature = "train")]
+pub mod showcase;
+pub mod train;

@@ -1,0 +1,15 @@
+//! References in f64, in textbook form: what the device's arithmetic and the trainers are judged by.
+//!
+//! Nothing here shares code with the core crate or with the trainers, and nothing is fast.
+
+mod dense;
+mod eigen;
+mod nearest;
+mod projection;
+mod quality;
+
+pub use dense::{activate, dense_layer, forward};
+pub use eigen::{Eigen, covariance, jacobi_eigen};
+pub use nearest::{Nearest, inertia, nearest};
+pub use projection::Projection;
+pub use quality::{mean_squared_error, psnr_db};

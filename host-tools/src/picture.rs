@@ -1,0 +1,68 @@
+//! Small grey images: on the terminal and as PNG.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use image::{GrayImage, Luma};
+
+/// A grey image, shades 0..=1, row by row.
+#[derive(Clone, Debug)]
+pub struct Picture {
+    /// Pixels a row.
+    pub width: usize,
+    /// Shades.
+    pub shades: Vec<f64>,
+}
+
+impl Picture {
+    fn height(&self) -> usize {
+        self.shades.len() / self.width
+    }
+
+    fn shade(&self, x: usize, y: usize) -> f64 {
+        self.shades[y * self.width + x].clamp(0.0, 1.0)
+    }
+}
+
+/// Pictures of one size side by side as lines of text, two characters a pixel.
+#[must_use]
+pub fn side_by_side(pictures: &[Picture]) -> Vec<String> {
+    const SHADES: [&str; 5] = ["  ", "░░", "▒▒", "▓▓", "██"];
+    let height = pictures.iter().map(Picture::height).max().unwrap_or(0);
+    (0..height)
+        .map(|y| {
+            let lines = pictures.iter().map(|picture| {
+                let pixels = (0..picture.width)
+                    .map(|x| SHADES[((picture.shade(x, y) * 4.0).round()) as usize]);
+                pixels.collect::<String>()
+            });
+            lines.collect::<Vec<_>>().join("  ")
+        })
+        .collect()
+}
+
+/// Writes rows of pictures as one PNG, each pixel `zoom` pixels wide.
+///
+/// # Errors
+///
+/// The file cannot be written.
+pub fn write_grid(path: &Path, rows: &[Vec<Picture>], zoom: usize) -> Result<()> {
+    const GAP: usize = 8;
+    let first = rows.iter().flatten().next().context("there is nothing to draw")?;
+    let (cell_w, cell_h) = (first.width * zoom + GAP, first.height() * zoom + GAP);
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let (width, height) = (columns * cell_w + GAP, rows.len() * cell_h + GAP);
+    let mut image = GrayImage::from_pixel(width as u32, height as u32, Luma([96]));
+    for (r, row) in rows.iter().enumerate() {
+        for (c, picture) in row.iter().enumerate() {
+            for y in 0..picture.height() * zoom {
+                for x in 0..picture.width * zoom {
+                    let shade = picture.shade(x / zoom, y / zoom);
+                    let (px, py) = (GAP + c * cell_w + x, GAP + r * cell_h + y);
+                    image.put_pixel(px as u32, py as u32, Luma([(shade * 255.0) as u8]));
+                }
+            }
+        }
+    }
+    image.save(path).with_context(|| format!("{} cannot be written", path.display()))
+}

@@ -1,0 +1,194 @@
+//! From f32 parameters to the integers of a container.
+//!
+//! Scaler, k-means and principal components are rounded to their fixed formats. Networks are
+//! calibrated: training rows run through the f32 network, and each layer's output scale is chosen
+//! by what its activations really reach ([`network`]). Whatever comes out is written by
+//! [`ModelSpec::encode_into`], which loads it once: a model whose range proofs fail is never
+//! written.
+
+mod bytes;
+mod network;
+
+pub use bytes::AlignedBytes;
+pub use network::{Calibration, QuantisedLayer, QuantisedNetwork, network};
+
+use anyhow::{Context, Result, ensure};
+use autodidact::kernels::Order;
+use autodidact::model::{LayerSpec, ModelSpec, NetworkSpec, PartBody, PartSpec};
+use autodidact::scaler::{Affine, ScalerFeature};
+
+use crate::data::Standardiser;
+use crate::train::model::{KMeansModel, PcaModel};
+
+/// One unit of a feature: `I4F12`.
+pub const FEATURE_UNIT: f64 = 4096.0;
+
+/// One unit of a component: `I1F15`.
+const COMPONENT_UNIT: f64 = 32_768.0;
+
+/// A model in integers, before it is written.
+#[derive(Clone, Debug)]
+pub struct QuantisedModel {
+    /// Lines from counts to features and back.
+    pub scaler: Vec<ScalerFeature>,
+    /// Smallest and largest count seen in training.
+    pub counts_range: (i16, i16),
+    /// Name and parameters of each part.
+    pub parts: Vec<(String, QuantisedPart)>,
+    /// Provenance, `key: value`.
+    pub text: Vec<(String, String)>,
+}
+
+/// A part in integers.
+#[derive(Clone, Debug)]
+pub enum QuantisedPart {
+    /// Centroids, `I4F12`.
+    KMeans(Vec<i16>),
+    /// Mean (`I4F12`) and components (`I1F15`).
+    Pca {
+        /// d values.
+        mean: Vec<i16>,
+        /// k rows of d values.
+        components: Vec<i16>,
+    },
+    /// A dense network.
+    Network(QuantisedNetwork),
+}
+
+impl QuantisedModel {
+    /// A model without parts: the scaler and the data's provenance.
+    ///
+    /// # Errors
+    ///
+    /// A column whose spread is too small for its magnitude to be scaled in integers.
+    pub fn new(standardiser: &Standardiser, columns: &[String]) -> Result<Self> {
+        let lsb = standardiser.lsb;
+        let lines = standardiser.mean.iter().zip(&standardiser.std).zip(columns);
+        let scaler = lines
+            .map(|((&mean, &std), column)| {
+                let to_feature =
+                    Affine::from_f64(lsb / std * FEATURE_UNIT, -mean / std * FEATURE_UNIT);
+                let to_counts = Affine::from_f64(std / FEATURE_UNIT / lsb, mean / lsb);
+                let (Some(to_feature), Some(to_counts)) = (to_feature, to_counts) else {
+                    anyhow::bail!(
+                        "column `{column}` varies by {std:.3e} around {mean:.3e}: too little to be scaled in integers; subtract its mean beforehand or leave the column out"
+                    );
+                };
+                Ok(ScalerFeature { to_feature, to_counts })
+            })
+            .collect::<Result<Vec<_>>>()?;
+        // Float casts saturate.
+        let count = |value: f32| (f64::from(value) / lsb).round_ties_even() as i16;
+        Ok(Self {
+            scaler,
+            counts_range: (count(standardiser.minimum), count(standardiser.maximum)),
+            parts: Vec::new(),
+            text: vec![
+                ("lsb".into(), format!("{lsb:e}")),
+                ("columns".into(), columns.join(",")),
+            ],
+        })
+    }
+
+    /// Adds a line of provenance; a line break in it becomes a space.
+    pub fn note(&mut self, key: &str, value: impl ToString) {
+        self.text.push((key.into(), value.to_string().replace(['\n', '\r'], " ")));
+    }
+
+    /// The container's bytes, weights of networks in `order`.
+    ///
+    /// # Errors
+    ///
+    /// A range proof fails or a dimension does not fit the format.
+    pub fn encode(&self, order: Order) -> Result<AlignedBytes> {
+        let layers: Vec<Vec<LayerSpec<'_>>> = self
+            .parts
+            .iter()
+            .map(|(_, part)| match part {
+                QuantisedPart::Network(net) => {
+                    net.layers.iter().map(|layer| layer.spec(order)).collect()
+                }
+                _ => Vec::new(),
+            })
+            .collect();
+        let parts: Vec<PartSpec<'_>> = self
+            .parts
+            .iter()
+            .zip(&layers)
+            .map(|((name, part), layers)| PartSpec {
+                name,
+                body: match part {
+                    QuantisedPart::KMeans(centroids) => PartBody::KMeans { centroids },
+                    QuantisedPart::Pca { mean, components } => PartBody::Pca { mean, components },
+                    QuantisedPart::Network(net) => PartBody::Network(NetworkSpec {
+                        task: net.task,
+                        code_layer: net.code_layer,
+                        layers,
+                    }),
+                },
+            })
+            .collect();
+        let text: String =
+            self.text.iter().map(|(key, value)| format!("{key}: {value}\n")).collect();
+        let spec = ModelSpec {
+            scaler: &self.scaler,
+            counts_range: self.counts_range,
+            parts: &parts,
+            text: &text,
+        };
+        let mut bytes = AlignedBytes::zeroed(spec.encoded_len()?);
+        spec.encode_into(&mut bytes).context("the quantised model cannot be written")?;
+        Ok(bytes)
+    }
+}
+
+/// A real number in units of `1 / unit`, rounded to nearest; `None` when `i16` cannot hold it.
+fn fixed(value: f32, unit: f64) -> Option<i16> {
+    let scaled = (f64::from(value) * unit).round_ties_even();
+    (scaled.abs() <= 32_768.0).then_some(scaled as i16)
+}
+
+/// Centroids of standardised features as `I4F12`.
+///
+/// # Errors
+///
+/// A centroid lies eight standard deviations from the mean or further.
+pub fn kmeans(model: &KMeansModel) -> Result<QuantisedPart> {
+    let centroids = features(&model.centroids, model.d, "centroid")?;
+    Ok(QuantisedPart::KMeans(centroids))
+}
+
+/// Mean as `I4F12`, components as `I1F15`.
+///
+/// # Errors
+///
+/// The mean lies eight standard deviations from the scaler's or further.
+pub fn pca(model: &PcaModel) -> Result<QuantisedPart> {
+    let components = model
+        .components
+        .iter()
+        .map(|&u| {
+            let scaled = (f64::from(u) * COMPONENT_UNIT).round_ties_even();
+            ensure!(scaled.abs() <= COMPONENT_UNIT, "a component is longer than a unit vector");
+            // An entry of exactly 1 saturates to 1 - 2^-15.
+            Ok(scaled as i16)
+        })
+        .collect::<Result<_>>()?;
+    Ok(QuantisedPart::Pca { mean: features(&model.mean, model.d, "mean")?, components })
+}
+
+fn features(values: &[f32], width: usize, what: &str) -> Result<Vec<i16>> {
+    values
+        .iter()
+        .enumerate()
+        .map(|(at, &value)| {
+            fixed(value, FEATURE_UNIT).with_context(|| {
+                format!(
+                    "{what} {} lies {value:.2} standard deviations from the mean in column {}, and features end at 8; remove outliers from the data or use --scale standard",
+                    at / width,
+                    at % width + 1
+                )
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,153 @@
+//! Runs a container's parts on the host, with the very kernels that the device runs.
+//!
+//! The results are bytes in the layout that a device writes them in, so that host and device can be
+//! compared without interpretation: for every row and every part in directory order, little-endian
+//! and packed. k-means: index `u32`, squared distance `u64`. PCA: scores `i32`, reconstruction
+//! `i16`, residual `u64`. Network: outputs `i16`.
+
+use anyhow::{Context, Result, ensure};
+use autodidact::model::{Body, Model, Part};
+
+/// What one part gives for one row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PartResult {
+    /// Nearest centroid.
+    KMeans {
+        /// Its index.
+        index: u32,
+        /// Squared distance, `U40F24`.
+        distance_sq: u64,
+    },
+    /// Projection and what it leaves over.
+    Pca {
+        /// `I20F12`.
+        scores: Vec<i32>,
+        /// `I4F12`.
+        reconstruction: Vec<i16>,
+        /// `U40F24`.
+        residual: u64,
+    },
+    /// Outputs of a network, `I4F12`.
+    Network(Vec<i16>),
+}
+
+/// Runs whole rows of counts through the scaler and every part.
+///
+/// # Errors
+///
+/// `samples` does not hold whole rows.
+pub fn replay(model: &Model<'_>, samples: &[i16]) -> Result<Vec<u8>> {
+    let width = model.scaler().len();
+    ensure!(
+        samples.len() % width == 0,
+        "{} counts are no whole rows of {width}",
+        samples.len()
+    );
+    let parts: Vec<Part<'_>> = model.parts().collect();
+    let mut features = vec![0; width];
+    let mut bytes = Vec::new();
+    for counts in samples.chunks_exact(width) {
+        model.scaler().scale_into(counts, &mut features)?;
+        for part in &parts {
+            run_part(&part.body, &features)
+                .with_context(|| format!("part `{}`", part.name))?
+                .encode(&mut bytes);
+        }
+    }
+    Ok(bytes)
+}
+
+/// Runs one part on one row of features.
+///
+/// # Errors
+///
+/// The row has another width.
+pub fn run_part(body: &Body<'_>, features: &[i16]) -> Result<PartResult> {
+    Ok(match body {
+        Body::KMeans(kmeans) => {
+            let nearest = kmeans.nearest(features)?;
+            PartResult::KMeans { index: nearest.index, distance_sq: nearest.distance_sq }
+        }
+        Body::Pca(pca) => {
+            let mut scores = vec![0; pca.k()];
+            pca.project_into(features, &mut scores)?;
+            let mut reconstruction = vec![0; features.len()];
+            pca.reconstruct_into(&scores, &mut reconstruction)?;
+            let residual = pca.residual(features, &scores)?;
+            PartResult::Pca { scores, reconstruction, residual }
+        }
+        Body::Network(network, _) => {
+            let mut workspace = vec![0; network.workspace_bytes()];
+            let mut output = vec![0; network.outputs()];
+            network.run(&mut workspace, features, &mut output)?;
+            PartResult::Network(output)
+        }
+        _ => anyhow::bail!("this kind of part cannot be replayed yet"),
+    })
+}
+
+impl PartResult {
+    fn encode(&self, bytes: &mut Vec<u8>) {
+        match self {
+            Self::KMeans { index, distance_sq } => {
+                bytes.extend(index.to_le_bytes());
+                bytes.extend(distance_sq.to_le_bytes());
+            }
+            Self::Pca { scores, reconstruction, residual } => {
+                bytes.extend(scores.iter().flat_map(|y| y.to_le_bytes()));
+                bytes.extend(reconstruction.iter().flat_map(|x| x.to_le_bytes()));
+                bytes.extend(residual.to_le_bytes());
+            }
+            Self::Network(output) => bytes.extend(output.iter().flat_map(|x| x.to_le_bytes())),
+        }
+    }
+}
+
+/// Reads results back: one list of parts a row.
+///
+/// # Errors
+///
+/// `bytes` is not a whole number of rows of this model's results.
+pub fn decode(model: &Model<'_>, bytes: &[u8]) -> Result<Vec<Vec<PartResult>>> {
+    let parts: Vec<Part<'_>> = model.parts().collect();
+    let mut reader = Reader(bytes);
+    let mut rows = Vec::new();
+    while !reader.0.is_empty() {
+        let row: Option<Vec<PartResult>> =
+            parts.iter().map(|part| reader.part(&part.body)).collect();
+        rows.push(row.context("the results are cut in the middle of a row")?);
+    }
+    Ok(rows)
+}
+
+struct Reader<'a>(&'a [u8]);
+
+impl Reader<'_> {
+    fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (head, rest) = self.0.split_first_chunk()?;
+        self.0 = rest;
+        Some(*head)
+    }
+
+    fn i16s(&mut self, len: usize) -> Option<Vec<i16>> {
+        (0..len).map(|_| self.take().map(i16::from_le_bytes)).collect()
+    }
+
+    fn part(&mut self, body: &Body<'_>) -> Option<PartResult> {
+        Some(match body {
+            Body::KMeans(_) => PartResult::KMeans {
+                index: u32::from_le_bytes(self.take()?),
+                distance_sq: u64::from_le_bytes(self.take()?),
+            },
+            Body::Pca(pca) => PartResult::Pca {
+                scores: (0..pca.k())
+                    .map(|_| self.take().map(i32::from_le_bytes))
+                    .collect::<Option<_>>()?,
+                reconstruction: self.i16s(pca.dimensions())?,
+                residual: u64::from_le_bytes(self.take()?),
+            },
+            Body::Network(network, _) => PartResult::Network(self.i16s(network.outputs())?),
+            _ => return None,
+        })
+    }
+}

@@ -1,0 +1,132 @@
+//! The bundled digits, start to end: what the demonstration and the quality tests train.
+//!
+//! Every model is trained on the rows whose index mod 4 is not 3 and judged on the others. Published
+//! figures for PCA and k-means were taken on all 1797 rows at once; [`published`] is fitted so.
+
+use anyhow::Result;
+use autodidact::model::Task;
+
+use crate::data::{self, Scaling, Standardiser, Table};
+use crate::quantize::{self, Calibration, QuantisedModel, QuantisedPart};
+use crate::train::device::TrainingDevice;
+use crate::train::kmeans::{self, KMeansOptions};
+use crate::train::model::{DenseStack, KMeansModel, PcaModel};
+use crate::train::pca::{self, PcaOptions};
+use crate::train::{Progress, dae, random};
+
+/// Standard deviation of the noise, pixels being 0..=1.
+pub const SIGMA: f64 = 0.25;
+
+/// Number of clusters.
+pub const CLUSTERS: usize = 10;
+
+/// Number of principal components.
+pub const COMPONENTS: usize = 16;
+
+/// The seed of everything random.
+pub const SEED: u64 = 1797;
+
+/// Digits in data units of 0..=1, split, with the models trained on them.
+#[derive(Clone, Debug)]
+pub struct Showcase {
+    /// Rows that training saw.
+    pub training: Table,
+    /// Rows that it did not.
+    pub held_out: Table,
+    /// Data units to features.
+    pub standardiser: Standardiser,
+    /// Clusters in features.
+    pub kmeans: KMeansModel,
+    /// Components in features.
+    pub pca: PcaModel,
+    /// The denoiser over features.
+    pub denoiser: DenseStack,
+    /// All of them in integers: parts `clusters`, `components`, `denoiser`.
+    pub quantised: QuantisedModel,
+}
+
+/// The digits as shades 0..=1.
+///
+/// # Errors
+///
+/// The bundled file is damaged.
+pub fn digits() -> Result<Table> {
+    data::digits()?.scaled(1.0 / data::DIGIT_MAX)
+}
+
+/// Trains and quantises everything; `progress` follows the denoiser, which takes longest.
+///
+/// # Errors
+///
+/// Training fails, or a quantised model does not fit its formats.
+pub fn train(device: &TrainingDevice, progress: &mut dyn FnMut(Progress)) -> Result<Showcase> {
+    let digits = digits()?;
+    let split = digits.split_held_out()?;
+    let standardiser = Scaling::Uniform.fit(&split.training)?;
+    let features = standardiser.transform(&split.training)?;
+    let mut quantised = QuantisedModel::new(&standardiser, digits.columns())?;
+    quantised.note("data", "UCI optical digits, 8x8, shades 0..=1 (CC BY 4.0)");
+    quantised.note("held_out", "row index mod 4 = 3");
+    quantised.note("scale", "uniform");
+    quantised.note("seed", SEED);
+    quantised.note("noise_data", SIGMA);
+    quantised.note("tool", concat!("autodidact ", env!("CARGO_PKG_VERSION")));
+
+    let (kmeans, pca) = classical(&features, device)?;
+    quantised.parts.push(("clusters".into(), quantize::kmeans(&kmeans)?));
+    quantised.parts.push(("components".into(), quantize::pca(&pca)?));
+
+    let sigma = standardiser.noise_in_features(SIGMA);
+    let options =
+        dae::DaeOptions { sigma: sigma.clone(), seed: SEED, ..dae::DaeOptions::default() };
+    let denoiser = dae::fit(&options.check()?, &features, device, progress)?;
+    let noisy = random::add_noise(&features, &sigma, SEED)?;
+    let network =
+        quantize::network(&denoiser, Task::Denoiser, None, Calibration { features: &noisy })?;
+    quantised.parts.push(("denoiser".into(), QuantisedPart::Network(network)));
+    Ok(Showcase {
+        training: split.training,
+        held_out: split.held_out,
+        standardiser,
+        kmeans,
+        pca,
+        denoiser,
+        quantised,
+    })
+}
+
+/// PCA and k-means fitted on every row, as the published figures are, and quantised.
+#[derive(Clone, Debug)]
+pub struct Published {
+    /// All rows, shades 0..=1.
+    pub rows: Table,
+    /// Best of 20 restarts, in features.
+    pub kmeans: KMeansModel,
+    /// Components in features.
+    pub pca: PcaModel,
+    /// Both in integers: parts `clusters`, `components`.
+    pub quantised: QuantisedModel,
+}
+
+/// Fits PCA and k-means on all rows.
+///
+/// # Errors
+///
+/// As [`train`].
+pub fn published(device: &TrainingDevice) -> Result<Published> {
+    let rows = digits()?;
+    let standardiser = Scaling::Uniform.fit(&rows)?;
+    let features = standardiser.transform(&rows)?;
+    let (kmeans, pca) = classical(&features, device)?;
+    let mut quantised = QuantisedModel::new(&standardiser, rows.columns())?;
+    quantised.parts.push(("clusters".into(), quantize::kmeans(&kmeans)?));
+    quantised.parts.push(("components".into(), quantize::pca(&pca)?));
+    Ok(Published { rows, kmeans, pca, quantised })
+}
+
+fn classical(features: &Table, device: &TrainingDevice) -> Result<(KMeansModel, PcaModel)> {
+    let options = KMeansOptions { k: CLUSTERS, seed: SEED, ..KMeansOptions::default() };
+    let kmeans = kmeans::fit(&options.check()?, features, device, &mut |_| {})?;
+    let pca = pca::fit(&PcaOptions { components: COMPONENTS }.check()?, features, device)?;
+    Ok((kmeans, pca))
+}

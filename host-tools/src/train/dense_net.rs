@@ -1,0 +1,229 @@
+//! A stack of dense layers as tensors, its gradient and its optimiser.
+
+use anyhow::{Context, Result};
+use burn::{
+    optim::{AdamW, AdamWConfig, AdamWState, Optimizer},
+    tensor::{Device, Tensor, activation},
+};
+use rand_chacha::ChaCha8Rng;
+
+use super::{
+    model::{Activation, DenseLayer, DenseStack},
+    random::normal,
+    tensors,
+};
+
+/// The epsilon of Kingma and Ba, *Adam*, 2015.
+const ADAM_EPSILON: f32 = 1e-8;
+
+/// A network in training. Weights lie as `[inputs][outputs]` here, such that rows of data stay rows.
+pub(super) struct DenseNet {
+    layers: Vec<Layer>,
+    optimiser: AdamW,
+    device: Device,
+}
+
+struct Layer {
+    weights: Parameter,
+    bias: Parameter,
+    activation: Activation,
+}
+
+struct Parameter {
+    value: Tensor<2>,
+    moments: Option<AdamWState<2>>,
+}
+
+impl DenseNet {
+    /// A network of the given widths (one more than layers), every layer but the last with `hidden` as its
+    /// activation. Weights are normal with variance 2 / inputs ahead of a ReLU and 1 / inputs otherwise;
+    /// biases are zero.
+    pub(super) fn new(
+        widths: &[usize],
+        hidden: Activation,
+        last: Activation,
+        weight_decay: f32,
+        generator: &mut ChaCha8Rng,
+        device: &Device,
+    ) -> Self {
+        let device = device.clone().autodiff();
+        let count = widths.len().saturating_sub(1);
+        let layers = widths
+            .windows(2)
+            .enumerate()
+            .map(|(at, pair)| {
+                let (inputs, outputs) = (pair[0], pair[1]);
+                let activation = if at + 1 == count { last } else { hidden };
+                let gain = if activation == Activation::Relu { 2.0 } else { 1.0 };
+                let std = (gain / inputs as f32).sqrt();
+                let weights = (0..inputs * outputs)
+                    .map(|_| std * normal(generator))
+                    .collect();
+                Layer {
+                    weights: Parameter::new(weights, outputs, &device),
+                    bias: Parameter::new(vec![0.0; outputs], outputs, &device),
+                    activation,
+                }
+            })
+            .collect();
+        Self {
+            layers,
+            optimiser: AdamWConfig::new()
+                .with_epsilon(ADAM_EPSILON)
+                .with_weight_decay(weight_decay)
+                .build(),
+            device,
+        }
+    }
+
+    /// Values that a row of the first layer has.
+    fn inputs(&self) -> usize {
+        self.layers
+            .first()
+            .map_or(0, |layer| layer.weights.value.dims()[0])
+    }
+
+    fn outputs(&self) -> usize {
+        self.layers
+            .last()
+            .map_or(0, |layer| layer.weights.value.dims()[1])
+    }
+
+    /// The mean squared error between the outputs for `input` and `target`, rows behind one another.
+    pub(super) fn loss(&self, input: Vec<f32>, target: Vec<f32>) -> Tensor<1> {
+        let target = tensors::upload(target, self.outputs(), &self.device);
+        let mut rows = tensors::upload(input, self.inputs(), &self.device);
+        for layer in &self.layers {
+            let sums = rows.matmul(layer.weights.value.clone()) + layer.bias.value.clone();
+            rows = match layer.activation {
+                Activation::Relu => activation::relu(sums),
+                Activation::Sigmoid => activation::sigmoid(sums),
+                Activation::Tanh => activation::tanh(sums),
+                Activation::Identity => sums,
+            };
+        }
+        (rows - target).square().mean()
+    }
+
+    /// One step of Adam against the gradient of `loss`.
+    pub(super) fn descend(&mut self, loss: &Tensor<1>, learning_rate: f64) -> Result<()> {
+        let mut gradients = loss.backward();
+        for layer in &mut self.layers {
+            for parameter in [&mut layer.weights, &mut layer.bias] {
+                let gradient = parameter
+                    .value
+                    .grad_remove(&mut gradients)
+                    .context("the training device gave no gradient")?;
+                parameter.descend(&self.optimiser, learning_rate, gradient);
+            }
+        }
+        Ok(())
+    }
+
+    /// The parameters as plain numbers.
+    pub(super) fn download(&self) -> Result<DenseStack> {
+        let layers = self
+            .layers
+            .iter()
+            .map(|layer| {
+                let [inputs, outputs] = layer.weights.value.dims();
+                let weights = layer.weights.value.clone().inner().transpose();
+                Ok(DenseLayer {
+                    weights: tensors::download(weights)?,
+                    bias: tensors::download(layer.bias.value.clone().inner())?,
+                    inputs,
+                    outputs,
+                    activation: layer.activation,
+                })
+            })
+            .collect::<Result<_>>()?;
+        Ok(DenseStack { layers })
+    }
+
+    /// The gradients of `loss`, weights then bias of each layer, weights as `[outputs][inputs]`.
+    #[cfg(test)]
+    fn gradients(&self, loss: &Tensor<1>) -> Vec<Vec<f32>> {
+        let gradients = loss.backward();
+        let of = |parameter: &Parameter| parameter.value.grad(&gradients).unwrap();
+        self.layers
+            .iter()
+            .flat_map(|layer| [of(&layer.weights).transpose(), of(&layer.bias)])
+            .map(|gradient| tensors::download(gradient).unwrap())
+            .collect()
+    }
+}
+
+impl Parameter {
+    fn new(values: Vec<f32>, columns: usize, device: &Device) -> Self {
+        Self {
+            value: tensors::upload(values, columns, device).require_grad(),
+            moments: None,
+        }
+    }
+
+    fn descend(&mut self, optimiser: &AdamW, learning_rate: f64, gradient: Tensor<2>) {
+        let value = self.value.clone().inner();
+        let (value, moments) = optimiser.step(learning_rate, value, gradient, self.moments.take());
+        self.value = Tensor::from_inner(value).require_grad();
+        self.moments = moments;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{oracle, train::random::generator};
+
+    fn loss_of(network: &DenseStack, inputs: &[f32], targets: &[f32]) -> f64 {
+        let wide = |row: &[f32]| row.iter().map(|&x| f64::from(x)).collect::<Vec<_>>();
+        let outputs: Vec<f64> = inputs
+            .chunks(network.inputs())
+            .flat_map(|row| oracle::forward(network, &wide(row)))
+            .collect();
+        oracle::mean_squared_error(&wide(targets), &outputs)
+    }
+
+    #[test]
+    fn loss_and_gradient_agree_with_the_oracle_and_its_differences() {
+        for (hidden, last) in [
+            (Activation::Relu, Activation::Identity),
+            (Activation::Tanh, Activation::Sigmoid),
+            (Activation::Sigmoid, Activation::Tanh),
+        ] {
+            let mut generator = generator(8, 0);
+            let device = Device::flex();
+            let net = DenseNet::new(&[3, 5, 4, 2], hidden, last, 0.0, &mut generator, &device);
+            let inputs: Vec<f32> = (0..7 * 3).map(|_| normal(&mut generator)).collect();
+            let targets: Vec<f32> = (0..7 * 2).map(|_| normal(&mut generator)).collect();
+            let loss = net.loss(inputs.clone(), targets.clone());
+            let network = net.download().unwrap();
+            let expected = loss_of(&network, &inputs, &targets);
+            let computed = f64::from(tensors::download(loss.clone()).unwrap()[0]);
+            assert!((computed - expected).abs() < 1e-6 * expected);
+
+            let gradients = net.gradients(&loss);
+            let difference = |change: &dyn Fn(&mut DenseStack, f32)| {
+                // A power of two, so that adding it to a weight rounds little.
+                let h = 1.0 / 1024.0;
+                let moved = |h: f32| {
+                    let mut moved = network.clone();
+                    change(&mut moved, h);
+                    loss_of(&moved, &inputs, &targets)
+                };
+                (moved(h) - moved(-h)) / (2.0 * f64::from(h))
+            };
+            for (at, layer) in network.layers.iter().enumerate() {
+                for w in 0..layer.weights.len() {
+                    let numeric = difference(&|n, h| n.layers[at].weights[w] += h);
+                    let exact = f64::from(gradients[2 * at][w]);
+                    assert!((numeric - exact).abs() < 2e-3, "{numeric} {exact}");
+                }
+                for b in 0..layer.bias.len() {
+                    let numeric = difference(&|n, h| n.layers[at].bias[b] += h);
+                    let exact = f64::from(gradients[2 * at + 1][b]);
+                    assert!((numeric - exact).abs() < 2e-3, "{numeric} {exact}");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! Where training runs: the CPU (Burn's Flex backend) or a GPU (wgpu, cargo feature `gpu`).
+
+use std::{fmt, str::FromStr};
+
+use anyhow::{Result, bail};
+use burn::tensor::Device;
+
+/// What the user asked for with `--device`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DeviceChoice {
+    /// A GPU if this build can use one and the machine has one, otherwise the CPU.
+    #[default]
+    Auto,
+    /// The CPU.
+    Cpu,
+    /// A GPU, or an error.
+    Gpu,
+    /// wgpu on a software adapter: slow, for tests of the GPU path on machines without a GPU.
+    WgpuSoftware,
+}
+
+impl FromStr for DeviceChoice {
+    type Err = anyhow::Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        Ok(match name {
+            "auto" => Self::Auto,
+            "cpu" => Self::Cpu,
+            "gpu" => Self::Gpu,
+            "wgpu-software" => Self::WgpuSoftware,
+            _ => bail!("`{name}` is no device; choose auto, cpu, gpu or wgpu-software"),
+        })
+    }
+}
+
+impl fmt::Display for DeviceChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Auto => "auto",
+            Self::Cpu => "cpu",
+            Self::Gpu => "gpu",
+            Self::WgpuSoftware => "wgpu-software",
+        })
+    }
+}
+
+/// An opened device; prints as its name.
+#[derive(Clone, Debug)]
+pub struct TrainingDevice {
+    pub(super) device: Device,
+    name: String,
+}
+
+impl TrainingDevice {
+    /// The CPU, which always works.
+    #[must_use]
+    pub fn cpu() -> Self {
+        Self {
+            device: Device::flex(),
+            name: "CPU (Flex)".to_owned(),
+        }
+    }
+}
+
+impl fmt::Display for TrainingDevice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)
+    }
+}
+
+/// Opens the device that was asked for. [`DeviceChoice::Auto`] says in one line on stderr when it finds
+/// no GPU and takes the CPU.
+///
+/// # Errors
+///
+/// A GPU or a software adapter was demanded and there is none, or this build cannot use one.
+pub fn open(choice: DeviceChoice) -> Result<TrainingDevice> {
+    match choice {
+        DeviceChoice::Cpu => Ok(TrainingDevice::cpu()),
+        DeviceChoice::Auto => Ok(wgpu::hardware().unwrap_or_else(|reason| {
+            eprintln!("no GPU used ({reason}); training on the CPU");
+            TrainingDevice::cpu()
+        })),
+        DeviceChoice::Gpu => wgpu::hardware().map_err(|reason| {
+            anyhow::anyhow!(
+                "--device gpu: {reason}; train with --device cpu, or with --device auto to take what there is"
+            )
+        }),
+        DeviceChoice::WgpuSoftware => wgpu::software().map_err(|reason| {
+            anyhow::anyhow!(
+                "--device wgpu-software: {reason}; install a software Vulkan driver (Debian: mesa-vulkan-drivers), or train with --device cpu"
+            )
+        }),
+    }
+}
+
+/// Builds without the feature `gpu` have neither.
+#[cfg(not(feature = "gpu"))]
+mod wgpu {
+    use super::TrainingDevice;
+
+    const REASON: &str = "this build has no GPU support, rebuild with `--features gpu` for it";
+
+    pub(super) fn hardware() -> Result<TrainingDevice, String> {
+        Err(REASON.to_owned())
+    }
+
+    pub(super) fn software() -> Result<TrainingDevice, String> {
+        Err(REASON.to_owned())
+    }
+}
+
+#[cfg(feature = "gpu")]
+mod wgpu;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_round_trip_and_unknown_ones_list_the_known() {
+        for choice in [
+            DeviceChoice::Auto,
+            DeviceChoice::Cpu,
+            DeviceChoice::Gpu,
+            DeviceChoice::WgpuSoftware,
+        ] {
+            assert_eq!(choice.to_string().parse::<DeviceChoice>().unwrap(), choice);
+        }
+        assert_eq!(
+            "cuda".parse::<DeviceChoice>().unwrap_err().to_string(),
+            "`cuda` is no device; choose auto, cpu, gpu or wgpu-software"
+        );
+    }
+
+    #[cfg(not(feature = "gpu"))]
+    #[test]
+    fn a_gpu_that_this_build_cannot_use_is_refused_and_auto_takes_the_cpu() {
+        let message = open(DeviceChoice::Gpu).unwrap_err().to_string();
+        assert!(message.starts_with("--device gpu: this build has no GPU support"));
+        assert_eq!(open(DeviceChoice::Auto).unwrap().to_string(), "CPU (Flex)");
+    }
+}

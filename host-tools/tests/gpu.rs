@@ -1,0 +1,93 @@
+//! The GPU path trains what the CPU path trains. Needs the cargo feature `gpu` and any wgpu adapter; a
+//! hardware GPU is taken where there is one, otherwise a software adapter (Debian: mesa-vulkan-drivers).
+#![cfg(feature = "gpu")]
+
+use autodidact_tools::{
+    data::{DIGIT_MAX, Scaling, Table, digits},
+    train::{
+        Progress,
+        dae::{self, DaeOptions},
+        device::{self, DeviceChoice, TrainingDevice},
+        kmeans::{self, KMeansOptions},
+        model::DenseStack,
+        pca::{self, PcaOptions},
+    },
+};
+
+fn wgpu() -> TrainingDevice {
+    let device = device::open(DeviceChoice::Gpu)
+        .or_else(|_| device::open(DeviceChoice::WgpuSoftware))
+        .unwrap();
+    eprintln!("testing {device}");
+    device
+}
+
+/// The first `rows` digits as features, and noise of 0.25 in them.
+fn digit_features(rows: usize) -> (Table, Vec<f32>) {
+    let data = digits().unwrap().scaled(1.0 / DIGIT_MAX).unwrap();
+    let values = data.values()[..rows * data.width()].to_vec();
+    let data = Table::new("the first digits", data.columns().to_vec(), values).unwrap();
+    let scaling = Scaling::Uniform.fit(&data).unwrap();
+    let sigma = scaling.noise_in_features(0.25);
+    (scaling.transform(&data).unwrap(), sigma)
+}
+
+#[test]
+fn a_denoiser_has_the_same_loss_at_every_step() {
+    let (features, sigma) = digit_features(128);
+    // One batch an epoch: every epoch is one step.
+    let options = DaeOptions {
+        hidden: vec![32, 32],
+        sigma,
+        epochs: 120,
+        batch: 128,
+        seed: 1,
+        ..DaeOptions::default()
+    };
+    let config = options.check().unwrap();
+    let train = |device: &TrainingDevice| -> (DenseStack, Vec<f64>) {
+        let mut losses = Vec::new();
+        let network = dae::fit(&config, &features, device, &mut |progress: Progress| {
+            losses.push(progress.loss);
+        });
+        (network.unwrap(), losses)
+    };
+    let (_, cpu) = train(&TrainingDevice::cpu());
+    let (_, gpu) = train(&wgpu());
+    assert_eq!(cpu.len(), 120);
+    assert!(cpu[119] < 0.7 * cpu[0], "the network learned: {cpu:?}");
+    for (step, (cpu, gpu)) in cpu.iter().zip(&gpu).enumerate() {
+        assert!((cpu - gpu).abs() < 1e-3, "step {step}: {cpu} and {gpu}");
+    }
+}
+
+#[test]
+fn k_means_finds_the_same_clusters() {
+    let data = digits().unwrap();
+    let options = KMeansOptions {
+        k: 10,
+        restarts: 2,
+        ..KMeansOptions::default()
+    };
+    let config = options.check().unwrap();
+    let cpu = kmeans::fit(&config, &data, &TrainingDevice::cpu(), &mut |_| {}).unwrap();
+    let gpu = kmeans::fit(&config, &data, &wgpu(), &mut |_| {}).unwrap();
+    assert!((cpu.inertia / gpu.inertia - 1.0).abs() < 1e-3);
+    for (cpu, gpu) in cpu.centroids.iter().zip(&gpu.centroids) {
+        assert!((cpu - gpu).abs() < 1e-3);
+    }
+}
+
+#[test]
+fn principal_components_are_the_same() {
+    let data = digits().unwrap();
+    let config = PcaOptions { components: 8 }.check().unwrap();
+    let cpu = pca::fit(&config, &data, &TrainingDevice::cpu()).unwrap();
+    let gpu = pca::fit(&config, &data, &wgpu()).unwrap();
+    for (cpu, gpu) in cpu.explained_ratio().iter().zip(gpu.explained_ratio()) {
+        assert!((cpu - gpu).abs() < 1e-6);
+    }
+    for (cpu, gpu) in cpu.components.iter().zip(&gpu.components) {
+        assert!((cpu - gpu).abs() < 1e-3);
+    }
+}

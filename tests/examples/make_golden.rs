@@ -1,0 +1,25 @@
+//! Writes `tests/golden`: `cargo run --release -p autodidact-tests --example make_golden`.
+
+use std::path::Path;
+
+use anyhow::Result;
+use autodidact::kernels::Order;
+use autodidact::model::Model;
+use autodidact_tests::small;
+use autodidact_tools::replay;
+
+fn main() -> Result<()> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden");
+    std::fs::create_dir_all(&folder)?;
+    let model = small::every_kind(7, 2026);
+    for (order, name) in
+        [(Order::RowMajor, "row-major"), (Order::Quads, "quads"), (Order::Octets, "octets")]
+    {
+        let bytes = small::encode(&model, order);
+        std::fs::write(folder.join(format!("v1-{name}.adm")), &*bytes)?;
+        let counts = small::random_counts(20, 7, 7);
+        let results = replay::replay(&Model::load(&bytes)?, &counts)?;
+        std::fs::write(folder.join("v1.results"), results)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,132 @@
+//! The loader is total: any bytes give a typed error or a model that cannot fail afterwards.
+
+use autodidact::kernels::Order;
+use autodidact::model::{Body, LoadError, Model};
+use autodidact::rng::Generator;
+use autodidact_tests::{mutate, small};
+use autodidact_tools::quantize::AlignedBytes;
+
+/// Runs everything that a loaded model offers, with the shapes it names.
+fn exercise(model: &Model<'_>) {
+    let width = model.scaler().len();
+    let counts = vec![i16::MIN; width];
+    let mut features = vec![0; width];
+    model.scaler().scale_into(&counts, &mut features).unwrap();
+    let mut back = vec![0; width];
+    model.scaler().unscale_into(&features, &mut back).unwrap();
+    for part in model.parts() {
+        match &part.body {
+            Body::KMeans(kmeans) => {
+                let nearest = kmeans.nearest(&features).unwrap();
+                assert!((nearest.index as usize) < kmeans.k());
+                kmeans.distances_into(&features, &mut vec![0; kmeans.k()]).unwrap();
+            }
+            Body::Pca(pca) => {
+                let mut scores = vec![0; pca.k()];
+                pca.project_into(&features, &mut scores).unwrap();
+                pca.reconstruct_into(&scores, &mut back).unwrap();
+                pca.residual(&features, &scores).unwrap();
+            }
+            Body::Network(network, _) => {
+                let mut workspace = vec![0xa5; network.workspace_bytes()];
+                let mut output = vec![0; network.outputs()];
+                network.run(&mut workspace, &features, &mut output).unwrap();
+            }
+            _ => {}
+        }
+        assert!(model.tensors(part.name).count() > 0);
+    }
+    assert_eq!(model.parts().count(), model.parts().map(|part| part.name).count());
+}
+
+/// Bytes of header and directory of a container.
+fn directory_len(bytes: &[u8]) -> usize {
+    let half = |at: usize| usize::from(u16::from_le_bytes([bytes[at], bytes[at + 1]]));
+    32 + 48 * half(6) + 20 * half(16)
+}
+
+#[test]
+fn a_million_mutated_containers_load_or_are_refused() {
+    const TOTAL: usize = 1_000_000;
+    let orders = [Order::RowMajor, Order::Quads, Order::Octets];
+    let originals: Vec<AlignedBytes> = (0..6)
+        .map(|seed| small::encode(&small::every_kind(3 + seed, seed as u64), orders[seed % 3]))
+        .chain([small::encode(&small::worked_example(), Order::RowMajor)])
+        .collect();
+    let mut rng = Generator::from_seed(20_261_121);
+    let mut loaded = 0;
+    let mut refused = std::collections::BTreeMap::<String, usize>::new();
+    for round in 0..TOTAL {
+        let original = &originals[round % originals.len()];
+        let mut bytes = original.clone();
+        let length = mutate::mutate(&mut rng, &mut bytes, directory_len(original));
+        let mut bytes = AlignedBytes::copy_of(&bytes[..length]);
+        if round % 10 != 0 {
+            mutate::repair_header(&mut bytes);
+        }
+        match Model::load(&bytes) {
+            Ok(model) => {
+                loaded += 1;
+                exercise(&model);
+            }
+            Err(error) => {
+                // The kind of error: what stands before the first field.
+                let kind = format!("{error:?}");
+                let kind = kind.split([' ', '(']).next().unwrap_or_default().to_owned();
+                *refused.entry(kind).or_default() += 1;
+            }
+        }
+    }
+    println!("{TOTAL} mutations: {loaded} loaded and ran, refused {refused:?}");
+    // The test would prove nothing if every mutation died at the same gate.
+    assert!(loaded > TOTAL / 1000, "{loaded}");
+    for gate in ["Checksum", "Header", "Tensor", "Part", "Magic", "Version", "Scaler", "TooShort"] {
+        assert!(refused.contains_key(gate), "no mutation was refused by {gate}: {refused:?}");
+    }
+}
+
+#[test]
+fn random_bytes_are_refused() {
+    let mut rng = Generator::from_seed(1);
+    for _ in 0..100_000 {
+        use rand_core::Rng as _;
+        let mut bytes = AlignedBytes::zeroed(autodidact::rng::below(&mut rng, 300) as usize);
+        rng.fill_bytes(&mut bytes);
+        assert!(Model::load(&bytes).is_err());
+    }
+}
+
+#[test]
+fn every_prefix_and_every_single_bit_flip_is_refused() {
+    let bytes = small::encode(&small::worked_example(), Order::RowMajor);
+    for length in 0..bytes.len() {
+        assert!(Model::load(&AlignedBytes::copy_of(&bytes[..length])).is_err(), "{length} bytes");
+    }
+    for at in 0..bytes.len() {
+        for bit in 0..8 {
+            let mut flipped = bytes.clone();
+            flipped[at] ^= 1 << bit;
+            assert!(Model::load(&flipped).is_err(), "byte {at}, bit {bit}");
+        }
+    }
+}
+
+#[test]
+fn a_container_at_an_odd_address_is_refused() {
+    let bytes = small::encode(&small::worked_example(), Order::RowMajor);
+    let mut shifted = AlignedBytes::zeroed(bytes.len() + 1);
+    shifted[1..].copy_from_slice(&bytes);
+    assert_eq!(Model::load(&shifted[1..]).unwrap_err(), LoadError::Misaligned { needed: 8 });
+}
+
+#[test]
+fn a_row_whose_accumulator_could_overflow_is_neither_written_nor_loaded() {
+    let mut model = small::every_kind(4, 1);
+    for (_, part) in &mut model.parts {
+        if let autodidact_tools::quantize::QuantisedPart::Network(network) = part {
+            network.layers[0].channels[2].bias = i32::MAX - 1000;
+        }
+    }
+    let error = model.encode(Order::RowMajor).unwrap_err();
+    assert!(format!("{error:#}").contains("layer 0, row 2: some input overflows"), "{error:#}");
+}

@@ -1,0 +1,46 @@
+//! The repository's commands. `cargo xtask --help` lists them.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+mod cargo;
+mod cmd;
+mod cores;
+mod vulkan;
+
+/// Sets up, demonstrates, tests and measures autodidact.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Installs what building and emulating firmware needs, and says what and why.
+    Setup(cmd::setup::Arguments),
+    /// Trains on the bundled digits, builds a Cortex-M4 image around the model and runs it in QEMU.
+    Demo(cmd::demo::Arguments),
+    /// Runs every test, emulated cores included.
+    Test(cmd::test::Arguments),
+    /// Counts the kernels' instructions on emulated cores.
+    Bench(cmd::bench::Arguments),
+}
+
+fn main() -> ExitCode {
+    let result = match Arguments::parse().command {
+        Command::Setup(arguments) => cmd::setup::run(&arguments),
+        Command::Demo(arguments) => cmd::demo::run(&arguments),
+        Command::Test(arguments) => cmd::test::run(&arguments),
+        Command::Bench(arguments) => cmd::bench::run(&arguments),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
