@@ -8,9 +8,10 @@ use std::env;
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!(
-        r#"cargo::rustc-check-cfg=cfg(autodidact_kernels, values("armv6m", "armv7em", "helium"))"#
+        r#"cargo::rustc-check-cfg=cfg(autodidact_kernels, values(none(), "armv6m", "armv7em", "helium"))"#
     );
     if let Some(kernels) = kernels() {
+        println!("cargo::rustc-cfg=autodidact_kernels");
         println!("cargo::rustc-cfg=autodidact_kernels=\"{kernels}\"");
     }
 }
@@ -23,12 +24,20 @@ fn kernels() -> Option<&'static str> {
     let (mut dsp, mut mve) = (None, None);
     let mut previous = "";
     for flag in flags.split('\x1f') {
-        let option = if previous == "-C" { flag } else { flag.strip_prefix("-C").unwrap_or("") };
+        let option = if previous == "-C" {
+            flag
+        } else {
+            flag.strip_prefix("-C").unwrap_or("")
+        };
         previous = flag;
         if let Some(name) = option.strip_prefix("target-cpu=") {
             cpu = name.to_owned();
         }
-        for feature in option.strip_prefix("target-feature=").unwrap_or("").split(',') {
+        for feature in option
+            .strip_prefix("target-feature=")
+            .unwrap_or("")
+            .split(',')
+        {
             match feature {
                 "+dsp" => dsp = Some(true),
                 "-dsp" => dsp = Some(false),

@@ -19,7 +19,12 @@ fn normal_upper_quantile(p: f64) -> f64 {
 fn table(out: &mut String, doc: &str, name: &str, element: &str, values: &[u64]) {
     writeln!(out, "\n/// {doc}").unwrap();
     writeln!(out, "#[rustfmt::skip]").unwrap();
-    writeln!(out, "pub(crate) static {name}: [{element}; {}] = [", values.len()).unwrap();
+    writeln!(
+        out,
+        "pub(crate) static {name}: [{element}; {}] = [",
+        values.len()
+    )
+    .unwrap();
     for row in values.chunks(12) {
         let row: Vec<String> = row.iter().map(u64::to_string).collect();
         writeln!(out, "    {},", row.join(", ")).unwrap();
@@ -32,17 +37,50 @@ fn main() {
         "//! Lookup tables, printed by `cargo run -p autodidact --example make_tables`.\n",
     );
     let sigmoid: Vec<u64> = (0..=512)
-        .map(|i| (131_072.0 / (1.0 + (f64::from(i) / 32.0).exp())).round().min(65_535.0) as u64)
+        .map(|i| {
+            (131_072.0 / (1.0 + (f64::from(i) / 32.0).exp()))
+                .round()
+                .min(65_535.0) as u64
+        })
         .collect();
-    table(&mut out, "`(1 - sigmoid(i / 32)) · 2^17`.", "SIGMOID_COMPLEMENT", "u16", &sigmoid);
+    table(
+        &mut out,
+        "`(1 - sigmoid(i / 32)) · 2^17`.",
+        "SIGMOID_COMPLEMENT",
+        "u16",
+        &sigmoid,
+    );
     let q24 = f64::from(1 << 24);
-    let exp2: Vec<u64> = (0..=128).map(|i| ((f64::from(i) / 128.0).exp2() * q24).round() as u64).collect();
-    table(&mut out, "`2^(i / 128) · 2^24`.", "EXP2_FRACTION", "u32", &exp2);
-    let log2: Vec<u64> = (0..=128).map(|i| ((1.0 + f64::from(i) / 128.0).log2() * q24).round() as u64).collect();
-    table(&mut out, "`log2(1 + i / 128) · 2^24`.", "LOG2_MANTISSA", "u32", &log2);
-    let softplus: Vec<u64> =
-        (0..=128).map(|i| ((-f64::from(i) / 16.0).exp().ln_1p() * 65_536.0).round() as u64).collect();
-    table(&mut out, "`ln(1 + e^(-i / 16)) · 2^16`.", "SOFTPLUS_TAIL", "u16", &softplus);
+    let exp2: Vec<u64> = (0..=128)
+        .map(|i| ((f64::from(i) / 128.0).exp2() * q24).round() as u64)
+        .collect();
+    table(
+        &mut out,
+        "`2^(i / 128) · 2^24`.",
+        "EXP2_FRACTION",
+        "u32",
+        &exp2,
+    );
+    let log2: Vec<u64> = (0..=128)
+        .map(|i| ((1.0 + f64::from(i) / 128.0).log2() * q24).round() as u64)
+        .collect();
+    table(
+        &mut out,
+        "`log2(1 + i / 128) · 2^24`.",
+        "LOG2_MANTISSA",
+        "u32",
+        &log2,
+    );
+    let softplus: Vec<u64> = (0..=128)
+        .map(|i| ((-f64::from(i) / 16.0).exp().ln_1p() * 65_536.0).round() as u64)
+        .collect();
+    table(
+        &mut out,
+        "`ln(1 + e^(-i / 16)) · 2^16`.",
+        "SOFTPLUS_TAIL",
+        "u16",
+        &softplus,
+    );
     let normal: Vec<u64> = (0..=31 * 16)
         .map(|j| {
             let (octave, step) = (j / 16, j % 16);

@@ -38,7 +38,11 @@ impl ShapeError {
         if needed == given {
             Ok(())
         } else {
-            Err(Self { operand, needed, given })
+            Err(Self {
+                operand,
+                needed,
+                given,
+            })
         }
     }
 
@@ -52,7 +56,11 @@ impl ShapeError {
         if needed <= given {
             Ok(())
         } else {
-            Err(Self { operand, needed, given })
+            Err(Self {
+                operand,
+                needed,
+                given,
+            })
         }
     }
 }
@@ -66,7 +74,11 @@ impl core::fmt::Display for ShapeError {
             Operand::Weights => "weights",
             Operand::Channels => "channel parameters",
         };
-        write!(f, "{name}: length {} needed, {} given", self.needed, self.given)
+        write!(
+            f,
+            "{name}: length {} needed, {} given",
+            self.needed, self.given
+        )
     }
 }
 
@@ -127,17 +139,29 @@ impl core::fmt::Display for Defect {
             Self::Kind { found } => write!(f, "kind {found} is unknown to this version"),
             Self::Name => write!(f, "the name is empty, not printable ASCII, or used twice"),
             Self::Tensor { index } => {
-                write!(f, "tensor {index} is missing, superfluous or of another type")
+                write!(
+                    f,
+                    "tensor {index} is missing, superfluous or of another type"
+                )
             }
             Self::Scale { index } => write!(f, "scale {index} is out of range"),
             Self::Derived { index } => {
-                write!(f, "derived value {index} does not follow from the parameters")
+                write!(
+                    f,
+                    "derived value {index} does not follow from the parameters"
+                )
             }
             Self::Layer { layer } => {
-                write!(f, "layer {layer} has an unknown tag or does not fit the layer before it")
+                write!(
+                    f,
+                    "layer {layer} has an unknown tag or does not fit the layer before it"
+                )
             }
             Self::AccumulatorOverflow { layer, row } => {
-                write!(f, "layer {layer}, row {row}: some input overflows the 32-bit accumulator")
+                write!(
+                    f,
+                    "layer {layer}, row {row}: some input overflows the 32-bit accumulator"
+                )
             }
             Self::TooManyLayers { found } => write!(f, "{found} layers are too many"),
         }

@@ -52,7 +52,11 @@ impl<'a> KMeans<'a> {
         if len == 0 || len != centroids.len() || u32::try_from(len).is_err() {
             return Err(Defect::Shape);
         }
-        Ok(Self { centroids, norms, dimensions })
+        Ok(Self {
+            centroids,
+            norms,
+            dimensions,
+        })
     }
 
     /// Number of clusters.
@@ -95,8 +99,9 @@ impl<'a> KMeans<'a> {
     ) -> Result<(), ShapeError> {
         ShapeError::exact(Operand::Input, self.dimensions, features.len())?;
         ShapeError::exact(Operand::Output, self.k(), distances.len())?;
-        for (distance, centroid) in
-            distances.iter_mut().zip(self.centroids.chunks_exact(self.dimensions))
+        for (distance, centroid) in distances
+            .iter_mut()
+            .zip(self.centroids.chunks_exact(self.dimensions))
         {
             *distance = squared_distance(centroid, features)?;
         }
@@ -107,5 +112,8 @@ impl<'a> KMeans<'a> {
 /// Squared norm of a centroid, `I40F24`, as [`KMeans::new`] expects it.
 #[must_use]
 pub fn squared_norm(centroid: &[i16]) -> i64 {
-    centroid.iter().map(|c| i64::from(i32::from(*c) * i32::from(*c))).sum()
+    centroid
+        .iter()
+        .map(|c| i64::from(i32::from(*c) * i32::from(*c)))
+        .sum()
 }

@@ -58,7 +58,9 @@
 extern crate std;
 
 #[cfg(target_endian = "big")]
-compile_error!("containers are read in place and are little-endian: big-endian targets are not supported");
+compile_error!(
+    "containers are read in place and are little-endian: big-endian targets are not supported"
+);
 
 mod error;
 pub mod kernels;

@@ -179,20 +179,24 @@ impl<'a> Network<'a> {
         let mut input = Element::I16;
         for (index, layer) in (0u16..).zip(layers) {
             layer.check(index)?;
-            let fits = stack.last().is_none_or(|l| l.weights.rows() == layer.weights.cols());
+            let fits = stack
+                .last()
+                .is_none_or(|l| l.weights.rows() == layer.weights.cols());
             if !fits || layer.input != input {
                 return Err(Defect::Layer { layer: index });
             }
             input = layer.output;
-            stack
-                .push(layer)
-                .map_err(|_| Defect::TooManyLayers { found: u32::from(index) + 1 })?;
+            stack.push(layer).map_err(|_| Defect::TooManyLayers {
+                found: u32::from(index) + 1,
+            })?;
         }
         let Some(last) = stack.last() else {
             return Err(Defect::Shape);
         };
         if last.output != Element::I16 {
-            return Err(Defect::Layer { layer: stack.len().saturating_sub(1) as u16 });
+            return Err(Defect::Layer {
+                layer: stack.len().saturating_sub(1) as u16,
+            });
         }
         if let Some(code) = code_layer {
             // The code is handed out as i16 and lies strictly inside the stack.
@@ -202,7 +206,10 @@ impl<'a> Network<'a> {
                 return Err(Defect::Layer { layer: code });
             }
         }
-        Ok(Self { layers: stack, code_layer })
+        Ok(Self {
+            layers: stack,
+            code_layer,
+        })
     }
 
     /// The layers, first to last.
@@ -233,13 +240,18 @@ impl<'a> Network<'a> {
     #[must_use]
     pub fn code_len(&self) -> Option<usize> {
         let code = usize::from(self.code_layer?);
-        self.layers.get(code.checked_sub(1)?).map(|l| l.weights.rows())
+        self.layers
+            .get(code.checked_sub(1)?)
+            .map(|l| l.weights.rows())
     }
 
     /// Multiply-accumulates of one run.
     #[must_use]
     pub fn macs(&self) -> usize {
-        self.layers.iter().map(|l| l.weights.rows().saturating_mul(l.weights.cols())).sum()
+        self.layers
+            .iter()
+            .map(|l| l.weights.rows().saturating_mul(l.weights.cols()))
+            .sum()
     }
 
     /// Bytes of workspace for [`run`](Self::run), [`encode`](Self::encode) and
@@ -309,7 +321,11 @@ impl<'a> Network<'a> {
         output: &mut [i16],
     ) -> Result<(), ShapeError> {
         let (Some(first), Some((last, inner))) = (layers.first(), layers.split_last()) else {
-            return Err(ShapeError { operand: Operand::Output, needed: 0, given: output.len() });
+            return Err(ShapeError {
+                operand: Operand::Output,
+                needed: 0,
+                given: output.len(),
+            });
         };
         ShapeError::exact(Operand::Input, first.weights.cols(), input.len())?;
         ShapeError::exact(Operand::Output, last.weights.rows(), output.len())?;
@@ -322,11 +338,19 @@ impl<'a> Network<'a> {
         };
         let (mut from, mut to, scratch) = plan.split(workspace).ok_or(short)?;
         for (index, layer) in inner.iter().enumerate() {
-            let source = if index == 0 { Source::I16(input) } else { Source::of(layer, from) };
+            let source = if index == 0 {
+                Source::I16(input)
+            } else {
+                Source::of(layer, from)
+            };
             run_inner(layer, &source, scratch, to)?;
             core::mem::swap(&mut from, &mut to);
         }
-        let source = if inner.is_empty() { Source::I16(input) } else { Source::of(last, from) };
+        let source = if inner.is_empty() {
+            Source::I16(input)
+        } else {
+            Source::of(last, from)
+        };
         run_to_i16(last, &source, scratch, output)
     }
 }
@@ -429,10 +453,16 @@ fn sums_to_i16(
     output: &mut [i16],
 ) -> Result<(), ShapeError> {
     let stage = match layer.activation {
-        Activation::Clamp => {
-            OutputStage { zero_point: layer.zero_point, min: layer.min, max: layer.max }
-        }
-        _ => OutputStage { zero_point: 0, min: i16::MIN, max: i16::MAX },
+        Activation::Clamp => OutputStage {
+            zero_point: layer.zero_point,
+            min: layer.min,
+            max: layer.max,
+        },
+        _ => OutputStage {
+            zero_point: 0,
+            min: i16::MIN,
+            max: i16::MAX,
+        },
     };
     match source {
         Source::I8(x) => dense(&layer.weights, layer.channels, &stage, x, scratch, output),
@@ -498,8 +528,16 @@ impl Plan {
 /// reads `inputs`; larger widths than [`MAX_WIDTH`] count as that.
 #[must_use]
 pub const fn workspace_bytes(widest: usize, inputs: usize) -> usize {
-    let widest = if widest > MAX_WIDTH { MAX_WIDTH } else { widest };
-    let inputs = if inputs > MAX_WIDTH { MAX_WIDTH } else { inputs };
+    let widest = if widest > MAX_WIDTH {
+        MAX_WIDTH
+    } else {
+        widest
+    };
+    let inputs = if inputs > MAX_WIDTH {
+        MAX_WIDTH
+    } else {
+        inputs
+    };
     Plan::new(widest, inputs).bytes()
 }
 

@@ -31,11 +31,7 @@ impl<'a> Pca<'a> {
     /// # Errors
     /// [`Defect::Shape`] when lengths do not fit or a row has more than twice the length of a unit
     /// vector, [`Defect::Derived`] when an offset is wrong.
-    pub fn new(
-        mean: &'a [i16],
-        components: &'a [i16],
-        offsets: &'a [i64],
-    ) -> Result<Self, Defect> {
+    pub fn new(mean: &'a [i16], components: &'a [i16], offsets: &'a [i64]) -> Result<Self, Defect> {
         let view = Self::from_trusted(mean, components, offsets)?;
         for (index, (component, offset)) in
             (0u32..).zip(components.chunks_exact(mean.len().max(1)).zip(offsets))
@@ -58,14 +54,15 @@ impl<'a> Pca<'a> {
         offsets: &'a [i64],
     ) -> Result<Self, Defect> {
         let len = mean.len().checked_mul(offsets.len()).ok_or(Defect::Shape)?;
-        if len == 0
-            || len != components.len()
-            || offsets.len() > mean.len()
-            || mean.len() > 1 << 16
+        if len == 0 || len != components.len() || offsets.len() > mean.len() || mean.len() > 1 << 16
         {
             return Err(Defect::Shape);
         }
-        Ok(Self { mean, components, offsets })
+        Ok(Self {
+            mean,
+            components,
+            offsets,
+        })
     }
 
     /// Number of components.
@@ -113,7 +110,10 @@ impl<'a> Pca<'a> {
     pub fn project_into(&self, features: &[i16], scores: &mut [i32]) -> Result<(), ShapeError> {
         ShapeError::exact(Operand::Input, self.dimensions(), features.len())?;
         ShapeError::exact(Operand::Output, self.k(), scores.len())?;
-        let rows = self.components.chunks_exact(self.mean.len()).zip(self.offsets);
+        let rows = self
+            .components
+            .chunks_exact(self.mean.len())
+            .zip(self.offsets);
         for (score, (component, offset)) in scores.iter_mut().zip(rows) {
             let sum = dot(component, features)?.wrapping_add(*offset);
             *score = saturating_i32(rounding_shift_right(sum, COMPONENT_BITS));

@@ -96,7 +96,11 @@ fn normal_from_word(word: u32) -> i16 {
         here - (((here - next) * fraction + (1 << 15)) >> 16)
     };
     let magnitude = ((magnitude_q13 + 1) >> 1) as i16;
-    if word >> 31 == 1 { -magnitude } else { magnitude }
+    if word >> 31 == 1 {
+        -magnitude
+    } else {
+        magnitude
+    }
 }
 
 #[cfg(test)]
@@ -113,7 +117,10 @@ mod tests {
         let mut rng = Generator::from_seed(42);
         let words: Vec<u32> = (0..4).map(|_| rng.next_u32()).collect();
         // Golden: printed once by this test, kept so that no release changes the stream.
-        assert_eq!(words, [2_643_743_425, 1_762_251_840, 1_632_151_183, 1_417_845_339]);
+        assert_eq!(
+            words,
+            [2_643_743_425, 1_762_251_840, 1_632_151_183, 1_417_845_339]
+        );
     }
 
     #[test]
@@ -160,9 +167,15 @@ mod tests {
         let [m1, m2, m3, m4] = sums.map(|s| s / n);
         // Four standard errors of each moment: 1, 2, 15 and 96 are the variances of x, x^2, x^3, x^4.
         assert!(m1.abs() < 4.0 / n.sqrt(), "mean {m1}");
-        assert!((m2 - 1.0).abs() < 4.0 * (2.0 / n).sqrt() + 3e-4, "variance {m2}");
+        assert!(
+            (m2 - 1.0).abs() < 4.0 * (2.0 / n).sqrt() + 3e-4,
+            "variance {m2}"
+        );
         assert!(m3.abs() < 4.0 * (15.0 / n).sqrt(), "third {m3}");
-        assert!((m4 - 3.0).abs() < 4.0 * (96.0 / n).sqrt() + 2e-3, "fourth {m4}");
+        assert!(
+            (m4 - 3.0).abs() < 4.0 * (96.0 / n).sqrt() + 2e-3,
+            "fourth {m4}"
+        );
     }
 
     #[test]
@@ -179,7 +192,8 @@ mod tests {
             seen += count;
             // A value stands for the interval of half a unit around it.
             let edge = (i as f64 - 32_768.0 + 0.5) / 4096.0;
-            statistic = statistic.max((f64::from(seen) / N as f64 - (1.0 - upper_tail(edge))).abs());
+            statistic =
+                statistic.max((f64::from(seen) / N as f64 - (1.0 - upper_tail(edge))).abs());
         }
         // Critical value at the 0.1 % level.
         assert!(statistic < 1.95 / (N as f64).sqrt(), "{statistic}");
@@ -199,7 +213,11 @@ mod tests {
         for (i, count) in beyond.iter().enumerate() {
             let expected = N as f64 * 2.0 * upper_tail((i + 1) as f64);
             let tolerance = 4.5 * expected.sqrt() + 2e-3 * expected + 1.0;
-            assert!((f64::from(*count) - expected).abs() < tolerance, "|x| > {}: {count}", i + 1);
+            assert!(
+                (f64::from(*count) - expected).abs() < tolerance,
+                "|x| > {}: {count}",
+                i + 1
+            );
         }
     }
 
@@ -211,7 +229,10 @@ mod tests {
             let ones = (0..n).filter(|_| bernoulli(&mut rng, p)).count() as f64;
             let share = f64::from(p) / 65_536.0;
             let sd = (f64::from(n) * share * (1.0 - share)).sqrt();
-            assert!((ones - f64::from(n) * share).abs() <= 4.5 * sd, "p = {p}: {ones}");
+            assert!(
+                (ones - f64::from(n) * share).abs() <= 4.5 * sd,
+                "p = {p}: {ones}"
+            );
         }
     }
 
@@ -222,8 +243,14 @@ mod tests {
         for _ in 0..500_000 {
             counts[below(&mut rng, 10) as usize] += 1.0;
         }
-        let chi2: f64 = counts.iter().map(|c| (c - 50_000.0).powi(2) / 50_000.0).sum();
-        assert!(chi2 < 27.9, "chi-square with 9 degrees of freedom at 0.1 %: {chi2}");
+        let chi2: f64 = counts
+            .iter()
+            .map(|c| (c - 50_000.0).powi(2) / 50_000.0)
+            .sum();
+        assert!(
+            chi2 < 27.9,
+            "chi-square with 9 degrees of freedom at 0.1 %: {chi2}"
+        );
         assert_eq!(below(&mut rng, 0), 0);
     }
 }

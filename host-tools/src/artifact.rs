@@ -17,7 +17,10 @@ use crate::quantize::AlignedBytes;
 pub fn read(path: &Path) -> Result<AlignedBytes> {
     let bytes = fs::read(path).with_context(|| match path.exists() {
         true => format!("{} cannot be read", path.display()),
-        false => format!("there is no file {}: give the model that `fit -o` wrote", path.display()),
+        false => format!(
+            "there is no file {}: give the model that `fit -o` wrote",
+            path.display()
+        ),
     })?;
     let bytes = AlignedBytes::copy_of(&bytes);
     if let Err(error) = Model::load(&bytes) {
@@ -51,7 +54,10 @@ mod tests {
     #[test]
     fn a_missing_model_is_named() {
         let message = read(Path::new("no-such.adm")).unwrap_err().to_string();
-        assert_eq!(message, "there is no file no-such.adm: give the model that `fit -o` wrote");
+        assert_eq!(
+            message,
+            "there is no file no-such.adm: give the model that `fit -o` wrote"
+        );
     }
 
     #[test]
@@ -60,7 +66,10 @@ mod tests {
         let path = folder.path().join("x.adm");
         write(&path, b"not a container, but long enough for a header").unwrap();
         let message = read(&path).unwrap_err().to_string();
-        assert!(message.ends_with("no autodidact container: it does not start with ADM"), "{message}");
+        assert!(
+            message.ends_with("no autodidact container: it does not start with ADM"),
+            "{message}"
+        );
     }
 
     #[test]
@@ -71,6 +80,10 @@ mod tests {
         write(&path, b"first").unwrap();
         write(&path, b"second").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"second");
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no temporary file is left");
+        assert_eq!(
+            fs::read_dir(folder.path()).unwrap().count(),
+            1,
+            "no temporary file is left"
+        );
     }
 }

@@ -31,7 +31,9 @@ impl Noise {
     /// Reads a container's provenance.
     fn of(model: &Model<'_>) -> Option<Self> {
         let read = |key| model.text_value(key).and_then(|value| value.parse().ok());
-        read("noise_data").map(Self::Data).or_else(|| read("noise_features").map(Self::Features))
+        read("noise_data")
+            .map(Self::Data)
+            .or_else(|| read("noise_features").map(Self::Features))
     }
 
     /// Standard deviation of each column in data units.
@@ -69,7 +71,10 @@ impl PartReport {
     /// A figure by its key.
     #[must_use]
     pub fn figure(&self, key: &str) -> Option<f64> {
-        self.figures.iter().find(|figure| figure.key == key).map(|figure| figure.value)
+        self.figures
+            .iter()
+            .find(|figure| figure.key == key)
+            .map(|figure| figure.value)
     }
 }
 
@@ -111,11 +116,14 @@ impl FloatPart<'_> {
             Self::KMeans(model) => {
                 let centroids: Vec<f64> = model.centroids.iter().map(|&c| f64::from(c)).collect();
                 let nearest = oracle::nearest(&centroids, features);
-                Outcome::KMeans { index: nearest.index, distance_sq: nearest.squared_distance }
+                Outcome::KMeans {
+                    index: nearest.index,
+                    distance_sq: nearest.squared_distance,
+                }
             }
-            Self::Pca(model) => {
-                Outcome::Pca { residual: oracle::Projection::from(*model).residual(features) }
-            }
+            Self::Pca(model) => Outcome::Pca {
+                residual: oracle::Projection::from(*model).residual(features),
+            },
             Self::Network(stack, _) => Outcome::Network(oracle::forward(stack, features)),
         }
     }
@@ -125,13 +133,19 @@ impl From<&PartResult> for Outcome {
     fn from(result: &PartResult) -> Self {
         let squared = |value: u64| value as f64 / (FEATURE_UNIT * FEATURE_UNIT);
         match result {
-            PartResult::KMeans { index, distance_sq } => {
-                Self::KMeans { index: *index as usize, distance_sq: squared(*distance_sq) }
-            }
-            PartResult::Pca { residual, .. } => Self::Pca { residual: squared(*residual) },
-            PartResult::Network(output) => {
-                Self::Network(output.iter().map(|&x| f64::from(x) / FEATURE_UNIT).collect())
-            }
+            PartResult::KMeans { index, distance_sq } => Self::KMeans {
+                index: *index as usize,
+                distance_sq: squared(*distance_sq),
+            },
+            PartResult::Pca { residual, .. } => Self::Pca {
+                residual: squared(*residual),
+            },
+            PartResult::Network(output) => Self::Network(
+                output
+                    .iter()
+                    .map(|&x| f64::from(x) / FEATURE_UNIT)
+                    .collect(),
+            ),
         }
     }
 }
@@ -165,7 +179,10 @@ impl Units {
         let line = |affine: &Affine| {
             let unit = 2f64.powi(affine.shift as i32);
             let half = if affine.shift == 0 { 0.0 } else { 0.5 };
-            (f64::from(affine.multiplier) / unit, affine.bias as f64 / unit - half)
+            (
+                f64::from(affine.multiplier) / unit,
+                affine.bias as f64 / unit - half,
+            )
         };
         let (std, mean) = model
             .scaler()
@@ -178,28 +195,41 @@ impl Units {
             .unzip();
         let (min, max) = model.scaler().counts_range();
         let range = (f64::from(min) * lsb, f64::from(max) * lsb);
-        Ok(Self { lsb, mean, std, range, noise: Noise::of(model) })
+        Ok(Self {
+            lsb,
+            mean,
+            std,
+            range,
+            noise: Noise::of(model),
+        })
     }
 
     /// The common standard deviation, if there is one: then distances have a data unit.
     #[must_use]
     pub fn common_std(&self) -> Option<f64> {
         let first = *self.std.first()?;
-        self.std.iter().all(|std| (std / first - 1.0).abs() < 1e-6).then_some(first)
+        self.std
+            .iter()
+            .all(|std| (std / first - 1.0).abs() < 1e-6)
+            .then_some(first)
     }
 
     /// Features of a row in data units.
     #[must_use]
     pub fn features(&self, row: &[f32]) -> Vec<f64> {
         let columns = row.iter().zip(&self.mean).zip(&self.std);
-        columns.map(|((&x, mean), std)| (f64::from(x) - mean) / std).collect()
+        columns
+            .map(|((&x, mean), std)| (f64::from(x) - mean) / std)
+            .collect()
     }
 
     /// Data units of a row of features, clipped to the range of training.
     #[must_use]
     pub fn data(&self, features: &[f64]) -> Vec<f64> {
         let columns = features.iter().zip(&self.mean).zip(&self.std);
-        columns.map(|((x, mean), std)| (x * std + mean).clamp(self.range.0, self.range.1)).collect()
+        columns
+            .map(|((x, mean), std)| (x * std + mean).clamp(self.range.0, self.range.1))
+            .collect()
     }
 
     /// Counts of a table in data units: rounded to nearest, saturated.
@@ -248,13 +278,24 @@ pub fn figures(
     table: &Table,
     outcomes: &[Outcome],
 ) -> Result<PartReport> {
-    ensure!(outcomes.len() == table.rows(), "{} rows, but {} results", table.rows(), outcomes.len());
+    ensure!(
+        outcomes.len() == table.rows(),
+        "{} rows, but {} results",
+        table.rows(),
+        outcomes.len()
+    );
     let rows = table.rows() as f64;
     let (kind, figures) = match body {
-        Body::KMeans(kmeans) => ("k-means", kmeans_figures(kmeans.k(), units, rows, outcomes)?),
+        Body::KMeans(kmeans) => (
+            "k-means",
+            kmeans_figures(kmeans.k(), units, rows, outcomes)?,
+        ),
         Body::Pca(pca) => {
-            let mean: Vec<f64> =
-                pca.mean().iter().map(|&m| f64::from(m) / FEATURE_UNIT).collect();
+            let mean: Vec<f64> = pca
+                .mean()
+                .iter()
+                .map(|&m| f64::from(m) / FEATURE_UNIT)
+                .collect();
             ("pca", pca_figures(&mean, units, table, outcomes)?)
         }
         Body::Network(_, task) => {
@@ -266,22 +307,23 @@ pub fn figures(
         }
         _ => bail!("part `{name}` is of a kind that this tool cannot judge"),
     };
-    Ok(PartReport { name: name.into(), kind: kind.into(), figures })
+    Ok(PartReport {
+        name: name.into(),
+        kind: kind.into(),
+        figures,
+    })
 }
 
-fn kmeans_figures(
-    k: usize,
-    units: &Units,
-    rows: f64,
-    outcomes: &[Outcome],
-) -> Result<Vec<Figure>> {
+fn kmeans_figures(k: usize, units: &Units, rows: f64, outcomes: &[Outcome]) -> Result<Vec<Figure>> {
     let mut sizes = vec![0usize; k];
     let mut inertia = 0.0;
     for outcome in outcomes {
         let Outcome::KMeans { index, distance_sq } = outcome else {
             bail!("a result is not one of k-means");
         };
-        *sizes.get_mut(*index).context("a cluster index is out of range")? += 1;
+        *sizes
+            .get_mut(*index)
+            .context("a cluster index is out of range")? += 1;
         inertia += distance_sq;
     }
     let mut figures = vec![Figure {
@@ -314,7 +356,11 @@ fn pca_figures(
         .iter_rows()
         .flat_map(|row| {
             let features = units.features(row);
-            features.into_iter().zip(mean).map(|(x, m)| (x - m).powi(2)).collect::<Vec<_>>()
+            features
+                .into_iter()
+                .zip(mean)
+                .map(|(x, m)| (x - m).powi(2))
+                .collect::<Vec<_>>()
         })
         .sum();
     let mut residual = 0.0;
@@ -423,6 +469,13 @@ pub fn outcomes(
 /// The table does not fit the model.
 pub fn float_outcomes(part: FloatPart<'_>, units: &Units, table: &Table) -> Result<Vec<Outcome>> {
     let noisy = matches!(part, FloatPart::Network(_, Task::Denoiser));
-    let input = if noisy { units.noisy(table)? } else { table.with_values(table.values().to_vec())? };
-    Ok(input.iter_rows().map(|row| part.run(&units.features(row))).collect())
+    let input = if noisy {
+        units.noisy(table)?
+    } else {
+        table.with_values(table.values().to_vec())?
+    };
+    Ok(input
+        .iter_rows()
+        .map(|row| part.run(&units.features(row)))
+        .collect())
 }

@@ -48,7 +48,11 @@ pub fn side_by_side(pictures: &[Picture]) -> Vec<String> {
 /// The file cannot be written.
 pub fn write_grid(path: &Path, rows: &[Vec<Picture>], zoom: usize) -> Result<()> {
     const GAP: usize = 8;
-    let first = rows.iter().flatten().next().context("there is nothing to draw")?;
+    let first = rows
+        .iter()
+        .flatten()
+        .next()
+        .context("there is nothing to draw")?;
     let (cell_w, cell_h) = (first.width * zoom + GAP, first.height() * zoom + GAP);
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let (width, height) = (columns * cell_w + GAP, rows.len() * cell_h + GAP);
@@ -64,5 +68,7 @@ pub fn write_grid(path: &Path, rows: &[Vec<Picture>], zoom: usize) -> Result<()>
             }
         }
     }
-    image.save(path).with_context(|| format!("{} cannot be written", path.display()))
+    image
+        .save(path)
+        .with_context(|| format!("{} cannot be written", path.display()))
 }

@@ -66,7 +66,10 @@ pub fn run_part(body: &Body<'_>, features: &[i16]) -> Result<PartResult> {
     Ok(match body {
         Body::KMeans(kmeans) => {
             let nearest = kmeans.nearest(features)?;
-            PartResult::KMeans { index: nearest.index, distance_sq: nearest.distance_sq }
+            PartResult::KMeans {
+                index: nearest.index,
+                distance_sq: nearest.distance_sq,
+            }
         }
         Body::Pca(pca) => {
             let mut scores = vec![0; pca.k()];
@@ -74,7 +77,11 @@ pub fn run_part(body: &Body<'_>, features: &[i16]) -> Result<PartResult> {
             let mut reconstruction = vec![0; features.len()];
             pca.reconstruct_into(&scores, &mut reconstruction)?;
             let residual = pca.residual(features, &scores)?;
-            PartResult::Pca { scores, reconstruction, residual }
+            PartResult::Pca {
+                scores,
+                reconstruction,
+                residual,
+            }
         }
         Body::Network(network, _) => {
             let mut workspace = vec![0; network.workspace_bytes()];
@@ -93,7 +100,11 @@ impl PartResult {
                 bytes.extend(index.to_le_bytes());
                 bytes.extend(distance_sq.to_le_bytes());
             }
-            Self::Pca { scores, reconstruction, residual } => {
+            Self::Pca {
+                scores,
+                reconstruction,
+                residual,
+            } => {
                 bytes.extend(scores.iter().flat_map(|y| y.to_le_bytes()));
                 bytes.extend(reconstruction.iter().flat_map(|x| x.to_le_bytes()));
                 bytes.extend(residual.to_le_bytes());
@@ -130,7 +141,9 @@ impl Reader<'_> {
     }
 
     fn i16s(&mut self, len: usize) -> Option<Vec<i16>> {
-        (0..len).map(|_| self.take().map(i16::from_le_bytes)).collect()
+        (0..len)
+            .map(|_| self.take().map(i16::from_le_bytes))
+            .collect()
     }
 
     fn part(&mut self, body: &Body<'_>) -> Option<PartResult> {

@@ -73,17 +73,30 @@ pub fn train(device: &TrainingDevice, progress: &mut dyn FnMut(Progress)) -> Res
     quantised.note("tool", concat!("autodidact ", env!("CARGO_PKG_VERSION")));
 
     let (kmeans, pca) = classical(&features, device)?;
-    quantised.parts.push(("clusters".into(), quantize::kmeans(&kmeans)?));
-    quantised.parts.push(("components".into(), quantize::pca(&pca)?));
+    quantised
+        .parts
+        .push(("clusters".into(), quantize::kmeans(&kmeans)?));
+    quantised
+        .parts
+        .push(("components".into(), quantize::pca(&pca)?));
 
     let sigma = standardiser.noise_in_features(SIGMA);
-    let options =
-        dae::DaeOptions { sigma: sigma.clone(), seed: SEED, ..dae::DaeOptions::default() };
+    let options = dae::DaeOptions {
+        sigma: sigma.clone(),
+        seed: SEED,
+        ..dae::DaeOptions::default()
+    };
     let denoiser = dae::fit(&options.check()?, &features, device, progress)?;
     let noisy = random::add_noise(&features, &sigma, SEED)?;
-    let network =
-        quantize::network(&denoiser, Task::Denoiser, None, Calibration { features: &noisy })?;
-    quantised.parts.push(("denoiser".into(), QuantisedPart::Network(network)));
+    let network = quantize::network(
+        &denoiser,
+        Task::Denoiser,
+        None,
+        Calibration { features: &noisy },
+    )?;
+    quantised
+        .parts
+        .push(("denoiser".into(), QuantisedPart::Network(network)));
     Ok(Showcase {
         training: split.training,
         held_out: split.held_out,
@@ -119,14 +132,34 @@ pub fn published(device: &TrainingDevice) -> Result<Published> {
     let features = standardiser.transform(&rows)?;
     let (kmeans, pca) = classical(&features, device)?;
     let mut quantised = QuantisedModel::new(&standardiser, rows.columns())?;
-    quantised.parts.push(("clusters".into(), quantize::kmeans(&kmeans)?));
-    quantised.parts.push(("components".into(), quantize::pca(&pca)?));
-    Ok(Published { rows, kmeans, pca, quantised })
+    quantised
+        .parts
+        .push(("clusters".into(), quantize::kmeans(&kmeans)?));
+    quantised
+        .parts
+        .push(("components".into(), quantize::pca(&pca)?));
+    Ok(Published {
+        rows,
+        kmeans,
+        pca,
+        quantised,
+    })
 }
 
 fn classical(features: &Table, device: &TrainingDevice) -> Result<(KMeansModel, PcaModel)> {
-    let options = KMeansOptions { k: CLUSTERS, seed: SEED, ..KMeansOptions::default() };
+    let options = KMeansOptions {
+        k: CLUSTERS,
+        seed: SEED,
+        ..KMeansOptions::default()
+    };
     let kmeans = kmeans::fit(&options.check()?, features, device, &mut |_| {})?;
-    let pca = pca::fit(&PcaOptions { components: COMPONENTS }.check()?, features, device)?;
+    let pca = pca::fit(
+        &PcaOptions {
+            components: COMPONENTS,
+        }
+        .check()?,
+        features,
+        device,
+    )?;
     Ok((kmeans, pca))
 }

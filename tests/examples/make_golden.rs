@@ -12,9 +12,11 @@ fn main() -> Result<()> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden");
     std::fs::create_dir_all(&folder)?;
     let model = small::every_kind(7, 2026);
-    for (order, name) in
-        [(Order::RowMajor, "row-major"), (Order::Quads, "quads"), (Order::Octets, "octets")]
-    {
+    for (order, name) in [
+        (Order::RowMajor, "row-major"),
+        (Order::Quads, "quads"),
+        (Order::Octets, "octets"),
+    ] {
         let bytes = small::encode(&model, order);
         std::fs::write(folder.join(format!("v1-{name}.adm")), &*bytes)?;
         let counts = small::random_counts(20, 7, 7);

@@ -26,7 +26,10 @@ const AWKWARD: [u32; 12] = [
 /// The reference checksum: CRC-32 (IEEE 802.3), bit by bit, over everything but its own field.
 #[must_use]
 pub fn checksum(bytes: &[u8]) -> u32 {
-    let covered = bytes.iter().enumerate().filter(|(at, _)| !(CHECKSUM..CHECKSUM + 4).contains(at));
+    let covered = bytes
+        .iter()
+        .enumerate()
+        .filter(|(at, _)| !(CHECKSUM..CHECKSUM + 4).contains(at));
     !covered.fold(!0u32, |crc, (_, byte)| {
         (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
             (crc >> 1) ^ (0xedb8_8320 & (crc & 1).wrapping_neg())
@@ -50,7 +53,11 @@ pub fn repair_header(bytes: &mut [u8]) {
 pub fn mutate(rng: &mut Generator, bytes: &mut [u8], directory: usize) -> usize {
     let mut length = bytes.len();
     for _ in 0..=below(rng, 4) {
-        let reach = if below(rng, 4) == 0 { length } else { directory.min(length) };
+        let reach = if below(rng, 4) == 0 {
+            length
+        } else {
+            directory.min(length)
+        };
         let at = below(rng, u32::try_from(reach).unwrap_or(u32::MAX)) as usize;
         match below(rng, 8) {
             0 => bytes[at] ^= 1 << below(rng, 8),

@@ -4,10 +4,10 @@ use autodidact::kernels::{Channel, Order};
 use autodidact::model::Task;
 use autodidact::net::{Activation, Element};
 use autodidact::rng::{Generator, below};
+use autodidact::scaler::{Affine, ScalerFeature};
 use autodidact_tools::quantize::{
     AlignedBytes, Format, QuantisedLayer, QuantisedModel, QuantisedNetwork, QuantisedPart,
 };
-use autodidact::scaler::{Affine, ScalerFeature};
 use rand_core::Rng as _;
 
 /// A scaler of `width` features: counts of 1/256, mean 0, standard deviation 1.
@@ -17,7 +17,13 @@ use rand_core::Rng as _;
 #[must_use]
 pub fn scaler(width: usize) -> Vec<ScalerFeature> {
     let line = |slope| Affine::from_f64(slope, 0.0).expect("representable");
-    vec![ScalerFeature { to_feature: line(16.0), to_counts: line(1.0 / 16.0) }; width]
+    vec![
+        ScalerFeature {
+            to_feature: line(16.0),
+            to_counts: line(1.0 / 16.0)
+        };
+        width
+    ]
 }
 
 /// The container of FORMAT.md: two features, two centroids, one line of text.
@@ -26,7 +32,10 @@ pub fn worked_example() -> QuantisedModel {
     QuantisedModel {
         scaler: scaler(2),
         counts_range: (-100, 100),
-        parts: vec![("clusters".into(), QuantisedPart::KMeans(vec![4096, 0, -4096, 2048]))],
+        parts: vec![(
+            "clusters".into(),
+            QuantisedPart::KMeans(vec![4096, 0, -4096, 2048]),
+        )],
         text: vec![("lsb".into(), "1".into())],
     }
 }
@@ -43,8 +52,16 @@ pub fn random_network(widths: &[usize], task: Task, seed: u64) -> QuantisedNetwo
             let (inputs, outputs) = (widths[at], widths[at + 1]);
             let last = at + 1 == layers;
             let wide = last || at % 4 == 2;
-            let activation = if last { Activation::Clamp } else { kinds[at % 3] };
-            let zero_point = if wide || activation != Activation::Clamp { 0 } else { -5 };
+            let activation = if last {
+                Activation::Clamp
+            } else {
+                kinds[at % 3]
+            };
+            let zero_point = if wide || activation != Activation::Clamp {
+                0
+            } else {
+                -5
+            };
             let output = Format {
                 element: if wide { Element::I16 } else { Element::I8 },
                 zero_point,
@@ -55,9 +72,15 @@ pub fn random_network(widths: &[usize], task: Task, seed: u64) -> QuantisedNetwo
                 (false, Activation::Clamp) => (zero_point, 127),
                 (false, _) => (-128, 127),
             };
-            let shift = if input.element == Element::I16 { 41 } else { 38 };
+            let shift = if input.element == Element::I16 {
+                41
+            } else {
+                38
+            };
             let layer = QuantisedLayer {
-                weights: (0..inputs * outputs).map(|_| below(&mut rng, 255) as i8 ^ 0).collect(),
+                weights: (0..inputs * outputs)
+                    .map(|_| below(&mut rng, 255) as i8)
+                    .collect(),
                 weight_scales: vec![1.0; outputs],
                 inputs,
                 channels: (0..outputs)
@@ -76,18 +99,23 @@ pub fn random_network(widths: &[usize], task: Task, seed: u64) -> QuantisedNetwo
             layer
         })
         .collect();
-    QuantisedNetwork { task, code_layer: None, layers }
+    QuantisedNetwork {
+        task,
+        code_layer: None,
+        layers,
+    }
 }
 
 /// A container with a part of every kind over `width` features.
 #[must_use]
 pub fn every_kind(width: usize, seed: u64) -> QuantisedModel {
     let mut rng = Generator::from_seed(seed);
-    let mut numbers =
-        |len: usize, half: i32| -> Vec<i16> {
-            let bound = 2 * half.unsigned_abs() + 1;
-            (0..len).map(|_| (below(&mut rng, bound).cast_signed() - half) as i16).collect()
-        };
+    let mut numbers = |len: usize, half: i32| -> Vec<i16> {
+        let bound = 2 * half.unsigned_abs() + 1;
+        (0..len)
+            .map(|_| (below(&mut rng, bound).cast_signed() - half) as i16)
+            .collect()
+    };
     let clusters = QuantisedPart::KMeans(numbers(5 * width, 20_000));
     let mean = numbers(width, 2_000);
     // Rows of at most unit length: entries below 2^15 / sqrt(width).
@@ -106,7 +134,10 @@ pub fn every_kind(width: usize, seed: u64) -> QuantisedModel {
             ("denoiser".into(), QuantisedPart::Network(denoiser)),
             ("autoencoder".into(), QuantisedPart::Network(autoencoder)),
         ],
-        text: vec![("lsb".into(), "0.00390625".into()), ("seed".into(), seed.to_string())],
+        text: vec![
+            ("lsb".into(), "0.00390625".into()),
+            ("seed".into(), seed.to_string()),
+        ],
     }
 }
 
@@ -123,5 +154,7 @@ pub fn encode(model: &QuantisedModel, order: Order) -> AlignedBytes {
 #[must_use]
 pub fn random_counts(rows: usize, width: usize, seed: u64) -> Vec<i16> {
     let mut rng = Generator::from_seed(seed);
-    (0..rows * width).map(|_| (below(&mut rng, 4400).cast_signed() - 2200) as i16).collect()
+    (0..rows * width)
+        .map(|_| (below(&mut rng, 4400).cast_signed() - 2200) as i16)
+        .collect()
 }

@@ -58,7 +58,10 @@ fn quantised_components_and_clusters_lose_almost_nothing() {
     let (float, device) = pair(&reports, 1, "captured_variance");
     assert!((float - device).abs() <= 0.0005, "{float} against {device}");
     let (float, device) = pair(&reports, 0, "inertia_per_row");
-    assert!((device / float - 1.0).abs() <= 0.001, "{float} against {device}");
+    assert!(
+        (device / float - 1.0).abs() <= 0.001,
+        "{float} against {device}"
+    );
 }
 
 #[test]
@@ -69,8 +72,12 @@ fn published_figures_are_reached_on_all_rows() {
     let units = Units::of(&model).unwrap();
     let results = replay::replay(&model, &units.counts(&published.rows).unwrap()).unwrap();
     let rows = replay::decode(&model, &results).unwrap();
-    let total: f64 =
-        published.rows.iter_rows().flat_map(|row| units.features(row)).map(|x| x * x).sum();
+    let total: f64 = published
+        .rows
+        .iter_rows()
+        .flat_map(|row| units.features(row))
+        .map(|x| x * x)
+        .sum();
     let mut energy = [0.0; showcase::COMPONENTS];
     let mut inertia = 0.0;
     for result in rows.iter().flatten() {
@@ -102,10 +109,17 @@ fn same_bits(core: Core, order: Order) {
     let model = Model::load(&bytes).unwrap();
     let units = Units::of(&model).unwrap();
     let mut counts = units.counts(&showcase.held_out).unwrap();
-    counts.extend(units.counts(&units.noisy(&showcase.held_out).unwrap()).unwrap());
+    counts.extend(
+        units
+            .counts(&units.noisy(&showcase.held_out).unwrap())
+            .unwrap(),
+    );
     let host = replay::replay(&model, &counts).unwrap();
     let device = emulator::replay(core, &bytes, &counts).unwrap();
-    assert!(!host.is_empty() && device.results == host, "{core} differs from the host");
+    assert!(
+        !host.is_empty() && device.results == host,
+        "{core} differs from the host"
+    );
 }
 
 #[test]
@@ -157,15 +171,25 @@ fn the_demonstration_fits_its_budget_and_has_no_panic_path() {
     let showcase = showcase();
     let bytes = showcase.quantised.encode(Order::Quads).unwrap();
     let model = Model::load(&bytes).unwrap();
-    let counts = Units::of(&model).unwrap().counts(&showcase.held_out).unwrap();
+    let counts = Units::of(&model)
+        .unwrap()
+        .counts(&showcase.held_out)
+        .unwrap();
     let samples: Vec<u8> = counts.iter().flat_map(|c| c.to_le_bytes()).collect();
     let files = [("samples.bin", &samples[..])];
     let (log, results) =
         emulator::run_image(Core::M4, &elf, &files, emulator::RUN_TIMEOUT).unwrap();
-    assert!(results == replay::replay(&model, &counts).unwrap(), "the image differs from the host");
+    assert!(
+        results == replay::replay(&model, &counts).unwrap(),
+        "the image differs from the host"
+    );
     let ram = size.ram_static_bytes + log.stack_bytes;
     println!("code {} bytes, RAM {ram} bytes", size.flash_code_bytes);
     assert!(log.stack_bytes > 0, "the stack was measured");
-    assert!(size.flash_code_bytes <= 24 << 10, "{} bytes of code", size.flash_code_bytes);
+    assert!(
+        size.flash_code_bytes <= 24 << 10,
+        "{} bytes of code",
+        size.flash_code_bytes
+    );
     assert!(ram <= 16 << 10, "{ram} bytes of RAM");
 }

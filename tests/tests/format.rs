@@ -9,13 +9,19 @@ use autodidact_tools::replay;
 /// The bytes of the hex dump in FORMAT.md.
 fn documented() -> Vec<u8> {
     let text = include_str!("../../core/src/model/FORMAT.md");
-    let dump = text.split("```hex").nth(1).and_then(|rest| rest.split("```").next());
+    let dump = text
+        .split("```hex")
+        .nth(1)
+        .and_then(|rest| rest.split("```").next());
     dump.expect("FORMAT.md has a hex dump")
         .lines()
         .filter_map(|line| line.split_once(": "))
         .flat_map(|(_, bytes)| {
             let bytes = bytes.split("  ").next().unwrap_or_default();
-            bytes.split_whitespace().map(|b| u8::from_str_radix(b, 16).expect("hex")).collect::<Vec<_>>()
+            bytes
+                .split_whitespace()
+                .map(|b| u8::from_str_radix(b, 16).expect("hex"))
+                .collect::<Vec<_>>()
         })
         .collect()
 }
@@ -31,7 +37,11 @@ fn the_worked_dump_is_what_the_writer_writes() {
             format!("{:04x}: {}", 16 * line, hex.join(" "))
         })
         .collect();
-    assert!(documented() == *bytes, "the dump in FORMAT.md should be\n{}", dump.join("\n"));
+    assert!(
+        documented() == *bytes,
+        "the dump in FORMAT.md should be\n{}",
+        dump.join("\n")
+    );
 }
 
 #[test]
@@ -44,9 +54,18 @@ fn the_checksum_is_crc_32_of_ieee_802_3() {
 #[test]
 fn a_container_of_version_1_loads_and_gives_the_bits_it_gave() {
     let golden: [(&[u8], &[u8]); 3] = [
-        (include_bytes!("../golden/v1-row-major.adm"), include_bytes!("../golden/v1.results")),
-        (include_bytes!("../golden/v1-quads.adm"), include_bytes!("../golden/v1.results")),
-        (include_bytes!("../golden/v1-octets.adm"), include_bytes!("../golden/v1.results")),
+        (
+            include_bytes!("../golden/v1-row-major.adm"),
+            include_bytes!("../golden/v1.results"),
+        ),
+        (
+            include_bytes!("../golden/v1-quads.adm"),
+            include_bytes!("../golden/v1.results"),
+        ),
+        (
+            include_bytes!("../golden/v1-octets.adm"),
+            include_bytes!("../golden/v1.results"),
+        ),
     ];
     for (container, results) in golden {
         let bytes = AlignedBytes::copy_of(container);
@@ -62,7 +81,10 @@ fn a_container_of_version_1_loads_and_gives_the_bits_it_gave() {
 fn the_golden_containers_are_what_the_writer_writes_today() {
     let model = small::every_kind(7, 2026);
     for (order, golden) in [
-        (Order::RowMajor, &include_bytes!("../golden/v1-row-major.adm")[..]),
+        (
+            Order::RowMajor,
+            &include_bytes!("../golden/v1-row-major.adm")[..],
+        ),
         (Order::Quads, include_bytes!("../golden/v1-quads.adm")),
         (Order::Octets, include_bytes!("../golden/v1-octets.adm")),
     ] {
@@ -79,6 +101,9 @@ fn every_order_gives_the_same_results() {
             let bytes = small::encode(&model, order);
             replay::replay(&Model::load(&bytes).unwrap(), &counts).unwrap()
         });
-        assert!(results[0] == results[1] && results[0] == results[2], "width {width}");
+        assert!(
+            results[0] == results[1] && results[0] == results[2],
+            "width {width}"
+        );
     }
 }

@@ -19,7 +19,9 @@ fn exercise(model: &Model<'_>) {
             Body::KMeans(kmeans) => {
                 let nearest = kmeans.nearest(&features).unwrap();
                 assert!((nearest.index as usize) < kmeans.k());
-                kmeans.distances_into(&features, &mut vec![0; kmeans.k()]).unwrap();
+                kmeans
+                    .distances_into(&features, &mut vec![0; kmeans.k()])
+                    .unwrap();
             }
             Body::Pca(pca) => {
                 let mut scores = vec![0; pca.k()];
@@ -36,7 +38,10 @@ fn exercise(model: &Model<'_>) {
         }
         assert!(model.tensors(part.name).count() > 0);
     }
-    assert_eq!(model.parts().count(), model.parts().map(|part| part.name).count());
+    assert_eq!(
+        model.parts().count(),
+        model.parts().map(|part| part.name).count()
+    );
 }
 
 /// Bytes of header and directory of a container.
@@ -80,8 +85,13 @@ fn a_million_mutated_containers_load_or_are_refused() {
     println!("{TOTAL} mutations: {loaded} loaded and ran, refused {refused:?}");
     // The test would prove nothing if every mutation died at the same gate.
     assert!(loaded > TOTAL / 1000, "{loaded}");
-    for gate in ["Checksum", "Header", "Tensor", "Part", "Magic", "Version", "Scaler", "TooShort"] {
-        assert!(refused.contains_key(gate), "no mutation was refused by {gate}: {refused:?}");
+    for gate in [
+        "Checksum", "Header", "Tensor", "Part", "Magic", "Version", "Scaler", "TooShort",
+    ] {
+        assert!(
+            refused.contains_key(gate),
+            "no mutation was refused by {gate}: {refused:?}"
+        );
     }
 }
 
@@ -100,7 +110,10 @@ fn random_bytes_are_refused() {
 fn every_prefix_and_every_single_bit_flip_is_refused() {
     let bytes = small::encode(&small::worked_example(), Order::RowMajor);
     for length in 0..bytes.len() {
-        assert!(Model::load(&AlignedBytes::copy_of(&bytes[..length])).is_err(), "{length} bytes");
+        assert!(
+            Model::load(&AlignedBytes::copy_of(&bytes[..length])).is_err(),
+            "{length} bytes"
+        );
     }
     for at in 0..bytes.len() {
         for bit in 0..8 {
@@ -116,7 +129,10 @@ fn a_container_at_an_odd_address_is_refused() {
     let bytes = small::encode(&small::worked_example(), Order::RowMajor);
     let mut shifted = AlignedBytes::zeroed(bytes.len() + 1);
     shifted[1..].copy_from_slice(&bytes);
-    assert_eq!(Model::load(&shifted[1..]).unwrap_err(), LoadError::Misaligned { needed: 8 });
+    assert_eq!(
+        Model::load(&shifted[1..]).unwrap_err(),
+        LoadError::Misaligned { needed: 8 }
+    );
 }
 
 #[test]
@@ -128,5 +144,8 @@ fn a_row_whose_accumulator_could_overflow_is_neither_written_nor_loaded() {
         }
     }
     let error = model.encode(Order::RowMajor).unwrap_err();
-    assert!(format!("{error:#}").contains("layer 0, row 2: some input overflows"), "{error:#}");
+    assert!(
+        format!("{error:#}").contains("layer 0, row 2: some input overflows"),
+        "{error:#}"
+    );
 }

@@ -28,14 +28,18 @@ fn nearest_centroids_and_distances_are_those_of_f64() {
         let bytes = small::encode(&small::every_kind(width, width as u64), Order::RowMajor);
         let model = Model::load(&bytes).unwrap();
         let kmeans = model.kmeans("clusters").unwrap();
-        let centroids: Vec<f64> =
-            (0..kmeans.k()).flat_map(|j| real(kmeans.centroid(j).unwrap())).collect();
+        let centroids: Vec<f64> = (0..kmeans.k())
+            .flat_map(|j| real(kmeans.centroid(j).unwrap()))
+            .collect();
         for row in features(width, 50 + width as u64) {
             let found = kmeans.nearest(&row).unwrap();
             let exact = oracle::nearest(&centroids, &real(&row));
             // Both sums are exact: multiples of 2^-24 below 2^53.
             assert_eq!(found.index as usize, exact.index);
-            assert_eq!(found.distance_sq as f64 / 16_777_216.0, exact.squared_distance);
+            assert_eq!(
+                found.distance_sq as f64 / 16_777_216.0,
+                exact.squared_distance
+            );
         }
     }
 }
@@ -48,12 +52,20 @@ fn projections_stay_within_their_error_bounds() {
         let pca = model.pca("components").unwrap();
         let (k, mean) = (pca.k(), real(pca.mean()));
         let rows: Vec<Vec<f64>> = (0..k)
-            .map(|i| pca.component(i).unwrap().iter().map(|u| f64::from(*u) / 32_768.0).collect())
+            .map(|i| {
+                pca.component(i)
+                    .unwrap()
+                    .iter()
+                    .map(|u| f64::from(*u) / 32_768.0)
+                    .collect()
+            })
             .collect();
         for row in features(width, 90 + width as u64) {
             let centred: Vec<f64> = real(&row).iter().zip(&mean).map(|(x, m)| x - m).collect();
-            let exact: Vec<f64> =
-                rows.iter().map(|u| u.iter().zip(&centred).map(|(u, x)| u * x).sum()).collect();
+            let exact: Vec<f64> = rows
+                .iter()
+                .map(|u| u.iter().zip(&centred).map(|(u, x)| u * x).sum())
+                .collect();
             let mut scores = vec![0; k];
             pca.project_into(&row, &mut scores).unwrap();
             for (score, exact) in scores.iter().zip(&exact) {
@@ -67,7 +79,10 @@ fn projections_stay_within_their_error_bounds() {
                 let sum: f64 = rows.iter().zip(&exact).map(|(u, y)| u[column] * y).sum();
                 let exact = ((mean[column] + sum) * 4096.0).clamp(-32_768.0, 32_767.0);
                 // Columns of these random components are up to twice as long as orthonormal ones.
-                assert!((f64::from(*x) - exact).abs() <= 2.0 * bound, "{x} against {exact}");
+                assert!(
+                    (f64::from(*x) - exact).abs() <= 2.0 * bound,
+                    "{x} against {exact}"
+                );
             }
             let residual: u64 = row
                 .iter()
@@ -123,7 +138,9 @@ fn every_layer_stays_within_half_a_unit_of_f64() {
         let bytes = small::encode(&small::every_kind(width, width as u64), Order::RowMajor);
         let model = Model::load(&bytes).unwrap();
         for part in model.parts() {
-            let Body::Network(network, _) = &part.body else { continue };
+            let Body::Network(network, _) = &part.body else {
+                continue;
+            };
             for row in features(width, 130 + width as u64) {
                 // Layer by layer, each from the integers that the device hands on.
                 let mut input = row.clone();
@@ -153,9 +170,12 @@ fn run_one(layer: &Layer<'_>, input: &[i16]) -> Vec<i16> {
     (0..layer.weights.rows())
         .map(|row| {
             let channel = layer.channels[row];
-            let acc = input.iter().enumerate().fold(channel.bias, |acc, (col, x)| {
-                acc + i32::from(layer.weights.get(row, col)) * i32::from(*x)
-            });
+            let acc = input
+                .iter()
+                .enumerate()
+                .fold(channel.bias, |acc, (col, x)| {
+                    acc + i32::from(layer.weights.get(row, col)) * i32::from(*x)
+                });
             let sum = requantize(acc, channel.multiplier, channel.shift);
             let wide = sum.clamp(-32_768, 32_767) as i16;
             let value = match (layer.activation, layer.output) {
@@ -185,7 +205,9 @@ fn a_code_comes_out_of_the_encoder_and_goes_into_the_decoder() {
         let mut decoded = vec![0; 9];
         network.decode(&mut workspace, &code, &mut decoded).unwrap();
         let mut whole = vec![0; 9];
-        let error = autoencoder.reconstruction_error(&mut workspace, &row, &mut whole).unwrap();
+        let error = autoencoder
+            .reconstruction_error(&mut workspace, &row, &mut whole)
+            .unwrap();
         assert_eq!(decoded, whole);
         let exact: u64 = row
             .iter()
@@ -203,6 +225,9 @@ fn a_part_of_another_kind_or_task_is_refused_with_both_named() {
     let message = model.kmeans("denoiser").unwrap_err().to_string();
     assert_eq!(message, "the part is a network, not a k-means");
     let message = model.denoiser("autoencoder").unwrap_err().to_string();
-    assert_eq!(message, "the network was trained as an autoencoder, not as a denoiser");
+    assert_eq!(
+        message,
+        "the network was trained as an autoencoder, not as a denoiser"
+    );
     assert!(model.pca("nothing").is_err());
 }

@@ -26,7 +26,10 @@ impl FromStr for Cores {
     fn from_str(name: &str) -> Result<Self, String> {
         match name {
             "all" => Ok(Self::All),
-            name => name.parse().map(Self::One).map_err(|message: String| format!("{message} or all")),
+            name => name
+                .parse()
+                .map(Self::One)
+                .map_err(|message: String| format!("{message} or all")),
         }
     }
 }

@@ -78,10 +78,15 @@ impl Conv3x3 {
         self.padding
     }
 
+    /// Whole strides in a length. No division: it would have to look for zero.
+    const fn steps(&self, length: usize) -> usize {
+        if self.stride == 2 { length / 2 } else { length }
+    }
+
     const fn output_side(&self, side: usize) -> usize {
         match self.padding {
-            Padding::Same => side.div_ceil(self.stride),
-            Padding::Valid => (side - 3) / self.stride + 1,
+            Padding::Same => self.steps(side - 1) + 1,
+            Padding::Valid => self.steps(side - 3) + 1,
         }
     }
 
@@ -116,19 +121,35 @@ impl Conv3x3 {
         dense_scratch_len(self.window_len())
     }
 
-    /// The windows in the order of the outputs.
-    pub(super) fn windows(&self) -> impl Iterator<Item = Window> {
+    /// Calls `each` with every window and the `channels` outputs it makes, in order.
+    #[inline(never)]
+    pub(super) fn for_each_window(
+        &self,
+        channels: usize,
+        output: &mut [i8],
+        each: &mut dyn FnMut(&Window, &mut [i8]) -> Option<()>,
+    ) -> Option<()> {
         let [rows, columns] = self.output_size();
-        let (stride, image) = (self.stride, *self);
-        let top = self.pad_before(self.height);
-        let left = self.pad_before(self.width);
-        (0..rows).flat_map(move |y| {
-            let vertical = Span::new(y * stride, top, image.height);
-            (0..columns).map(move |x| {
-                let horizontal = Span::new(x * stride, left, image.width);
-                Window { vertical, horizontal, image }
-            })
-        })
+        let (top, left) = (self.pad_before(self.height), self.pad_before(self.width));
+        let mut cells = output.chunks_exact_mut(channels.max(1));
+        for y in 0..rows {
+            let vertical = Span::new(y * self.stride, top, self.height);
+            for x in 0..columns {
+                let horizontal = Span::new(x * self.stride, left, self.width);
+                let start = (vertical.start * self.width + horizontal.start) * self.in_channels;
+                let skipped = (vertical.before * 3 + horizontal.before) * self.in_channels;
+                let window = Window {
+                    start,
+                    skipped,
+                    rows: vertical.count,
+                    row_len: horizontal.count * self.in_channels,
+                    depth: self.in_channels,
+                    row_stride: self.width * self.in_channels,
+                };
+                each(&window, cells.next()?)?;
+            }
+        }
+        Some(())
     }
 }
 
@@ -145,6 +166,7 @@ struct Span {
 
 impl Span {
     /// Three from `at` on, counted with `pad` before an image side of `side`.
+    #[inline]
     const fn new(at: usize, pad: usize, side: usize) -> Self {
         let before = pad.saturating_sub(at);
         let start = at.saturating_sub(pad);
@@ -153,47 +175,49 @@ impl Span {
     }
 }
 
-/// One 3x3 window of an image.
+/// One 3x3 window, as element offsets into image and window.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Window {
-    vertical: Span,
-    horizontal: Span,
-    image: Conv3x3,
+    /// The first element of the image inside the window.
+    start: usize,
+    /// Where it lies in the window.
+    skipped: usize,
+    /// Rows inside the image, and their elements.
+    rows: usize,
+    row_len: usize,
+    /// Input channels.
+    depth: usize,
+    /// Elements of a row of the image.
+    row_stride: usize,
 }
 
 impl Window {
-    /// Elements of the window outside the image; below 2^27, as the image is.
-    pub(super) const fn outside(&self) -> i32 {
-        (self.image.in_channels * (9 - self.vertical.count * self.horizontal.count)) as i32
+    /// Elements of the window outside the image.
+    #[inline]
+    pub(super) const fn outside(&self) -> usize {
+        (9 * self.depth).wrapping_sub(self.rows * self.row_len)
     }
 
-    /// Writes the window's inputs, `copy` those inside the image and `outside` the others.
+    /// Writes the window's inputs, by `copy` those inside the image and by `fill` the others.
     #[inline]
-    pub(super) fn gather<T: Copy>(
+    pub(super) fn gather<T>(
         &self,
         input: &[i8],
         into: &mut [T],
-        outside: T,
+        fill: impl Fn(&mut [T]),
         mut copy: impl FnMut(&[i8], &mut [T]),
-    ) {
-        let Self { vertical, horizontal, image } = self;
-        let depth = image.in_channels;
-        let inside = vertical.before..vertical.before + vertical.count;
-        for (row, taps) in into.chunks_exact_mut(3 * depth).take(3).enumerate() {
-            let y = (vertical.start + row).wrapping_sub(vertical.before);
-            let start = (y.wrapping_mul(image.width).wrapping_add(horizontal.start)).wrapping_mul(depth);
-            let len = if inside.contains(&row) { horizontal.count * depth } else { 0 };
-            let source = input.get(start..).and_then(|from| from.get(..len)).unwrap_or(&[]);
-            let Some((before, rest)) = taps.split_at_mut_checked(horizontal.before * depth) else {
-                continue;
-            };
-            let Some((within, after)) = rest.split_at_mut_checked(source.len()) else {
-                continue;
-            };
-            before.fill(outside);
-            copy(source, within);
-            after.fill(outside);
+    ) -> Option<()> {
+        if self.outside() > 0 {
+            fill(into.get_mut(..9 * self.depth)?);
         }
+        let (mut from, mut to) = (self.start, self.skipped);
+        for _ in 0..self.rows {
+            let row = input.get(from..)?.get(..self.row_len)?;
+            copy(row, into.get_mut(to..)?.get_mut(..self.row_len)?);
+            from += self.row_stride;
+            to += 3 * self.depth;
+        }
+        Some(())
     }
 }
 
@@ -226,12 +250,20 @@ pub fn conv3x3(
         output.len(),
     )?;
     ShapeError::at_least(Operand::Workspace, geometry.scratch_len(), scratch.len())?;
+    let arguments = (geometry, weights, channels, stage, input_zero_point, input);
     #[cfg(any(autodidact_kernels = "armv7em", autodidact_kernels = "armv6m"))]
-    if super::packed::conv3x3(geometry, weights, channels, stage, input_zero_point, input, scratch, output)
-        .is_some()
-    {
-        return Ok(());
+    let done = super::packed::conv3x3(arguments, scratch, output);
+    #[cfg(autodidact_kernels = "helium")]
+    let done = super::helium::conv3x3(arguments, scratch, output);
+    #[cfg(not(autodidact_kernels))]
+    let done: Option<()> = None;
+    if done.is_none() {
+        // Cannot fail: every length has been checked.
+        let _ = portable::conv3x3(arguments, scratch, output);
     }
-    portable::conv3x3(geometry, weights, channels, stage, input_zero_point, input, scratch, output);
     Ok(())
 }
+
+/// What a convolution reads, apart from its scratch.
+pub(super) type Arguments<'a> =
+    (&'a Conv3x3, &'a Matrix<'a>, &'a [Channel], &'a OutputStage<i8>, i8, &'a [i8]);

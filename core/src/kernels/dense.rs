@@ -131,9 +131,13 @@ pub fn dense<I: Activation, O: Activation>(
     ShapeError::exact(Operand::Output, weights.rows(), output.len())?;
     ShapeError::at_least(Operand::Workspace, dense_scratch_len(weights.cols()), scratch.len())?;
     #[cfg(any(autodidact_kernels = "armv7em", autodidact_kernels = "armv6m"))]
-    if super::packed::dense(weights, channels, stage, input, scratch, output).is_some() {
-        return Ok(());
+    let done = super::packed::dense(weights, channels, stage, input, scratch, output);
+    #[cfg(autodidact_kernels = "helium")]
+    let done = super::helium::dense(weights, channels, stage, input, output);
+    #[cfg(not(autodidact_kernels))]
+    let done: Option<()> = None;
+    if done.is_none() {
+        portable::dense(weights, channels, stage, input, output);
     }
-    portable::dense(weights, channels, stage, input, output);
     Ok(())
 }

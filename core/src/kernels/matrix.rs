@@ -23,6 +23,15 @@ pub enum Order {
 }
 
 impl Order {
+    /// The order that the kernels of the target being compiled for read fastest.
+    pub const FASTEST: Self = if cfg!(autodidact_kernels = "armv7em") {
+        Self::Quads
+    } else if cfg!(autodidact_kernels = "armv6m") {
+        Self::Octets
+    } else {
+        Self::RowMajor
+    };
+
     /// The order with this tag in a container.
     #[must_use]
     pub const fn from_tag(tag: u8) -> Option<Self> {
@@ -75,17 +84,6 @@ impl Order {
             Self::RowMajor => 0,
             Self::Quads if row % 2 == 1 => 0,
             Self::Quads | Self::Octets => i8::MIN,
-        }
-    }
-
-    /// Rows that one group of this order holds.
-    #[inline]
-    #[must_use]
-    pub const fn group_rows(self) -> usize {
-        match self {
-            Self::RowMajor => 1,
-            Self::Quads => 4,
-            Self::Octets => 8,
         }
     }
 }
@@ -163,14 +161,6 @@ impl<'a> Matrix<'a> {
     #[must_use]
     pub const fn data(&self) -> &'a [i8] {
         self.data
-    }
-
-    /// The bytes of each group of rows, from the first.
-    #[inline]
-    pub(super) fn groups(&self) -> core::slice::ChunksExact<'a, i8> {
-        // Neither divisor is 0: a matrix has rows, and therefore groups.
-        let groups = self.rows.div_ceil(self.order.group_rows());
-        self.data.chunks_exact((self.data.len() / groups.max(1)).max(1))
     }
 
     /// Weight (`row`, `col`); 0 outside the matrix.

@@ -32,8 +32,13 @@ mod armv7em;
 mod armv7em_distance;
 #[cfg(autodidact_kernels = "armv7em")]
 use armv7em as backend;
+#[cfg(autodidact_kernels = "helium")]
+mod helium;
 
 pub use conv::{Conv3x3, Padding, conv3x3};
 pub use dense::{Activation, Channel, OutputStage, dense, dense_scratch_len};
 pub use distance::{Nearest, dot, nearest_l2, squared_distance};
 pub use matrix::{Matrix, MatrixError, Order, pack};
+
+#[cfg(test)]
+mod tests;

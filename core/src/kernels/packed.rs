@@ -2,7 +2,8 @@
 //!
 //! The inputs are widened to `i16` pairs once a call; the core's `rows` does the rest.
 
-use super::{Activation, Channel, Conv3x3, Matrix, OutputStage, backend};
+use super::conv::Arguments;
+use super::{Activation, Channel, Matrix, OutputStage, backend};
 use zerocopy::{FromBytes, IntoBytes};
 
 /// Inputs as the group kernels read them: two a word, padded with zeros to a multiple of four.
@@ -23,29 +24,32 @@ impl<'a> Inputs<'a> {
         Self { pairs, correction: sum.wrapping_mul(-128) }
     }
 
-    /// `input` itself where it lies as needed, a copy in `scratch` otherwise.
-    fn prepare<I: Activation>(input: &'a [I], scratch: &'a mut [i16]) -> Option<Self> {
-        let padded = input.len().next_multiple_of(4);
-        if let Some(direct) = I::as_i16(input)
-            && padded == direct.len()
-            && let Ok(pairs) = <[u32]>::ref_from_bytes(direct.as_bytes())
-        {
-            return Some(Self::new(pairs, backend::sum_pairs(pairs)));
-        }
-        let wide = aligned(scratch, padded)?;
+    /// `input`, widened into `scratch`.
+    #[inline(never)]
+    fn narrow(input: &[i8], scratch: &'a mut [i16]) -> Option<Self> {
+        let wide = aligned(scratch, input.len().next_multiple_of(4))?;
         let (front, padding) = wide.split_at_mut_checked(input.len())?;
         padding.fill(0);
-        let sum = match I::as_i8(input) {
-            Some(narrow) => Some(backend::widen(narrow, front)),
-            None => {
-                for (x, from) in front.iter_mut().zip(I::as_i16(input)?) {
-                    *x = *from;
-                }
-                None
+        let sum = backend::widen(input, front);
+        Some(Self::new(<[u32]>::ref_from_bytes(wide.as_bytes()).ok()?, sum))
+    }
+
+    /// `input` itself where it lies as needed, a copy in `scratch` otherwise.
+    #[inline(never)]
+    fn wide(input: &'a [i16], scratch: &'a mut [i16]) -> Option<Self> {
+        let padded = input.len().next_multiple_of(4);
+        let mut pairs = <[u32]>::ref_from_bytes(input.as_bytes());
+        if padded != input.len() || pairs.is_err() {
+            let copy = aligned(scratch, padded)?;
+            let (front, padding) = copy.split_at_mut_checked(input.len())?;
+            padding.fill(0);
+            for (x, from) in front.iter_mut().zip(input) {
+                *x = *from;
             }
-        };
-        let pairs = <[u32]>::ref_from_bytes(wide.as_bytes()).ok()?;
-        Some(Self::new(pairs, sum.unwrap_or_else(|| backend::sum_pairs(pairs))))
+            pairs = <[u32]>::ref_from_bytes(copy.as_bytes());
+        }
+        let pairs = pairs.ok()?;
+        Some(Self::new(pairs, backend::sum_pairs(pairs)))
     }
 }
 
@@ -67,36 +71,33 @@ pub(super) fn dense<I: Activation, O: Activation>(
     output: &mut [O],
 ) -> Option<()> {
     let words = words(weights)?;
-    let Inputs { pairs, correction } = Inputs::prepare(input, scratch)?;
+    let inputs = match I::as_i8(input) {
+        Some(narrow) => Inputs::narrow(narrow, scratch),
+        None => Inputs::wide(I::as_i16(input)?, scratch),
+    };
+    let Inputs { pairs, correction } = inputs?;
     backend::rows(words, pairs, correction, channels, stage, output);
     Some(())
 }
 
 /// A convolution, window by window; `None` when the weights lie in another order.
-#[expect(clippy::too_many_arguments, reason = "as in the public function")]
 pub(super) fn conv3x3(
-    geometry: &Conv3x3,
-    weights: &Matrix<'_>,
-    channels: &[Channel],
-    stage: &OutputStage<i8>,
-    input_zero_point: i8,
-    input: &[i8],
+    (geometry, weights, channels, stage, input_zero_point, input): Arguments<'_>,
     scratch: &mut [i16],
     output: &mut [i8],
 ) -> Option<()> {
     let words = words(weights)?;
-    let len = geometry.window_len();
-    let window = aligned(scratch, len.next_multiple_of(4))?;
-    let zero_point = i32::from(input_zero_point);
-    window.fill(0);
-    for (cell, at) in output.chunks_exact_mut(weights.rows()).zip(geometry.windows()) {
-        let mut sum = 0i32;
-        at.gather(input, window, input_zero_point.into(), |from, into| {
-            sum += backend::widen(from, into);
-        });
-        let pairs = <[u32]>::ref_from_bytes(window.as_bytes()).ok()?;
-        let Inputs { pairs, correction } = Inputs::new(pairs, sum + zero_point * at.outside());
+    let taps = aligned(scratch, geometry.window_len().next_multiple_of(4))?;
+    taps.fill(0);
+    geometry.for_each_window(weights.rows(), output, &mut |window, cell| {
+        let mut sum = (window.outside() as i32).wrapping_mul(input_zero_point.into());
+        let fill = |taps: &mut [i16]| taps.fill(input_zero_point.into());
+        window.gather(input, taps, fill, |from, into| {
+            sum = sum.wrapping_add(backend::widen(from, into));
+        })?;
+        let pairs = <[u32]>::ref_from_bytes(taps.as_bytes()).ok()?;
+        let Inputs { pairs, correction } = Inputs::new(pairs, sum);
         backend::rows(words, pairs, correction, channels, stage, cell);
-    }
-    Some(())
+        Some(())
+    })
 }

@@ -1,42 +1,37 @@
-//! Plain safe Rust for every order and every target, laid out so that LLVM vectorises it.
+//! Plain safe Rust for every order and every target; row-major loops are such as LLVM vectorises.
 
-use super::{Activation, Channel, Conv3x3, Matrix, Nearest, Order, OutputStage};
+use super::conv::Arguments;
+use super::{Activation, Channel, Matrix, Nearest, Order, OutputStage};
 
-/// Most rows that a group of any order holds.
-const MOST_ROWS: usize = 8;
-
-/// `sum w · x` of the rows of one group, modulo 2^32.
-#[inline]
-fn group_sums<I: Activation>(order: Order, group: &[i8], input: &[I]) -> [i32; MOST_ROWS] {
-    let mut sums = [0i32; MOST_ROWS];
-    let product = |w: i8, x: &I| i32::from(w).wrapping_mul((*x).into());
+/// From the first weight of a row to the second, and from there to the third; and so on, in turns.
+const fn steps(order: Order) -> (usize, usize) {
     match order {
-        Order::RowMajor => {
-            let row = group.iter().zip(input);
-            sums[0] = row.fold(0, |sum, (w, x)| product(*w, x).wrapping_add(sum));
-        }
-        Order::Quads => {
-            for (words, inputs) in group.as_chunks::<8>().0.chunks(2).zip(input.chunks(4)) {
-                for ([a, b, c, d, e, f, g, h], pair) in words.iter().zip(inputs.chunks(2)) {
-                    let even = [a ^ i8::MIN, *b, e ^ i8::MIN, *f];
-                    let odd = [c ^ i8::MIN, *d, g ^ i8::MIN, *h];
-                    for (weights, x) in [even, odd].iter().zip(pair) {
-                        for (sum, w) in sums.iter_mut().zip(weights) {
-                            *sum = sum.wrapping_add(product(*w, x));
-                        }
-                    }
-                }
-            }
-        }
-        Order::Octets => {
-            for (weights, x) in group.as_chunks::<8>().0.iter().zip(input) {
-                for (sum, w) in sums.iter_mut().zip(weights) {
-                    *sum = sum.wrapping_add(product(w ^ i8::MIN, x));
-                }
-            }
-        }
+        Order::RowMajor => (1, 1),
+        Order::Quads => (2, 6),
+        Order::Octets => (8, 8),
     }
-    sums
+}
+
+/// `sum + w · x` of one row, modulo 2^32.
+#[inline(never)]
+fn row_sum<I: Activation>(weights: &Matrix<'_>, row: usize, input: &[I], mut sum: i32) -> i32 {
+    let order = weights.order();
+    let mut at = order.position(row, 0, weights.cols());
+    let product = |w: i8, x: I| i32::from(w).wrapping_mul(x.into());
+    // The form that vectorises, where row-major weights are the fast ones.
+    if cfg!(any(not(autodidact_kernels), autodidact_kernels = "helium")) && order == Order::RowMajor {
+        let row = weights.data().get(at..).unwrap_or(&[]).iter().zip(input);
+        return row.fold(sum, |sum, (w, x)| product(*w, *x).wrapping_add(sum));
+    }
+    let offset = order.offset(row);
+    let (mut step, mut next) = steps(order);
+    for x in input {
+        let w = weights.data().get(at).copied().unwrap_or(0) ^ offset;
+        sum = sum.wrapping_add(product(w, *x));
+        at += step;
+        (step, next) = (next, step);
+    }
+    sum
 }
 
 pub(super) fn dense<I: Activation, O: Activation>(
@@ -46,37 +41,75 @@ pub(super) fn dense<I: Activation, O: Activation>(
     input: &[I],
     output: &mut [O],
 ) {
-    let order = weights.order();
-    let outputs = output.chunks_mut(order.group_rows()).zip(channels.chunks(order.group_rows()));
-    for (group, (output, channels)) in weights.groups().zip(outputs) {
-        let sums = group_sums(order, group, input);
-        for ((y, channel), sum) in output.iter_mut().zip(channels).zip(sums) {
-            *y = stage.apply(channel.bias.wrapping_add(sum), channel);
+    rows(weights, 0, channels, stage, input, output);
+}
+
+/// Rows from `first` on, as many as there are channels and outputs.
+#[inline(never)]
+pub(super) fn rows<I: Activation, O: Activation>(
+    weights: &Matrix<'_>,
+    first: usize,
+    channels: &[Channel],
+    stage: &OutputStage<O>,
+    input: &[I],
+    output: &mut [O],
+) {
+    let mut start = 0;
+    // Four rows share every input, on targets that have no other use for row-major weights.
+    if VECTORISED && weights.order() == Order::RowMajor {
+        let fours = output.as_chunks_mut::<4>().0.iter_mut().zip(channels.as_chunks::<4>().0);
+        for (output, channels) in fours {
+            let sums = four_sums(weights, first + start, input);
+            for ((y, channel), sum) in output.iter_mut().zip(channels).zip(sums) {
+                *y = stage.apply(channel.bias.wrapping_add(sum), channel);
+            }
+            start += 4;
         }
+    }
+    let rest = output.iter_mut().zip(channels).skip(start);
+    for (row, (y, channel)) in (first + start..).zip(rest) {
+        *y = stage.apply(row_sum(weights, row, input, channel.bias), channel);
     }
 }
 
-#[expect(clippy::too_many_arguments, reason = "as in the public function")]
+/// Whether row-major weights are this target's fast ones and served by this file.
+const VECTORISED: bool = !cfg!(autodidact_kernels);
+
+/// `sum w · x` of four row-major rows, modulo 2^32.
+#[inline]
+fn four_sums<I: Activation>(weights: &Matrix<'_>, first: usize, input: &[I]) -> [i32; 4] {
+    let row = |row: usize| {
+        let start = row.wrapping_mul(weights.cols());
+        weights.data().get(start..).and_then(|from| from.get(..input.len())).unwrap_or(&[])
+    };
+    let (a, b, c, d) = (row(first), row(first + 1), row(first + 2), row(first + 3));
+    let mut sums = [0i32; 4];
+    for ((((a, b), c), d), x) in a.iter().zip(b).zip(c).zip(d).zip(input) {
+        let x: i32 = (*x).into();
+        for (sum, w) in sums.iter_mut().zip([a, b, c, d]) {
+            *sum = sum.wrapping_add(i32::from(*w).wrapping_mul(x));
+        }
+    }
+    sums
+}
+
+/// Window by window; `None` cannot come out once the lengths are right.
 pub(super) fn conv3x3(
-    geometry: &Conv3x3,
-    weights: &Matrix<'_>,
-    channels: &[Channel],
-    stage: &OutputStage<i8>,
-    input_zero_point: i8,
-    input: &[i8],
+    (geometry, weights, channels, stage, input_zero_point, input): Arguments<'_>,
     scratch: &mut [i16],
     output: &mut [i8],
-) {
-    let widen = |from: &[i8], into: &mut [i16]| {
-        for (wide, x) in into.iter_mut().zip(from) {
-            *wide = i16::from(*x);
-        }
-    };
-    let Some(taps) = scratch.get_mut(..geometry.window_len()) else { return };
-    for (cell, window) in output.chunks_exact_mut(weights.rows()).zip(geometry.windows()) {
-        window.gather(input, taps, input_zero_point.into(), widen);
+) -> Option<()> {
+    let taps = scratch.get_mut(..geometry.window_len())?;
+    geometry.for_each_window(weights.rows(), output, &mut |window, cell| {
+        let fill = |taps: &mut [i16]| taps.fill(input_zero_point.into());
+        window.gather(input, taps, fill, |from, into| {
+            for (wide, x) in into.iter_mut().zip(from) {
+                *wide = i16::from(*x);
+            }
+        })?;
         dense(weights, channels, stage, taps, cell);
-    }
+        Some(())
+    })
 }
 
 #[cfg(not(autodidact_kernels = "armv7em"))]

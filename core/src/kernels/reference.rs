@@ -48,15 +48,16 @@ pub fn conv3x3(
         let element = if inside { input.get((y * width + x) * depth + c) } else { None };
         i32::from(element.copied().unwrap_or(input_zero_point))
     };
-    for (position, cell) in output.chunks_exact_mut(weights.rows()).enumerate() {
-        let top = position / out_width * geometry.stride();
-        let left = position % out_width * geometry.stride();
+    let positions = (0..out_height).flat_map(|y| (0..out_width).map(move |x| (y, x)));
+    for (cell, (y, x)) in output.chunks_exact_mut(weights.rows().max(1)).zip(positions) {
+        let (top, left) = (y * geometry.stride(), x * geometry.stride());
         for (row, (y, channel)) in cell.iter_mut().zip(channels).enumerate() {
             let mut sum = channel.bias;
-            for col in 0..geometry.window_len() {
-                let (tap, c) = (col / depth, col % depth);
-                let product = value(top + tap / 3, left + tap % 3, c) * i32::from(weights.get(row, col));
-                sum = sum.wrapping_add(product);
+            for tap in 0..9 {
+                for c in 0..depth {
+                    let w = i32::from(weights.get(row, tap * depth + c));
+                    sum = sum.wrapping_add(w * value(top + tap / 3, left + tap % 3, c));
+                }
             }
             *y = stage.apply(sum, channel);
         }

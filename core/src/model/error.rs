@@ -65,10 +65,16 @@ impl core::fmt::Display for LoadError {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self {
             Self::Misaligned { needed } => {
-                write!(f, "the container does not start at a multiple of {needed} bytes")
+                write!(
+                    f,
+                    "the container does not start at a multiple of {needed} bytes"
+                )
             }
             Self::TooShort { needed, given } => {
-                write!(f, "{given} bytes are too few for a container: at least {needed} are needed")
+                write!(
+                    f,
+                    "{given} bytes are too few for a container: at least {needed} are needed"
+                )
             }
             Self::Magic => write!(f, "no autodidact container: it does not start with ADM"),
             Self::Version { found, supported } => write!(
@@ -87,7 +93,10 @@ impl core::fmt::Display for LoadError {
             ),
             Self::Header => write!(f, "a header field is out of range"),
             Self::Tensor { tensor } => {
-                write!(f, "tensor {tensor} of the directory is misplaced or of an unknown type")
+                write!(
+                    f,
+                    "tensor {tensor} of the directory is misplaced or of an unknown type"
+                )
             }
             Self::Scaler => write!(f, "a container has one scaler, as its first part"),
             Self::Part { part, defect } => write!(f, "part {part}: {defect}"),

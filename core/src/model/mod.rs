@@ -27,15 +27,15 @@ pub use error::{LoadError, PartError};
 pub use layout::{Kind, Task, TensorElement};
 pub use writer::{LayerSpec, ModelSpec, NetworkSpec, PartBody, PartSpec, WriteError};
 
+use crate::Defect;
 use crate::kernels::{Channel, Matrix, Order};
 use crate::kmeans::KMeans;
 use crate::net::{Activation, Autoencoder, Denoiser, Element, Layer, Network};
 use crate::pca::Pca;
 use crate::scaler::{Scaler, ScalerFeature};
-use crate::Defect;
 use layout::{
-    BASE_ALIGN, Header, LayerRecord, MAGIC, MAX_PARTS, NAME_BYTES, NO_CODE, PartEntry, TENSOR_ALIGN,
-    TensorEntry, VERSION, checksum,
+    BASE_ALIGN, Header, LayerRecord, MAGIC, MAX_PARTS, NAME_BYTES, NO_CODE, PartEntry,
+    TENSOR_ALIGN, TensorEntry, VERSION, checksum,
 };
 use zerocopy::{FromBytes, Immutable, KnownLayout};
 
@@ -150,7 +150,9 @@ impl<'a> Tensors<'a> {
             Ok(())
         } else {
             let index = self.entries.len().min(count);
-            Err(Defect::Tensor { index: u16::try_from(index).unwrap_or(u16::MAX) })
+            Err(Defect::Tensor {
+                index: u16::try_from(index).unwrap_or(u16::MAX),
+            })
         }
     }
 }
@@ -159,7 +161,10 @@ impl<'a> Tensors<'a> {
 fn tensor_bytes<'a>(bytes: &'a [u8], entry: &TensorEntry) -> &'a [u8] {
     let start = usize::try_from(entry.offset).unwrap_or(usize::MAX);
     let length = usize::try_from(entry.length).unwrap_or(usize::MAX);
-    start.checked_add(length).and_then(|end| bytes.get(start..end)).unwrap_or(&[])
+    start
+        .checked_add(length)
+        .and_then(|end| bytes.get(start..end))
+        .unwrap_or(&[])
 }
 
 /// Cuts `count` records off the front of `bytes`.
@@ -172,10 +177,14 @@ fn directory<T: FromBytes + Immutable + KnownLayout>(
         .checked_mul(size_of::<T>())
         .and_then(|length| length.checked_add(offset))
         .ok_or(LoadError::Header)?;
-    let slice = bytes
-        .get(offset..end)
-        .ok_or(LoadError::TooShort { needed: end, given: bytes.len() })?;
-    Ok((<[T]>::ref_from_bytes(slice).map_err(|_| LoadError::Header)?, end))
+    let slice = bytes.get(offset..end).ok_or(LoadError::TooShort {
+        needed: end,
+        given: bytes.len(),
+    })?;
+    Ok((
+        <[T]>::ref_from_bytes(slice).map_err(|_| LoadError::Header)?,
+        end,
+    ))
 }
 
 impl<'a> Model<'a> {
@@ -198,20 +207,32 @@ impl<'a> Model<'a> {
         if bytes.as_ptr().addr() % BASE_ALIGN != 0 {
             return Err(LoadError::Misaligned { needed: BASE_ALIGN });
         }
-        let short = LoadError::TooShort { needed: size_of::<Header>(), given: bytes.len() };
+        let short = LoadError::TooShort {
+            needed: size_of::<Header>(),
+            given: bytes.len(),
+        };
         let (header, _) = Header::ref_from_prefix(bytes).map_err(|_| short)?;
         if header.magic != MAGIC {
             return Err(LoadError::Magic);
         }
         if header.version != VERSION {
-            return Err(LoadError::Version { found: header.version, supported: VERSION });
+            return Err(LoadError::Version {
+                found: header.version,
+                supported: VERSION,
+            });
         }
         if usize::try_from(header.length).ok() != Some(bytes.len()) {
-            return Err(LoadError::Length { declared: header.length, given: bytes.len() });
+            return Err(LoadError::Length {
+                declared: header.length,
+                given: bytes.len(),
+            });
         }
         let computed = checksum(bytes);
         if computed != header.crc {
-            return Err(LoadError::Checksum { stored: header.crc, computed });
+            return Err(LoadError::Checksum {
+                stored: header.crc,
+                computed,
+            });
         }
         if header.reserved != 0 || header.reserved_2 != 0 || header.parts > MAX_PARTS {
             return Err(LoadError::Header);
@@ -239,7 +260,16 @@ impl<'a> Model<'a> {
         }
         let scaler = Self::scaler_of(bytes, first, tensors)
             .map_err(|defect| LoadError::Part { part: 0, defect })?;
-        Ok((Self { bytes, parts, tensors, text, scaler }, end))
+        Ok((
+            Self {
+                bytes,
+                parts,
+                tensors,
+                text,
+                scaler,
+            },
+            end,
+        ))
     }
 
     fn scaler_of(
@@ -298,7 +328,9 @@ impl<'a> Model<'a> {
             }
             next = next.checked_add(entry.tensors).ok_or(fail(Defect::Shape))?;
             if usize::from(next) > self.tensors.len() {
-                return Err(fail(Defect::Tensor { index: entry.tensors }));
+                return Err(fail(Defect::Tensor {
+                    index: entry.tensors,
+                }));
             }
             let name = name_of(entry).ok_or(fail(Defect::Name))?;
             let earlier = self.parts.get(..usize::from(part)).unwrap_or(&[]);
@@ -344,7 +376,10 @@ impl<'a> Model<'a> {
             .checked_add(usize::from(entry.tensors))
             .and_then(|end| self.tensors.get(first..end))
             .unwrap_or(&[]);
-        let tensors = Tensors { bytes: self.bytes, entries };
+        let tensors = Tensors {
+            bytes: self.bytes,
+            entries,
+        };
         let kind = Kind::from_tag(entry.kind).ok_or(Defect::Kind { found: entry.kind })?;
         let is_network = kind == Kind::Network;
         if !is_network && entry.task != 0 {
@@ -361,7 +396,11 @@ impl<'a> Model<'a> {
                 if zero != 0 || zero_2 != 0 {
                     return Err(Defect::Shape);
                 }
-                let new = if prove { KMeans::new } else { KMeans::from_trusted };
+                let new = if prove {
+                    KMeans::new
+                } else {
+                    KMeans::from_trusted
+                };
                 new(centroids, norms, d).map(Body::KMeans)
             }
             Kind::Pca => {
@@ -391,7 +430,11 @@ impl<'a> Model<'a> {
                     Task::Autoencoder => Autoencoder::new(network.clone()).is_some(),
                     Task::Denoiser => Denoiser::new(network.clone()).is_some(),
                 };
-                if complete { Ok(Body::Network(network, task)) } else { Err(Defect::Shape) }
+                if complete {
+                    Ok(Body::Network(network, task))
+                } else {
+                    Err(Defect::Shape)
+                }
             }
         }
     }
@@ -418,7 +461,11 @@ impl<'a> Model<'a> {
                 }
             }
         });
-        let new = if prove { Network::new(stack, code) } else { Network::from_trusted(stack, code) };
+        let new = if prove {
+            Network::new(stack, code)
+        } else {
+            Network::from_trusted(stack, code)
+        };
         // A broken layer ends the stack early: its own defect says more than what follows from it.
         match defect {
             Some(defect) => Err(defect),
@@ -445,11 +492,18 @@ impl<'a> Model<'a> {
         {
             return Err(defect);
         }
-        let first = index.checked_mul(2).and_then(|i| i.checked_add(1)).ok_or(defect)?;
+        let first = index
+            .checked_mul(2)
+            .and_then(|i| i.checked_add(1))
+            .ok_or(defect)?;
         let weights = tensors.matrix(first)?;
         let rows = u32::try_from(weights.rows()).map_err(|_| Defect::Shape)?;
-        let channels: &[Channel] =
-            tensors.get(first.saturating_add(1), TensorElement::Channel, 0, [rows, 1])?;
+        let channels: &[Channel] = tensors.get(
+            first.saturating_add(1),
+            TensorElement::Channel,
+            0,
+            [rows, 1],
+        )?;
         Ok(Layer {
             weights,
             channels,
@@ -492,7 +546,10 @@ impl<'a> Model<'a> {
     /// The models, in directory order, without the scaler.
     pub fn parts(&self) -> impl Iterator<Item = Part<'a>> + '_ {
         self.parts.iter().skip(1).filter_map(|entry| {
-            Some(Part { name: name_of(entry)?, body: self.body(entry, false).ok()? })
+            Some(Part {
+                name: name_of(entry)?,
+                body: self.body(entry, false).ok()?,
+            })
         })
     }
 
@@ -503,7 +560,11 @@ impl<'a> Model<'a> {
             let first = usize::from(entry.first_tensor);
             first..first.saturating_add(usize::from(entry.tensors))
         });
-        self.tensors.get(range).unwrap_or(&[]).iter().filter_map(TensorInfo::of)
+        self.tensors
+            .get(range)
+            .unwrap_or(&[])
+            .iter()
+            .filter_map(TensorInfo::of)
     }
 
     /// Real value of one output unit of each layer of a network, for reports.
@@ -514,7 +575,10 @@ impl<'a> Model<'a> {
             .find(|entry| name_of(entry) == Some(name) && entry.kind == Kind::Network as u16)
             .and_then(|entry| self.tensors.get(usize::from(entry.first_tensor)));
         let bytes = entry.map_or(&[][..], |entry| tensor_bytes(self.bytes, entry));
-        <[LayerRecord]>::ref_from_bytes(bytes).unwrap_or(&[]).iter().map(|r| r.output_scale)
+        <[LayerRecord]>::ref_from_bytes(bytes)
+            .unwrap_or(&[])
+            .iter()
+            .map(|r| r.output_scale)
     }
 
     fn find(&self, name: &str, needed: Kind) -> Result<Body<'a>, PartError> {
@@ -606,9 +670,17 @@ impl TensorInfo {
 
 /// A part's name without its padding, or `None` when it is not valid.
 fn name_of(entry: &PartEntry) -> Option<&str> {
-    let len = entry.name.iter().position(|b| *b == 0).unwrap_or(NAME_BYTES);
+    let len = entry
+        .name
+        .iter()
+        .position(|b| *b == 0)
+        .unwrap_or(NAME_BYTES);
     let (name, padding) = entry.name.split_at_checked(len)?;
     let printable = !name.is_empty() && name.iter().all(u8::is_ascii_graphic);
     let padded = padding.iter().all(|b| *b == 0);
-    if printable && padded { core::str::from_utf8(name).ok() } else { None }
+    if printable && padded {
+        core::str::from_utf8(name).ok()
+    } else {
+        None
+    }
 }

@@ -116,7 +116,10 @@ impl core::fmt::Display for WriteError {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self {
             Self::Length { needed, given } => write!(f, "{needed} bytes needed, {given} given"),
-            Self::Shape => write!(f, "dimensions of a part do not fit each other or the format"),
+            Self::Shape => write!(
+                f,
+                "dimensions of a part do not fit each other or the format"
+            ),
             Self::Name => write!(f, "a part's name is longer than {NAME_BYTES} bytes"),
             Self::Invalid(error) => write!(f, "the model is not valid: {error}"),
         }
@@ -128,10 +131,17 @@ impl core::error::Error for WriteError {}
 /// What a tensor is filled with.
 enum Fill<'a> {
     Bytes(&'a [u8]),
-    Norms { rows: &'a [i16] },
-    Offsets { mean: &'a [i16], components: &'a [i16] },
+    Norms {
+        rows: &'a [i16],
+    },
+    Offsets {
+        mean: &'a [i16],
+        components: &'a [i16],
+    },
     Records(&'a [LayerSpec<'a>]),
-    Weights { row_major: &'a [i8] },
+    Weights {
+        row_major: &'a [i8],
+    },
 }
 
 /// A tensor to write.
@@ -151,11 +161,20 @@ impl<'a> TensorSpec<'a> {
         [rows, cols]: [usize; 2],
         fill: Fill<'a>,
     ) -> Self {
-        Self { element, order: Order::RowMajor, frac_bits, rows, cols, fill }
+        Self {
+            element,
+            order: Order::RowMajor,
+            frac_bits,
+            rows,
+            cols,
+            fill,
+        }
     }
 
     fn bytes(&self) -> Option<usize> {
-        self.order.stored_bytes(self.rows, self.cols)?.checked_mul(self.element.bytes())
+        self.order
+            .stored_bytes(self.rows, self.cols)?
+            .checked_mul(self.element.bytes())
     }
 
     fn write(&self, out: &mut [u8]) -> Result<(), WriteError> {
@@ -163,29 +182,32 @@ impl<'a> TensorSpec<'a> {
             Fill::Bytes(bytes) if bytes.len() == out.len() => out.copy_from_slice(bytes),
             Fill::Bytes(_) => return Err(WriteError::Shape),
             Fill::Norms { rows } => {
-                for (cell, row) in
-                    out.chunks_exact_mut(8).zip(rows.chunks_exact(self.cols_of(rows.len())))
+                for (cell, row) in out
+                    .chunks_exact_mut(8)
+                    .zip(rows.chunks_exact(self.cols_of(rows.len())))
                 {
                     cell.copy_from_slice(&squared_norm(row).to_le_bytes());
                 }
             }
             Fill::Offsets { mean, components } => {
-                for (cell, row) in
-                    out.chunks_exact_mut(8).zip(components.chunks_exact(mean.len().max(1)))
+                for (cell, row) in out
+                    .chunks_exact_mut(8)
+                    .zip(components.chunks_exact(mean.len().max(1)))
                 {
                     cell.copy_from_slice(&center_offset(row, mean).to_le_bytes());
                 }
             }
             Fill::Records(layers) => {
-                for (cell, layer) in
-                    out.chunks_exact_mut(size_of::<LayerRecord>()).zip(layers.iter())
+                for (cell, layer) in out
+                    .chunks_exact_mut(size_of::<LayerRecord>())
+                    .zip(layers.iter())
                 {
                     cell.copy_from_slice(layer.record().as_bytes());
                 }
             }
             Fill::Weights { row_major } => {
-                let packed = zerocopy::FromBytes::mut_from_bytes(out)
-                    .map_err(|_| WriteError::Shape)?;
+                let packed =
+                    zerocopy::FromBytes::mut_from_bytes(out).map_err(|_| WriteError::Shape)?;
                 pack(row_major, self.rows, self.cols, self.order, packed)
                     .map_err(|_| WriteError::Shape)?;
             }
@@ -240,9 +262,12 @@ impl<'a> PartBody<'a> {
         Ok(match self {
             Self::KMeans { centroids } => [rows(centroids.len())?, word(width)?, 0, 0],
             Self::Pca { components, .. } => [rows(components.len())?, word(width)?, 0, 0],
-            Self::Network(net) => {
-                [word(net.layers.len())?, net.code_layer.map_or(NO_CODE, u32::from), 0, 0]
-            }
+            Self::Network(net) => [
+                word(net.layers.len())?,
+                net.code_layer.map_or(NO_CODE, u32::from),
+                0,
+                0,
+            ],
         })
     }
 
@@ -267,7 +292,12 @@ impl<'a> PartBody<'a> {
             }
             Self::Network(net) => {
                 let fill = Fill::Records(net.layers);
-                visit(TensorSpec::new(TensorElement::Layer, 0, [net.layers.len(), 1], fill))?;
+                visit(TensorSpec::new(
+                    TensorElement::Layer,
+                    0,
+                    [net.layers.len(), 1],
+                    fill,
+                ))?;
                 for layer in net.layers {
                     let rows = layer.channels.len();
                     visit(TensorSpec {
@@ -276,7 +306,9 @@ impl<'a> PartBody<'a> {
                         frac_bits: 0,
                         rows,
                         cols: layer.inputs,
-                        fill: Fill::Weights { row_major: layer.weights },
+                        fill: Fill::Weights {
+                            row_major: layer.weights,
+                        },
                     })?;
                     let fill = Fill::Bytes(layer.channels.as_bytes());
                     visit(TensorSpec::new(TensorElement::Channel, 0, [rows, 1], fill))?;
@@ -292,7 +324,10 @@ impl<'a> PartBody<'a> {
                 let widest = |rows: &[LayerSpec<'_>]| {
                     rows.iter().map(|l| l.channels.len()).max().unwrap_or(0)
                 };
-                let inner = net.layers.split_last().map_or(0, |(_, inner)| widest(inner));
+                let inner = net
+                    .layers
+                    .split_last()
+                    .map_or(0, |(_, inner)| widest(inner));
                 let inputs = net.layers.iter().map(|l| l.inputs).max().unwrap_or(0);
                 crate::net::workspace_bytes(inner, inputs)
             }
@@ -306,7 +341,12 @@ impl<'a> ModelSpec<'a> {
     fn tensors(&self, visit: Visit<'_, 'a>) -> Result<(), WriteError> {
         let width = self.scaler.len();
         let fill = Fill::Bytes(self.scaler.as_bytes());
-        visit(TensorSpec::new(TensorElement::ScalerFeature, 0, [width, 1], fill))?;
+        visit(TensorSpec::new(
+            TensorElement::ScalerFeature,
+            0,
+            [width, 1],
+            fill,
+        ))?;
         for part in self.parts {
             part.body.tensors(width, visit)?;
         }
@@ -329,7 +369,11 @@ impl<'a> ModelSpec<'a> {
             tensors = tensors.saturating_add(1);
             Ok(())
         })?;
-        let entries = self.parts.len().saturating_add(1).saturating_mul(size_of::<PartEntry>());
+        let entries = self
+            .parts
+            .len()
+            .saturating_add(1)
+            .saturating_mul(size_of::<PartEntry>());
         let directory = tensors
             .saturating_mul(size_of::<TensorEntry>())
             .saturating_add(entries)
@@ -367,7 +411,10 @@ impl<'a> ModelSpec<'a> {
     pub fn encode_into<'o>(&self, out: &'o mut [u8]) -> Result<Model<'o>, WriteError> {
         let [directory, text_offset, total] = self.layout()?;
         if out.len() != total {
-            return Err(WriteError::Length { needed: total, given: out.len() });
+            return Err(WriteError::Length {
+                needed: total,
+                given: out.len(),
+            });
         }
         out.fill(0);
         self.write_parts(out)?;
@@ -450,7 +497,9 @@ impl<'a> ModelSpec<'a> {
         let word = |n: usize| u32::try_from(n).map_err(|_| WriteError::Shape);
         self.tensors(&mut |tensor| {
             let length = tensor.bytes().ok_or(WriteError::Shape)?;
-            let start = end.checked_next_multiple_of(TENSOR_ALIGN).ok_or(WriteError::Shape)?;
+            let start = end
+                .checked_next_multiple_of(TENSOR_ALIGN)
+                .ok_or(WriteError::Shape)?;
             end = start.saturating_add(length);
             tensor.write(out.get_mut(start..end).ok_or(WriteError::Shape)?)?;
             let entry = TensorEntry {
@@ -473,12 +522,17 @@ impl<'a> ModelSpec<'a> {
 /// Copies `bytes` to `offset`.
 fn put(out: &mut [u8], offset: usize, bytes: &[u8]) -> Result<(), WriteError> {
     let end = offset.checked_add(bytes.len()).ok_or(WriteError::Shape)?;
-    out.get_mut(offset..end).ok_or(WriteError::Shape)?.copy_from_slice(bytes);
+    out.get_mut(offset..end)
+        .ok_or(WriteError::Shape)?
+        .copy_from_slice(bytes);
     Ok(())
 }
 
 fn name_bytes(name: &str) -> Result<[u8; NAME_BYTES], WriteError> {
     let mut bytes = [0; NAME_BYTES];
-    bytes.get_mut(..name.len()).ok_or(WriteError::Name)?.copy_from_slice(name.as_bytes());
+    bytes
+        .get_mut(..name.len())
+        .ok_or(WriteError::Name)?
+        .copy_from_slice(name.as_bytes());
     Ok(bytes)
 }

@@ -65,7 +65,11 @@ pub fn log2(x: u32) -> i32 {
     // Mantissa without its leading one, rounded to 16 bits; 65536 carries into the exponent.
     let normalised = u64::from(x << zeros);
     let mantissa = ((normalised + (1 << 14)) >> 15) as u32 - (1 << 16);
-    let (mantissa, carry) = if mantissa >> 16 == 1 { (0, 1) } else { (mantissa, 0) };
+    let (mantissa, carry) = if mantissa >> 16 == 1 {
+        (0, 1)
+    } else {
+        (mantissa, 0)
+    };
     let exponent = 15 - zeros as i32 + carry;
     let log = interpolate(&LOG2_MANTISSA, (mantissa >> 9) as usize, mantissa & 511, 9);
     // U8F24 to 16 fractional bits.

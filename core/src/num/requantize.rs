@@ -133,12 +133,23 @@ mod tests {
 
     /// The definition in i128, with no fast path.
     fn by_definition(acc: i32, multiplier: i32, shift: u32) -> i128 {
-        (i128::from(acc) * i128::from(multiplier) + (1i128 << (shift - 1))).div_euclid(1i128 << shift)
+        (i128::from(acc) * i128::from(multiplier) + (1i128 << (shift - 1)))
+            .div_euclid(1i128 << shift)
     }
 
     #[test]
     fn requantize_is_its_definition_at_every_shift_and_corner() {
-        let corners = [i32::MIN, i32::MIN + 1, -12_345, -1, 0, 1, 12_345, i32::MAX - 1, i32::MAX];
+        let corners = [
+            i32::MIN,
+            i32::MIN + 1,
+            -12_345,
+            -1,
+            0,
+            1,
+            12_345,
+            i32::MAX - 1,
+            i32::MAX,
+        ];
         for shift in 1..=62 {
             for acc in corners {
                 for multiplier in [1 << 30, (1 << 30) + 1, i32::MAX - 1, i32::MAX] {
@@ -172,7 +183,14 @@ mod tests {
 
     #[test]
     fn factors_out_of_range_are_refused() {
-        for factor in [0.0, -1.0, f64::NAN, f64::INFINITY, 2f64.powi(-33), 2f64.powi(31)] {
+        for factor in [
+            0.0,
+            -1.0,
+            f64::NAN,
+            f64::INFINITY,
+            2f64.powi(-33),
+            2f64.powi(31),
+        ] {
             assert_eq!(Multiplier::from_f64(factor), None, "{factor}");
         }
     }

@@ -36,7 +36,10 @@ pub const fn reciprocal(x: NonZeroU16) -> Multiplier {
     let bits = u64::BITS - (x - 1).leading_zeros();
     let significand = ((1u64 << (30 + bits)) + x / 2) / x;
     // A power of two gives exactly 2^30; everything else stays below 2^31 by at least 2^14.
-    Multiplier { multiplier: significand as i32, shift: 30 + bits }
+    Multiplier {
+        multiplier: significand as i32,
+        shift: 30 + bits,
+    }
 }
 
 #[cfg(test)]
@@ -48,7 +51,11 @@ mod tests {
         for root in 0..=u64::from(u16::MAX) {
             let square = root * root;
             assert_eq!(u64::from(sqrt(square)), root);
-            assert_eq!(u64::from(sqrt(square + 2 * root)), root, "last before the next square");
+            assert_eq!(
+                u64::from(sqrt(square + 2 * root)),
+                root,
+                "last before the next square"
+            );
             let wide = root * 65_537;
             assert_eq!(u64::from(sqrt(wide * wide)), wide);
         }

@@ -29,7 +29,10 @@ pub fn measure(
     }
     let spent = counter.instructions().wrapping_sub(before);
     let repeats = u64::from(repeats.get());
-    let each = spent.wrapping_add(repeats / 2).checked_div(repeats).unwrap_or(0);
+    let each = spent
+        .wrapping_add(repeats / 2)
+        .checked_div(repeats)
+        .unwrap_or(0);
     defmt::println!("bench {=str} {=u64} {=u32}", name, each, macs);
 }
 
@@ -45,7 +48,7 @@ const fn repeats(macs: u32) -> NonZeroU32 {
 }
 
 /// The weight order that this core's kernels read fastest.
-const ORDER: Order = Order::RowMajor;
+const ORDER: Order = Order::FASTEST;
 
 /// Layer widths of MLPerf Tiny's anomaly-detection autoencoder.
 const AUTOENCODER: [usize; 11] = [640, 128, 128, 128, 128, 8, 128, 128, 128, 128, 640];
@@ -78,7 +81,11 @@ impl Memory {
         narrow_output: [0; 2048],
         scratch: [0; 2048],
         workspace: [0; 8192],
-        channels: [Channel { bias: 0, multiplier: 0, shift: 0 }; AUTOENCODER_ROWS],
+        channels: [Channel {
+            bias: 0,
+            multiplier: 0,
+            shift: 0,
+        }; AUTOENCODER_ROWS],
     };
 
     /// Pseudo-random weights and inputs, and scales that keep most outputs off the clamps.
@@ -99,7 +106,11 @@ impl Memory {
         for channel in &mut self.channels {
             let bias = (word() >> 20).cast_signed();
             let multiplier = (word() >> 2).cast_signed() | (1 << 30);
-            *channel = Channel { bias, multiplier, shift: 41 };
+            *channel = Channel {
+                bias,
+                multiplier,
+                shift: 41,
+            };
         }
     }
 }
@@ -107,22 +118,59 @@ impl Memory {
 /// Measures every workload, one log line each.
 pub fn run(counter: &impl Counter, memory: &mut Memory) {
     memory.fill();
-    let Memory { weights, wide, narrow, wide_output, narrow_output, scratch, workspace, channels } =
-        memory;
-    let i8_layers = [("dense_i8_640x128", 640), ("dense_i8_128x128", 128), ("dense_i8_64x128", 64)];
+    let Memory {
+        weights,
+        wide,
+        narrow,
+        wide_output,
+        narrow_output,
+        scratch,
+        workspace,
+        channels,
+    } = memory;
+    let i8_layers = [
+        ("dense_i8_640x128", 640),
+        ("dense_i8_128x128", 128),
+        ("dense_i8_64x128", 64),
+    ];
     for (name, cols) in i8_layers {
-        let done =
-            measure_dense(counter, name, cols, weights, channels, narrow, scratch, narrow_output);
+        let done = measure_dense(
+            counter,
+            name,
+            cols,
+            weights,
+            channels,
+            narrow,
+            scratch,
+            narrow_output,
+        );
         refused(name, done);
     }
     let name = "dense_i16_640x128";
     refused(
         name,
-        measure_dense(counter, name, 640, weights, channels, wide, scratch, wide_output),
+        measure_dense(
+            counter,
+            name,
+            640,
+            weights,
+            channels,
+            wide,
+            scratch,
+            wide_output,
+        ),
     );
     for (name, depth) in [("conv3x3_i8_8x8x16_16", 16), ("conv3x3_i8_8x8x32_32", 32)] {
-        let done =
-            measure_conv(counter, name, depth, weights, channels, narrow, scratch, narrow_output);
+        let done = measure_conv(
+            counter,
+            name,
+            depth,
+            weights,
+            channels,
+            narrow,
+            scratch,
+            narrow_output,
+        );
         refused(name, done);
     }
     refused("nearest_l2_10x64", measure_nearest(counter, wide));
@@ -143,14 +191,25 @@ trait Range: Activation {
 }
 
 impl Range for i8 {
-    const STAGE: OutputStage<Self> = OutputStage { zero_point: -3, min: Self::MIN, max: Self::MAX };
+    const STAGE: OutputStage<Self> = OutputStage {
+        zero_point: -3,
+        min: Self::MIN,
+        max: Self::MAX,
+    };
 }
 
 impl Range for i16 {
-    const STAGE: OutputStage<Self> = OutputStage { zero_point: 0, min: Self::MIN, max: Self::MAX };
+    const STAGE: OutputStage<Self> = OutputStage {
+        zero_point: 0,
+        min: Self::MIN,
+        max: Self::MAX,
+    };
 }
 
-#[expect(clippy::too_many_arguments, reason = "a layer's operands, each from memory of its own")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "a layer's operands, each from memory of its own"
+)]
 fn measure_dense<T: Range>(
     counter: &impl Counter,
     name: &'static str,
@@ -182,7 +241,10 @@ fn measure_dense<T: Range>(
     Some(())
 }
 
-#[expect(clippy::too_many_arguments, reason = "a layer's operands, each from memory of its own")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "a layer's operands, each from memory of its own"
+)]
 fn measure_conv(
     counter: &impl Counter,
     name: &'static str,
@@ -202,7 +264,17 @@ fn measure_conv(
     let channels = channels.get(..depth)?;
     let input = input.get(..geometry.input_len())?;
     let output = output.get_mut(..SIDE * SIDE * depth)?;
-    conv3x3(&geometry, &weights, channels, &i8::STAGE, -3, input, scratch, output).ok()?;
+    conv3x3(
+        &geometry,
+        &weights,
+        channels,
+        &i8::STAGE,
+        -3,
+        input,
+        scratch,
+        output,
+    )
+    .ok()?;
     measure(counter, name, macs, repeats(macs), || {
         let _ = black_box(conv3x3(
             &geometry,
@@ -230,7 +302,11 @@ fn measure_nearest(counter: &impl Counter, memory: &[i16]) -> Option<()> {
     }
     nearest_l2(centroids, &norms, sample).ok()?;
     measure(counter, "nearest_l2_10x64", MACS, repeats(MACS), || {
-        let _ = black_box(nearest_l2(black_box(centroids), black_box(&norms), black_box(sample)));
+        let _ = black_box(nearest_l2(
+            black_box(centroids),
+            black_box(&norms),
+            black_box(sample),
+        ));
     });
     Some(())
 }
@@ -264,7 +340,11 @@ fn measure_autoencoder(
             weights: Matrix::new(weights, rows, cols, ORDER).ok()?,
             channels: channels.get(first_row..)?.get(..rows)?,
             activation: LayerActivation::Clamp,
-            input: if index == 0 { Element::I16 } else { Element::I8 },
+            input: if index == 0 {
+                Element::I16
+            } else {
+                Element::I8
+            },
             output,
             zero_point: 0,
             min: if last { i16::MIN } else { 0 },
@@ -276,8 +356,14 @@ fn measure_autoencoder(
     let input = input.get(..network.inputs())?;
     let output = output.get_mut(..network.outputs())?;
     network.run(workspace, input, output).ok()?;
-    measure(counter, "autoencoder_mlperf_ad", macs, repeats(macs), || {
-        let _ = black_box(network.run(black_box(&mut *workspace), black_box(input), output));
-    });
+    measure(
+        counter,
+        "autoencoder_mlperf_ad",
+        macs,
+        repeats(macs),
+        || {
+            let _ = black_box(network.run(black_box(&mut *workspace), black_box(input), output));
+        },
+    );
     Some(())
 }

@@ -63,7 +63,11 @@ pub struct Sizes {
 impl Sizes {
     /// What `model` needs.
     pub fn of(model: &Model<'_>) -> Self {
-        let mut sizes = Self { width: model.scaler().len(), scores: 0, workspace_bytes: 0 };
+        let mut sizes = Self {
+            width: model.scaler().len(),
+            scores: 0,
+            workspace_bytes: 0,
+        };
         for part in model.parts() {
             match part.body {
                 Body::Pca(pca) => sizes.scores = sizes.scores.max(pca.k()),
@@ -84,7 +88,11 @@ impl<'b> Buffers<'b> {
     ///
     /// A buffer is shorter than that.
     pub fn for_model(self, model: &Model<'_>) -> Result<Self, ShapeError> {
-        let Sizes { width, scores, workspace_bytes } = Sizes::of(model);
+        let Sizes {
+            width,
+            scores,
+            workspace_bytes,
+        } = Sizes::of(model);
         Ok(Self {
             counts: cut(self.counts, Operand::Input, width)?,
             features: cut(self.features, Operand::Input, width)?,
@@ -97,5 +105,9 @@ impl<'b> Buffers<'b> {
 
 fn cut<T>(buffer: &mut [T], operand: Operand, needed: usize) -> Result<&mut [T], ShapeError> {
     let given = buffer.len();
-    buffer.get_mut(..needed).ok_or(ShapeError { operand, needed, given })
+    buffer.get_mut(..needed).ok_or(ShapeError {
+        operand,
+        needed,
+        given,
+    })
 }

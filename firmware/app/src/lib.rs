@@ -5,6 +5,7 @@
 //! - [`replay()`] runs every part of a model on every row; the emulator's tests and the demonstration use it.
 //! - [`Memory`] is what running a model needs, to the byte.
 //! - [`bench`] measures the kernels on workloads of published size.
+//! - [`selftest`] compares them with their definition.
 //!
 //! Nothing in this crate allocates, and nothing in it can panic.
 #![no_std]
@@ -13,6 +14,7 @@ pub mod bench;
 mod buffers;
 mod link;
 mod replay;
+pub mod selftest;
 
 pub use buffers::{Buffers, Memory, Sizes};
 pub use link::{Counter, Link};

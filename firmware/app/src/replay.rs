@@ -52,7 +52,9 @@ pub fn replay<L: Link>(
     let mut rows = 0_u32;
     while link.read_row(buffers.counts).map_err(ReplayError::Link)? {
         let begin = link.instructions();
-        model.scaler().scale_into(buffers.counts, buffers.features)?;
+        model
+            .scaler()
+            .scale_into(buffers.counts, buffers.features)?;
         scaling = scaling.wrapping_add(link.instructions().wrapping_sub(begin));
         for (index, part) in model.parts().enumerate() {
             let cost = run_part(&part.body, link, &mut buffers)?;
@@ -70,7 +72,13 @@ pub fn replay<L: Link>(
             Body::Network(..) => "network",
             _ => "unknown",
         };
-        defmt::println!("part {=str} {=str} {=u32} {=u64}", part.name, kind, rows, cost);
+        defmt::println!(
+            "part {=str} {=str} {=u32} {=u64}",
+            part.name,
+            kind,
+            rows,
+            cost
+        );
     }
     Ok(rows)
 }
@@ -81,15 +89,23 @@ fn run_part<L: Link>(
     link: &mut L,
     buffers: &mut Buffers<'_>,
 ) -> Result<u64, ReplayError<L::Error>> {
-    let Buffers { features, output, scores, workspace, .. } = buffers;
+    let Buffers {
+        features,
+        output,
+        scores,
+        workspace,
+        ..
+    } = buffers;
     let begin = link.instructions();
     let cost = |link: &L| link.instructions().wrapping_sub(begin);
     match body {
         Body::KMeans(kmeans) => {
             let nearest = kmeans.nearest(features)?;
             let cost = cost(link);
-            link.write(&nearest.index.to_le_bytes()).map_err(ReplayError::Link)?;
-            link.write(&nearest.distance_sq.to_le_bytes()).map_err(ReplayError::Link)?;
+            link.write(&nearest.index.to_le_bytes())
+                .map_err(ReplayError::Link)?;
+            link.write(&nearest.distance_sq.to_le_bytes())
+                .map_err(ReplayError::Link)?;
             Ok(cost)
         }
         Body::Pca(pca) => {
@@ -100,7 +116,8 @@ fn run_part<L: Link>(
             let cost = cost(link);
             link.write(scores.as_bytes()).map_err(ReplayError::Link)?;
             link.write(output.as_bytes()).map_err(ReplayError::Link)?;
-            link.write(&residual.to_le_bytes()).map_err(ReplayError::Link)?;
+            link.write(&residual.to_le_bytes())
+                .map_err(ReplayError::Link)?;
             Ok(cost)
         }
         Body::Network(network, _) => {

@@ -9,9 +9,17 @@ use std::{env, fs};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("cargo did not set OUT_DIR")?);
-    for (map, images) in [("memory.x", &["demo"][..]), ("memory-wide.x", &["replay", "bench"])] {
+    let maps = [
+        ("part", "memory.x", &["demo"][..]),
+        (
+            "wide",
+            "memory-wide.x",
+            &["replay", "bench", "selftest", "crash"],
+        ),
+    ];
+    for (name, map, images) in maps {
         // The linker looks for `memory.x` in the folder that it is told for the image.
-        let folder = out.join(map);
+        let folder = out.join(name);
         fs::create_dir_all(&folder)?;
         fs::copy(map, folder.join("memory.x"))?;
         println!("cargo:rerun-if-changed={map}");
@@ -37,8 +45,9 @@ fn measure_model(out: &Path) -> Result<(), Box<dyn Error>> {
     use zerocopy::IntoBytes as _;
 
     println!("cargo:rerun-if-env-changed=AUTODIDACT_MODEL");
-    let name = env::var("AUTODIDACT_MODEL")
-        .map_err(|_| "set AUTODIDACT_MODEL to the container that the demonstration is built around")?;
+    let name = env::var("AUTODIDACT_MODEL").map_err(
+        |_| "set AUTODIDACT_MODEL to the container that the demonstration is built around",
+    )?;
     println!("cargo:rerun-if-changed={name}");
     let bytes = fs::read(&name).map_err(|error| format!("{name} cannot be read: {error}"))?;
     // A container is read in place and has to be aligned for it.
@@ -61,7 +70,8 @@ fn measure_model(out: &Path) -> Result<(), Box<dyn Error>> {
         ("SCORES", scores),
         ("WORKSPACE", workspace),
     ];
-    let lines = constants.map(|(name, value)| format!("pub(crate) const {name}: usize = {value};\n"));
+    let lines =
+        constants.map(|(name, value)| format!("pub(crate) const {name}: usize = {value};\n"));
     fs::write(out.join("model.rs"), lines.concat())?;
     fs::write(out.join("model.adm"), &bytes)?;
     Ok(())

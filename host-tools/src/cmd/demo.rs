@@ -52,7 +52,10 @@ impl Demo {
         let elf = self.output.join("digits-m4.elf");
         emulator::build_demo(core, &file, &elf)?;
 
-        println!("running it in QEMU over {} digits it has never seen", showcase.held_out.rows());
+        println!(
+            "running it in QEMU over {} digits it has never seen",
+            showcase.held_out.rows()
+        );
         let device_run = DeviceRun::new(&model, &showcase.held_out, core, &elf)?;
         let reports = device_run.reports(&model, &showcase)?;
         draw(&self.output.join("digits.png"), &showcase, &device_run)?;
@@ -71,15 +74,31 @@ impl Demo {
             println!("{label:<53} {float:>12.3} {device:>12.3}");
         }
         println!();
-        println!("cluster agreement        {:>9.2} %", 100.0 * reports.cluster_agreement);
-        println!("flash, code              {:>9} bytes", grouped(size.flash_code_bytes));
-        println!("flash, model             {:>9} bytes", grouped(size.flash_model_bytes));
+        println!(
+            "cluster agreement        {:>9.2} %",
+            100.0 * reports.cluster_agreement
+        );
+        println!(
+            "flash, code              {:>9} bytes",
+            grouped(size.flash_code_bytes)
+        );
+        println!(
+            "flash, model             {:>9} bytes",
+            grouped(size.flash_model_bytes)
+        );
         println!("RAM, peak with stack     {:>9} bytes", grouped(ram_peak));
         for (name, instructions) in &device_run.instructions {
             println!("instructions, {name:<10} {:>9}", grouped(*instructions));
         }
         let identical = device_run.identical && all_rows.identical;
-        println!("host and device          {}", if identical { "the same bytes" } else { "DIFFER" });
+        println!(
+            "host and device          {}",
+            if identical {
+                "the same bytes"
+            } else {
+                "DIFFER"
+            }
+        );
 
         let mut summary = Map::new();
         let mut put = |key: &str, value: Value| summary.insert(key.into(), value);
@@ -88,9 +107,18 @@ impl Demo {
                 let report = reports.get(part).context("a part is missing")?;
                 Ok(report.figure(key).context("a figure is missing")?.into())
             };
-            put(&format!("kmeans_inertia_held_out_{suffix}"), figure(0, "inertia_per_row")?);
-            put(&format!("pca_captured_held_out_{suffix}"), figure(1, "captured_variance")?);
-            put(&format!("pca_residual_held_out_{suffix}"), figure(1, "residual_per_row")?);
+            put(
+                &format!("kmeans_inertia_held_out_{suffix}"),
+                figure(0, "inertia_per_row")?,
+            );
+            put(
+                &format!("pca_captured_held_out_{suffix}"),
+                figure(1, "captured_variance")?,
+            );
+            put(
+                &format!("pca_residual_held_out_{suffix}"),
+                figure(1, "residual_per_row")?,
+            );
             put(&format!("denoise_psnr_db_{suffix}"), figure(2, "psnr_db")?);
         }
         put("cluster_agreement", reports.cluster_agreement.into());
@@ -105,8 +133,9 @@ impl Demo {
         for (name, instructions) in &device_run.instructions {
             let verb = match name.as_str() {
                 "clusters" => "nearest",
-                "components" => "project",
-                _ => "denoise",
+                "components" => "project_reconstruct",
+                "denoiser" => "denoise",
+                other => other,
             };
             put(&format!("instructions_{verb}"), (*instructions).into());
         }
@@ -117,7 +146,9 @@ impl Demo {
             self.output.display()
         );
         if !identical {
-            bail!("host and device gave different bytes: this is a defect of autodidact, please report it");
+            bail!(
+                "host and device gave different bytes: this is a defect of autodidact, please report it"
+            );
         }
         Ok(())
     }
@@ -144,17 +175,22 @@ impl DeviceRun {
             )?;
             let mut log = log.borrow_mut();
             log.0 &= results == replay::replay(model, counts)?;
-            log.1 = model
-                .parts()
-                .zip(&said.parts)
-                .map(|(part, cost)| (part.name.to_owned(), cost.instructions_per_row()))
+            log.1 = said
+                .parts
+                .iter()
+                .map(|cost| (cost.name.clone(), cost.instructions_per_row()))
                 .collect();
             log.2 = log.2.max(said.stack_bytes);
             Ok(results)
         };
         let outcomes = evaluate::outcomes(model, table, &run)?;
         let (identical, instructions, stack_bytes) = log.into_inner();
-        Ok(Self { outcomes, identical, instructions, stack_bytes })
+        Ok(Self {
+            outcomes,
+            identical,
+            instructions,
+            stack_bytes,
+        })
     }
 
     fn reports(&self, model: &Model<'_>, showcase: &Showcase) -> Result<Reports> {
@@ -165,8 +201,11 @@ impl DeviceRun {
             FloatPart::Pca(&showcase.pca),
             FloatPart::Network(&showcase.denoiser, Task::Denoiser),
         ];
-        let mut reports =
-            Reports { float: Vec::new(), device: Vec::new(), cluster_agreement: f64::NAN };
+        let mut reports = Reports {
+            float: Vec::new(),
+            device: Vec::new(),
+            cluster_agreement: f64::NAN,
+        };
         for ((part, float), device) in model.parts().zip(floats).zip(&self.outcomes) {
             let float = evaluate::float_outcomes(float, &units, table)?;
             if let Some(agreement) = agreement(&float, device) {
@@ -203,7 +242,9 @@ fn agreement(float: &[Outcome], device: &[Outcome]) -> Option<f64> {
 
 /// Digits as they were, with noise, and restored by the device: on the terminal and as a PNG.
 fn draw(path: &Path, showcase: &Showcase, run: &DeviceRun) -> Result<()> {
-    let units = Units::of(&Model::load(&showcase.quantised.encode(fast_order(Core::M4))?)?)?;
+    let units = Units::of(&Model::load(
+        &showcase.quantised.encode(fast_order(Core::M4))?,
+    )?)?;
     let noisy = units.noisy(&showcase.held_out)?;
     let picture = |shades: Vec<f64>| Picture { width: 8, shades };
     let of_row = |row: &[f32]| picture(row.iter().map(|&x| f64::from(x)).collect());
@@ -214,14 +255,27 @@ fn draw(path: &Path, showcase: &Showcase, run: &DeviceRun) -> Result<()> {
     });
     // Spread over the held-out rows, so that different digits are seen.
     let step = showcase.held_out.rows() / DRAWN;
-    let clean: Vec<_> =
-        showcase.held_out.iter_rows().step_by(step).take(DRAWN).map(of_row).collect();
-    let noisy: Vec<_> = noisy.iter_rows().step_by(step).take(DRAWN).map(of_row).collect();
+    let clean: Vec<_> = showcase
+        .held_out
+        .iter_rows()
+        .step_by(step)
+        .take(DRAWN)
+        .map(of_row)
+        .collect();
+    let noisy: Vec<_> = noisy
+        .iter_rows()
+        .step_by(step)
+        .take(DRAWN)
+        .map(of_row)
+        .collect();
     let restored: Vec<_> = restored.step_by(step).take(DRAWN).collect();
     println!("\nnoisy, and as the microcontroller restored them");
     for (noisy, restored) in noisy.chunks(2).zip(restored.chunks(2)) {
-        let pairs: Vec<Picture> =
-            noisy.iter().zip(restored).flat_map(|(n, r)| [n.clone(), r.clone()]).collect();
+        let pairs: Vec<Picture> = noisy
+            .iter()
+            .zip(restored)
+            .flat_map(|(n, r)| [n.clone(), r.clone()])
+            .collect();
         for line in picture::side_by_side(&pairs) {
             println!("  {line}");
         }
@@ -239,7 +293,10 @@ struct AllRows {
 
 impl AllRows {
     fn keys(&self) -> impl Iterator<Item = (&'static str, f64, f64)> {
-        self.keys.iter().zip(&self.lines).map(|(key, (_, float, device))| (*key, *float, *device))
+        self.keys
+            .iter()
+            .zip(&self.lines)
+            .map(|(key, (_, float, device))| (*key, *float, *device))
     }
 }
 
@@ -251,14 +308,20 @@ fn published_figures(published: &Published, core: Core) -> Result<AllRows> {
     let results = emulator::replay(core, &bytes, &counts)?.results;
     let identical = results == replay::replay(&model, &counts)?;
     let rows = replay::decode(&model, &results)?;
-    let std = units.common_std().context("the digits are scaled uniformly")?;
+    let std = units
+        .common_std()
+        .context("the digits are scaled uniformly")?;
     // From features to raw pixels 0..=16.
     let pixels = (std * 16.0).powi(2);
     let inertia = |sum: f64| sum / published.rows.rows() as f64 * pixels;
     let mut device_inertia = 0.0;
     let mut energy = vec![0.0; showcase::COMPONENTS];
-    let total: f64 =
-        published.rows.iter_rows().flat_map(|row| units.features(row)).map(|x| x * x).sum();
+    let total: f64 = published
+        .rows
+        .iter_rows()
+        .flat_map(|row| units.features(row))
+        .map(|x| x * x)
+        .sum();
     for result in rows.iter().flatten() {
         match result {
             replay::PartResult::Pca { scores, .. } => {
@@ -273,9 +336,17 @@ fn published_figures(published: &Published, core: Core) -> Result<AllRows> {
             }
         }
     }
-    let mut all = AllRows { lines: Vec::new(), keys: Vec::new(), identical };
+    let mut all = AllRows {
+        lines: Vec::new(),
+        keys: Vec::new(),
+        identical,
+    };
     let ratio = published.pca.explained_ratio();
-    let ks = [(2, "pca_variance_percent_2"), (8, "pca_variance_percent_8"), (16, "pca_variance_percent_16")];
+    let ks = [
+        (2, "pca_variance_percent_2"),
+        (8, "pca_variance_percent_8"),
+        (16, "pca_variance_percent_16"),
+    ];
     for (k, key) in ks {
         all.keys.push(key);
         all.lines.push((

@@ -41,15 +41,24 @@ impl Emulate {
         let counts = Units::of(&model)?.counts(&table)?;
         let host = replay::replay(&model, &counts)?;
         let device = emulator::replay(self.core, &bytes, &counts)?;
-        println!("{} rows of {} on {}", table.rows(), table.source(), self.core);
-        for (part, cost) in model.parts().zip(&device.log.parts) {
+        println!(
+            "{} rows of {} on {}",
+            table.rows(),
+            table.source(),
+            self.core
+        );
+        for cost in &device.log.parts {
             println!(
                 "{:<15} {} instructions a row",
-                part.name,
+                cost.name,
                 grouped(cost.instructions_per_row())
             );
         }
-        println!("{:<15} {} bytes at the deepest", "stack", grouped(device.log.stack_bytes));
+        println!(
+            "{:<15} {} bytes at the deepest",
+            "stack",
+            grouped(device.log.stack_bytes)
+        );
         if let Some(path) = &self.output {
             let rows = replay::decode(&model, &device.results)?;
             artifact::write(path, to_csv(&model, &rows)?.as_bytes())?;
@@ -63,7 +72,11 @@ impl Emulate {
                 host.len()
             );
         }
-        println!("host and {} gave the same {} bytes", self.core, grouped(host.len() as u64));
+        println!(
+            "host and {} gave the same {} bytes",
+            self.core,
+            grouped(host.len() as u64)
+        );
         Ok(())
     }
 }

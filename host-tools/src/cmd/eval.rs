@@ -31,8 +31,7 @@ impl Eval {
         let bytes = artifact::read(&self.model)?;
         let model = Model::load(&bytes)?;
         let table = self.rows.of(self.data.read()?)?;
-        let reports =
-            evaluate::evaluate(&model, &table, &|counts| replay::replay(&model, counts))?;
+        let reports = evaluate::evaluate(&model, &table, &|counts| replay::replay(&model, counts))?;
         if self.json {
             let mut json = to_json(&reports);
             json.insert("rows".into(), table.rows().into());

@@ -145,14 +145,18 @@ impl Common {
         let table = self.data.read()?;
         let split = table.split_held_out()?;
         let scaling = match self.scale {
-            ScaleChoice::Standard => Scaling::Standard { ignore_constant: self.ignore_constant },
+            ScaleChoice::Standard => Scaling::Standard {
+                ignore_constant: self.ignore_constant,
+            },
             ScaleChoice::Uniform => Scaling::Uniform,
         };
         let standardiser = scaling.fit(&split.training)?;
         let features = standardiser.transform(&split.training)?;
         let seed = self.seed.unwrap_or_else(|| {
             let seed = u64::from(std::process::id())
-                ^ std::time::UNIX_EPOCH.elapsed().map_or(0, |t| t.as_nanos() as u64 & 0xffff_ffff);
+                ^ std::time::UNIX_EPOCH
+                    .elapsed()
+                    .map_or(0, |t| t.as_nanos() as u64 & 0xffff_ffff);
             println!("seed {seed} (repeat this run with --seed {seed})");
             seed
         });
@@ -185,14 +189,17 @@ impl Common {
         let bytes = prepared.model.encode(prepared.order)?;
         let model = Model::load(&bytes)?;
         let table = &prepared.held_out;
-        let device =
-            evaluate::evaluate(&model, table, &|counts| replay::replay(&model, counts))?;
+        let device = evaluate::evaluate(&model, table, &|counts| replay::replay(&model, counts))?;
         let units = Units::of(&model)?;
         let outcomes = evaluate::float_outcomes(float, &units, table)?;
         let part = model.parts().next().context("the model has no part")?;
         let float = evaluate::figures(part.name, &part.body, &units, table, &outcomes)?;
         artifact::write(&self.output, &bytes)?;
-        println!("trained on {} rows, judged on {} others", prepared.training.rows(), table.rows());
+        println!(
+            "trained on {} rows, judged on {} others",
+            prepared.training.rows(),
+            table.rows()
+        );
         print_reports(&[("f32", &[float]), ("device", &device)]);
         println!("{}: {} bytes", self.output.display(), bytes.len());
         Ok(())
@@ -202,13 +209,25 @@ impl Common {
 impl Fit {
     pub(crate) fn run(self) -> Result<()> {
         match self.family {
-            Family::Kmeans { common, k, seeding, restarts, rounds } => {
+            Family::Kmeans {
+                common,
+                k,
+                seeding,
+                restarts,
+                rounds,
+            } => {
                 let mut prepared = common.prepare()?;
                 let seeding = match seeding {
                     SeedingChoice::PlusPlus => Seeding::PlusPlus,
                     SeedingChoice::Random => Seeding::Random,
                 };
-                let options = KMeansOptions { k, seeding, restarts, rounds, seed: prepared.seed };
+                let options = KMeansOptions {
+                    k,
+                    seeding,
+                    restarts,
+                    rounds,
+                    seed: prepared.seed,
+                };
                 let bar = bar("restart");
                 let model = kmeans::fit(
                     &options.check()?,
@@ -217,7 +236,9 @@ impl Fit {
                     &mut |progress| advance(&bar, progress),
                 )?;
                 bar.finish_and_clear();
-                prepared.model.note("algorithm", format!("k-means, k = {k}, best of {restarts}"));
+                prepared
+                    .model
+                    .note("algorithm", format!("k-means, k = {k}, best of {restarts}"));
                 let part = quantize::kmeans(&model)?;
                 prepared.model.parts.push((common.name("clusters"), part));
                 common.finish(&prepared, FloatPart::KMeans(&model))
@@ -226,7 +247,9 @@ impl Fit {
                 let mut prepared = common.prepare()?;
                 let config = PcaOptions { components }.check()?;
                 let model = pca::fit(&config, &prepared.features, &prepared.device)?;
-                prepared.model.note("algorithm", format!("PCA, {components} components"));
+                prepared
+                    .model
+                    .note("algorithm", format!("PCA, {components} components"));
                 let part = quantize::pca(&model)?;
                 prepared.model.parts.push((common.name("components"), part));
                 common.finish(&prepared, FloatPart::Pca(&model))
@@ -270,13 +293,16 @@ impl Fit {
                     None,
                     Calibration { features: &noisy },
                 )?;
-                prepared.model.note("algorithm", format!("denoising autoencoder, hidden {shape}"));
+                prepared.model.note(
+                    "algorithm",
+                    format!("denoising autoencoder, hidden {shape}"),
+                );
                 let (key, value) = noise.provenance();
                 prepared.model.note(key, value);
-                prepared
-                    .model
-                    .parts
-                    .push((common.name("denoiser"), quantize::QuantisedPart::Network(part)));
+                prepared.model.parts.push((
+                    common.name("denoiser"),
+                    quantize::QuantisedPart::Network(part),
+                ));
                 common.finish(&prepared, FloatPart::Network(&stack, Task::Denoiser))
             }
         }

@@ -19,7 +19,11 @@ impl Inspect {
         let bytes = artifact::read(&self.model)?;
         let model = Model::load(&bytes)?;
         let (min, max) = model.scaler().counts_range();
-        println!("{}: {} bytes of flash, checksum valid", self.model.display(), bytes.len());
+        println!(
+            "{}: {} bytes of flash, checksum valid",
+            self.model.display(),
+            bytes.len()
+        );
         println!(
             "scaler          {} features, I4F12; counts {min}..={max}; {} bytes",
             model.scaler().len(),
@@ -58,7 +62,10 @@ impl Inspect {
         }
         println!("provenance");
         for line in model.text().lines() {
-            println!("    {line}");
+            match line.char_indices().nth(90) {
+                Some((end, _)) => println!("    {}…", &line[..end]),
+                None => println!("    {line}"),
+            }
         }
         Ok(())
     }
@@ -78,12 +85,20 @@ fn describe(tensor: &TensorInfo) -> String {
         TensorElement::Layer => "layer records".into(),
         _ => "records".into(),
     };
-    format!("{:>6} x {:<5} at {:>8}, {:>8} bytes: {format}", rows, cols, tensor.offset, tensor.length)
+    format!(
+        "{:>6} x {:<5} at {:>8}, {:>8} bytes: {format}",
+        rows, cols, tensor.offset, tensor.length
+    )
 }
 
 fn print_layers(network: &Network<'_>, model: &Model<'_>, name: &str) {
     let mut largest_input = 1 << 15;
-    for ((at, layer), scale) in network.layers().iter().enumerate().zip(model.layer_scales(name)) {
+    for ((at, layer), scale) in network
+        .layers()
+        .iter()
+        .enumerate()
+        .zip(model.layer_scales(name))
+    {
         let bound = (0..layer.weights.rows())
             .map(|row| layer.accumulator_bound(row, largest_input))
             .max()

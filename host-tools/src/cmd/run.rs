@@ -5,10 +5,10 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use autodidact::model::{Body, Model};
+use autodidact_tools::artifact;
 use autodidact_tools::evaluate::Units;
 use autodidact_tools::quantize::FEATURE_UNIT;
 use autodidact_tools::replay::{self, PartResult};
-use autodidact_tools::artifact;
 use clap::Args;
 
 use super::shared::Data;
@@ -73,15 +73,19 @@ pub(crate) fn to_csv(model: &Model<'_>, rows: &[Vec<PartResult>]) -> Result<Stri
                 PartResult::KMeans { index, distance_sq } => {
                     csv += &format!(",{index},{:.5}", squared(*distance_sq).sqrt());
                 }
-                PartResult::Pca { scores, residual, .. } => {
+                PartResult::Pca {
+                    scores, residual, ..
+                } => {
                     for score in scores {
                         csv += &format!(",{:.5}", f64::from(*score) / FEATURE_UNIT);
                     }
                     csv += &format!(",{:.5}", squared(*residual));
                 }
                 PartResult::Network(output) => {
-                    let features: Vec<f64> =
-                        output.iter().map(|&x| f64::from(x) / FEATURE_UNIT).collect();
+                    let features: Vec<f64> = output
+                        .iter()
+                        .map(|&x| f64::from(x) / FEATURE_UNIT)
+                        .collect();
                     for value in units.data(&features) {
                         csv += &format!(",{value:.5}");
                     }

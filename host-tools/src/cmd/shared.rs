@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use autodidact::kernels::Order;
 use autodidact_tools::data::{self, ReadOptions, Table};
 use autodidact_tools::emulator::Core;
 use autodidact_tools::evaluate::PartReport;
-use autodidact::kernels::Order;
 use clap::{Args, ValueEnum};
 
 /// Where rows come from.
@@ -27,7 +27,12 @@ impl Data {
             // Pixels 0..=16 as shades 0..=1.
             return data::digits()?.scaled(1.0 / data::DIGIT_MAX);
         }
-        data::open(&self.path, &ReadOptions { leave_out: self.leave_out.clone() })
+        data::open(
+            &self.path,
+            &ReadOptions {
+                leave_out: self.leave_out.clone(),
+            },
+        )
     }
 
     pub(crate) fn name(&self) -> String {
@@ -68,7 +73,9 @@ pub(crate) fn fast_order(core: Core) -> Order {
 
 /// Prints reports as a table, columns side by side: one column of values per `(title, reports)`.
 pub(crate) fn print_reports(columns: &[(&str, &[PartReport])]) {
-    let Some((_, first)) = columns.first() else { return };
+    let Some((_, first)) = columns.first() else {
+        return;
+    };
     print!("{:<14} {:<12} {:<36}", "part", "kind", "figure");
     for (title, _) in columns {
         print!(" {title:>12}");
@@ -76,7 +83,10 @@ pub(crate) fn print_reports(columns: &[(&str, &[PartReport])]) {
     println!();
     for (at, report) in first.iter().enumerate() {
         for figure in &report.figures {
-            print!("{:<14} {:<12} {:<36}", report.name, report.kind, figure.label);
+            print!(
+                "{:<14} {:<12} {:<36}",
+                report.name, report.kind, figure.label
+            );
             for (_, reports) in columns {
                 match reports.get(at).and_then(|report| report.figure(figure.key)) {
                     Some(value) => print!(" {:>12}", number(value)),
@@ -117,10 +127,12 @@ pub(crate) fn to_json(reports: &[PartReport]) -> serde_json::Map<String, serde_j
     reports
         .iter()
         .flat_map(|report| {
-            report
-                .figures
-                .iter()
-                .map(move |figure| (format!("{}.{}", report.name, figure.key), figure.value.into()))
+            report.figures.iter().map(move |figure| {
+                (
+                    format!("{}.{}", report.name, figure.key),
+                    figure.value.into(),
+                )
+            })
         })
         .collect()
 }

@@ -41,7 +41,10 @@ pub(super) fn read(source: &str, bytes: &[u8], leave_out: &[String]) -> Result<T
         for &at in &kept {
             let field = record.get(at).unwrap_or_default();
             let value = parse(field).map_err(|problem| {
-                anyhow!("{source}, line {line}, column `{}`: {problem}", all_columns[at])
+                anyhow!(
+                    "{source}, line {line}, column `{}`: {problem}",
+                    all_columns[at]
+                )
             })?;
             values.push(value);
         }
@@ -117,7 +120,10 @@ mod tests {
     }
 
     fn values(text: &str) -> Vec<f32> {
-        read("x.csv", text.as_bytes(), &[]).unwrap().values().to_vec()
+        read("x.csv", text.as_bytes(), &[])
+            .unwrap()
+            .values()
+            .to_vec()
     }
 
     #[test]

@@ -19,7 +19,7 @@ pub const DIGIT_MAX: f32 = 16.0;
 pub fn digits() -> Result<Table> {
     let table = idx::read("the bundled digits", &unpack(IMAGES)?)?;
     let columns = (0..table.width())
-        .map(|pixel| format!("pixel {},{}", pixel / 8, pixel % 8))
+        .map(|pixel| format!("r{}c{}", pixel / 8, pixel % 8))
         .collect();
     Table::new(table.source(), columns, table.values().to_vec())
 }

@@ -49,7 +49,11 @@ pub(super) fn read(source: &str, bytes: &[u8]) -> Result<Table> {
 }
 
 fn decode<const N: usize>(data: &[u8], value: impl Fn([u8; N]) -> f32) -> Vec<f32> {
-    data.as_chunks().0.iter().map(|&bytes| value(bytes)).collect()
+    data.as_chunks()
+        .0
+        .iter()
+        .map(|&bytes| value(bytes))
+        .collect()
 }
 
 #[cfg(test)]
@@ -68,10 +72,28 @@ mod tests {
         let cases: [(u8, Vec<u8>); 6] = [
             (0x08, vec![1, 200]),
             (0x09, vec![1, 200]),
-            (0x0b, [1_i16, 200].iter().flat_map(|v| v.to_be_bytes()).collect()),
-            (0x0c, [1_i32, 200].iter().flat_map(|v| v.to_be_bytes()).collect()),
-            (0x0d, [1_f32, 200.0].iter().flat_map(|v| v.to_be_bytes()).collect()),
-            (0x0e, [1_f64, 200.0].iter().flat_map(|v| v.to_be_bytes()).collect()),
+            (
+                0x0b,
+                [1_i16, 200].iter().flat_map(|v| v.to_be_bytes()).collect(),
+            ),
+            (
+                0x0c,
+                [1_i32, 200].iter().flat_map(|v| v.to_be_bytes()).collect(),
+            ),
+            (
+                0x0d,
+                [1_f32, 200.0]
+                    .iter()
+                    .flat_map(|v| v.to_be_bytes())
+                    .collect(),
+            ),
+            (
+                0x0e,
+                [1_f64, 200.0]
+                    .iter()
+                    .flat_map(|v| v.to_be_bytes())
+                    .collect(),
+            ),
         ];
         for (kind, data) in cases {
             let table = read("x.idx", &file(kind, &[2, 1], &data)).unwrap();
@@ -89,12 +111,18 @@ mod tests {
     #[test]
     fn damage_is_one_clear_sentence() {
         let cases: [(Vec<u8>, &str); 7] = [
-            (vec![0, 0], "x.idx is too short for an IDX file; fetch it again"),
+            (
+                vec![0, 0],
+                "x.idx is too short for an IDX file; fetch it again",
+            ),
             (
                 b"a,b\n1,2\n".to_vec(),
                 "x.idx does not start as an IDX file does; name it after the format it really has",
             ),
-            (vec![0, 0, 8, 3, 0, 0], "x.idx ends within its IDX header; fetch it again"),
+            (
+                vec![0, 0, 8, 3, 0, 0],
+                "x.idx ends within its IDX header; fetch it again",
+            ),
             (
                 file(8, &[u32::MAX, u32::MAX, u32::MAX], &[]),
                 "x.idx announces [4294967295, 4294967295, 4294967295] values, more than fit in memory; fetch it again",
@@ -107,7 +135,10 @@ mod tests {
                 file(8, &[3, 2], &[1, 2, 3]),
                 "x.idx announces 6 values of 1 bytes but holds 3 bytes of them; fetch it again",
             ),
-            (file(8, &[0, 2], &[]), "x.idx has no rows; give a file with data in it"),
+            (
+                file(8, &[0, 2], &[]),
+                "x.idx has no rows; give a file with data in it",
+            ),
         ];
         for (bytes, expected) in cases {
             assert_eq!(read("x.idx", &bytes).unwrap_err().to_string(), expected);

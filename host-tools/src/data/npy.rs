@@ -108,9 +108,7 @@ mod tests {
     #[test]
     fn one_dimension_is_one_column() {
         let mut bytes = Vec::new();
-        Array1::from(vec![5_i16, 6])
-            .write_npy(&mut bytes)
-            .unwrap();
+        Array1::from(vec![5_i16, 6]).write_npy(&mut bytes).unwrap();
         assert_eq!(read("x.npy", &bytes).unwrap().width(), 1);
     }
 

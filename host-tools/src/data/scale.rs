@@ -193,9 +193,9 @@ impl Moments {
 }
 
 fn lsb(values: &[f32]) -> f64 {
-    let largest = values
-        .iter()
-        .fold(0.0_f64, |largest, &value| largest.max(f64::from(value.abs())));
+    let largest = values.iter().fold(0.0_f64, |largest, &value| {
+        largest.max(f64::from(value.abs()))
+    });
     if largest <= LARGEST_COUNT && values.iter().all(|value| value.fract() == 0.0) {
         return 1.0;
     }
@@ -283,11 +283,17 @@ mod tests {
         };
         assert_eq!(ignored.fit(&constant).unwrap().std, [0.5, 0.125_f64.sqrt()]);
         assert_eq!(
-            STANDARD.fit(&table(2, &[1.0, 5.0])).unwrap_err().to_string(),
+            STANDARD
+                .fit(&table(2, &[1.0, 5.0]))
+                .unwrap_err()
+                .to_string(),
             "made.csv has too few rows to measure a spread (1); give at least 2"
         );
         assert_eq!(
-            Scaling::Uniform.fit(&table(1, &[5.0, 5.0])).unwrap_err().to_string(),
+            Scaling::Uniform
+                .fit(&table(1, &[5.0, 5.0]))
+                .unwrap_err()
+                .to_string(),
             "made.csv never changes in any column; give data that varies"
         );
         let fitted = STANDARD.fit(&table(1, &[1.0, 2.0])).unwrap();

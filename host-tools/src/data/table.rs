@@ -271,15 +271,11 @@ mod tests {
 
     #[test]
     fn columns_are_dropped_by_name_or_number() {
-        let by_name = counted(2, 3)
-            .without_columns(&["column 2".into()])
-            .unwrap();
+        let by_name = counted(2, 3).without_columns(&["column 2".into()]).unwrap();
         let by_number = counted(2, 3).without_columns(&["2".into()]).unwrap();
         assert_eq!(by_name.values(), [0.0, 2.0, 3.0, 5.0]);
         assert_eq!(by_name, by_number);
-        let unknown = counted(2, 3)
-            .without_columns(&["kind".into()])
-            .unwrap_err();
+        let unknown = counted(2, 3).without_columns(&["kind".into()]).unwrap_err();
         assert_eq!(
             unknown.to_string(),
             "made.csv has no column `kind` to leave out; it has `column 1`, `column 2`, `column 3`"

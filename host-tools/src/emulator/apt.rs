@@ -44,13 +44,20 @@ pub fn install(packages: &[&str], reason: &str) -> Result<()> {
 /// Runs `apt-get` and tells whether it succeeded, with the end of what it said.
 fn apt_get(arguments: &[&str], packages: &[&str]) -> Result<(bool, String)> {
     let mut command = Command::new("apt-get");
-    command.env("DEBIAN_FRONTEND", "noninteractive").args(arguments).args(packages);
-    let output = process::run(&mut command, INSTALL_TIMEOUT).context("apt-get cannot be started")?;
+    command
+        .env("DEBIAN_FRONTEND", "noninteractive")
+        .args(arguments)
+        .args(packages);
+    let output =
+        process::run(&mut command, INSTALL_TIMEOUT).context("apt-get cannot be started")?;
     let success = output.status.is_some_and(|status| status.success());
     Ok((success, process::tail(&output.stderr, 2)))
 }
 
 fn is_root() -> Result<bool> {
-    let output = Command::new("id").arg("-u").output().context("the command `id` cannot be started")?;
+    let output = Command::new("id")
+        .arg("-u")
+        .output()
+        .context("the command `id` cannot be started")?;
     Ok(output.stdout.trim_ascii() == b"0")
 }

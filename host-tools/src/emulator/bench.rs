@@ -43,7 +43,10 @@ pub fn bench(core: Core) -> Result<Vec<BenchRow>> {
     let (log, _) = run_image(core, &elf, &[], Duration::from_secs(300))?;
     let rows = parse(core, &log.lines)?;
     if rows.is_empty() {
-        bail!("the bench image for {core} measured nothing; its log says: {}", log.lines.join("; "));
+        bail!(
+            "the bench image for {core} measured nothing; its log says: {}",
+            log.lines.join("; ")
+        );
     }
     Ok(rows)
 }
@@ -104,7 +107,10 @@ mod tests {
 
     #[test]
     fn log_lines_become_rows() {
-        let lines = ["bench dense_i8_64x128 12288 8192".to_owned(), "stack 80".to_owned()];
+        let lines = [
+            "bench dense_i8_64x128 12288 8192".to_owned(),
+            "stack 80".to_owned(),
+        ];
         let rows = parse(Core::M4, &lines).unwrap();
         assert_eq!(rows.len(), 1);
         assert_eq!(rows[0].name, "dense_i8_64x128");

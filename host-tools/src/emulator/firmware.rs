@@ -23,6 +23,10 @@ pub enum Image {
     Replay,
     /// Counts the instructions of the kernels.
     Bench,
+    /// Compares the kernels with their definition.
+    SelfTest,
+    /// Panics, faults or hangs, as the first of its samples says.
+    Crash,
 }
 
 impl Image {
@@ -30,6 +34,8 @@ impl Image {
         match self {
             Self::Replay => "replay",
             Self::Bench => "bench",
+            Self::SelfTest => "selftest",
+            Self::Crash => "crash",
         }
     }
 }
@@ -40,17 +46,22 @@ impl Image {
 ///
 /// The toolchain is missing and cannot be installed, or the build fails.
 pub fn build(core: Core, image: Image) -> Result<PathBuf> {
-    build_image(core, image.name(), &[], None)
+    build_image(core, image.name(), "release", &[], None)
 }
 
-/// Builds the demonstration for [`Core::DEMO`] around the model file `model` and copies its ELF file to `elf`.
+/// Builds the demonstration around the model file `model` and copies its ELF file to `elf`.
 ///
 /// # Errors
 ///
-/// The model cannot be read or does not fit the machine, the toolchain is missing and cannot be installed, or the
-/// build fails.
-pub fn build_demo(model: &Path, elf: &Path) -> Result<()> {
-    let core = Core::DEMO;
+/// `core` has no demonstration (only [`Core::DEMO`] has), the model cannot be read or does not fit the machine, the
+/// toolchain is missing and cannot be installed, or the build fails.
+pub fn build_demo(core: Core, model: &Path, elf: &Path) -> Result<()> {
+    if core != Core::DEMO {
+        bail!(
+            "there is a demonstration for {} only, none for {core}",
+            Core::DEMO
+        );
+    }
     let bytes = fs::metadata(model)
         .with_context(|| format!("the model {} cannot be read", model.display()))?
         .len();
@@ -68,12 +79,19 @@ pub fn build_demo(model: &Path, elf: &Path) -> Result<()> {
         .with_context(|| format!("the folder {} cannot be made", target.display()))?;
     let lock = File::create(target.join("firmware-demo.lock"))?;
     lock.lock()?;
-    let built = build_image(core, "demo", &["--features", "demo"], Some(&model))?;
+    let built = build_image(core, "demo", "small", &["--features", "demo"], Some(&model))?;
     fs::copy(&built, elf).with_context(|| format!("{} cannot be written", elf.display()))?;
     Ok(())
 }
 
-fn build_image(core: Core, image: &str, extra: &[&str], model: Option<&Path>) -> Result<PathBuf> {
+/// Builds one image with one of the firmware workspace's profiles and returns its ELF file.
+fn build_image(
+    core: Core,
+    image: &str,
+    profile: &str,
+    features: &[&str],
+    model: Option<&Path>,
+) -> Result<PathBuf> {
     let machine = core.machine();
     let toolchain = toolchain::find(machine.target)?;
     let source = source_folder()?;
@@ -82,27 +100,39 @@ fn build_image(core: Core, image: &str, extra: &[&str], model: Option<&Path>) ->
     command
         .current_dir(&source)
         .env("CARGO_TARGET_DIR", &target_dir)
-        .args(["build", "--release", "--package", machine.package, "--bin", image])
+        .args([
+            "build",
+            "--profile",
+            profile,
+            "--package",
+            machine.package,
+            "--bin",
+            image,
+        ])
         .args(["--target", machine.target])
         .args(toolchain.build_args())
-        .args(extra);
+        .args(features);
     if let Some(model) = model {
         command.env("AUTODIDACT_MODEL", model);
     }
     let output = process::run(&mut command, BUILD_TIMEOUT).context("cargo cannot be started")?;
     match output.status {
         Some(status) if status.success() => {
-            Ok(target_dir.join(machine.target).join("release").join(image))
+            Ok(target_dir.join(machine.target).join(profile).join(image))
         }
         Some(_) => match overflow(&output.stderr) {
-            Some(what) => bail!("the image {image} does not fit {core}: {what}; fit a smaller model"),
+            Some(what) => {
+                bail!("the image {image} does not fit {core}: {what}; fit a smaller model")
+            }
             None => bail!(
                 "the firmware image {image} for {core} does not build{}:\n{}",
                 hint(&toolchain),
                 process::tail(&output.stderr, 40)
             ),
         },
-        None => bail!("building the firmware image {image} for {core} took longer than {BUILD_TIMEOUT:?}"),
+        None => bail!(
+            "building the firmware image {image} for {core} took longer than {BUILD_TIMEOUT:?}"
+        ),
     }
 }
 
@@ -110,7 +140,10 @@ fn build_image(core: Core, image: &str, extra: &[&str], model: Option<&Path>) ->
 fn overflow(stderr: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(stderr);
     let at = text.find("will not fit in region")?;
-    text.get(at..)?.lines().next().map(|line| format!("a section {line}"))
+    text.get(at..)?
+        .lines()
+        .next()
+        .map(|line| format!("a section {line}"))
 }
 
 fn hint(toolchain: &Toolchain) -> &'static str {

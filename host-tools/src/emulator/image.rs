@@ -29,9 +29,15 @@ pub struct ImageSize {
 pub fn measure_image(elf: &Path) -> Result<ImageSize> {
     let bytes = read(elf)?;
     let file = parse(elf, &bytes)?;
-    let mut size = ImageSize { flash_code_bytes: 0, flash_model_bytes: 0, ram_static_bytes: 0 };
+    let mut size = ImageSize {
+        flash_code_bytes: 0,
+        flash_model_bytes: 0,
+        ram_static_bytes: 0,
+    };
     for section in file.sections() {
-        let SectionFlags::Elf { sh_flags, .. } = section.flags() else { continue };
+        let SectionFlags::Elf { sh_flags, .. } = section.flags() else {
+            continue;
+        };
         if sh_flags & u64::from(SHF_ALLOC) == 0 {
             continue;
         }
@@ -125,6 +131,9 @@ mod tests {
     fn a_file_that_is_not_an_image_is_named() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let message = measure_image(file.path()).unwrap_err().to_string();
-        assert!(message.contains(&*file.path().to_string_lossy()), "{message}");
+        assert!(
+            message.contains(&*file.path().to_string_lossy()),
+            "{message}"
+        );
     }
 }

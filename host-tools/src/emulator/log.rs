@@ -45,7 +45,10 @@ impl LogDecoder {
                 }
                 Err(DecodeError::UnexpectedEof) => return Ok(lines),
                 Err(DecodeError::Malformed) => {
-                    bail!("the device's log has a malformed frame after {} lines", lines.len())
+                    bail!(
+                        "the device's log has a malformed frame after {} lines",
+                        lines.len()
+                    )
                 }
             }
         }

@@ -100,10 +100,16 @@ impl FromStr for Core {
     type Err = String;
 
     fn from_str(name: &str) -> Result<Self, String> {
-        Self::ALL.into_iter().find(|core| core.name() == name).ok_or_else(|| {
-            let known: Vec<_> = Self::ALL.iter().map(|core| core.name()).collect();
-            format!("there is no core `{name}`; choose one of {}", known.join(", "))
-        })
+        Self::ALL
+            .into_iter()
+            .find(|core| core.name() == name)
+            .ok_or_else(|| {
+                let known: Vec<_> = Self::ALL.iter().map(|core| core.name()).collect();
+                format!(
+                    "there is no core `{name}`; choose one of {}",
+                    known.join(", ")
+                )
+            })
     }
 }
 
@@ -121,6 +127,9 @@ mod tests {
     #[test]
     fn an_unknown_core_is_answered_with_the_known_ones() {
         let message = "m7".parse::<Core>().unwrap_err();
-        assert_eq!(message, "there is no core `m7`; choose one of m4, m0plus, m55, rv32");
+        assert_eq!(
+            message,
+            "there is no core `m7`; choose one of m4, m0plus, m55, rv32"
+        );
     }
 }

@@ -28,7 +28,10 @@ impl Drop for Guard {
 /// Runs a command without input to its end, or until `limit` has passed.
 pub(crate) fn run(command: &mut Command, limit: Duration) -> io::Result<Output> {
     let deadline = Instant::now() + limit;
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     let mut child = Guard(command.spawn()?);
     let stdout = collect(child.0.stdout.take());
     let stderr = collect(child.0.stderr.take());
@@ -44,7 +47,11 @@ pub(crate) fn run(command: &mut Command, limit: Duration) -> io::Result<Output> 
         pause = (pause * 2).min(Duration::from_millis(20));
     };
     drop(child);
-    Ok(Output { status, stdout: join(stdout), stderr: join(stderr) })
+    Ok(Output {
+        status,
+        stdout: join(stdout),
+        stderr: join(stderr),
+    })
 }
 
 type Collector = thread::JoinHandle<Vec<u8>>;
@@ -67,14 +74,21 @@ fn join(collector: Collector) -> Vec<u8> {
 /// The last `lines` lines of a child's output that are not empty.
 pub(crate) fn tail(bytes: &[u8], lines: usize) -> String {
     let text = String::from_utf8_lossy(bytes);
-    let kept: Vec<_> = text.lines().filter(|line| !line.trim().is_empty()).collect();
-    kept.get(kept.len().saturating_sub(lines)..).unwrap_or_default().join("\n")
+    let kept: Vec<_> = text
+        .lines()
+        .filter(|line| !line.trim().is_empty())
+        .collect();
+    kept.get(kept.len().saturating_sub(lines)..)
+        .unwrap_or_default()
+        .join("\n")
 }
 
 /// Whether the program can be started from the search path, and where it lies.
 pub(crate) fn which(program: &str) -> Option<std::path::PathBuf> {
     let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path).map(|folder| folder.join(program)).find(|file| file.is_file())
+    std::env::split_paths(&path)
+        .map(|folder| folder.join(program))
+        .find(|file| file.is_file())
 }
 
 #[cfg(test)]

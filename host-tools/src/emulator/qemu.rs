@@ -32,14 +32,22 @@ pub(crate) fn find(program: &str) -> Result<PathBuf> {
         return Ok(path);
     }
     let package = package(program);
-    apt::install(&[package], &format!("running firmware without a board needs {program}"))?;
-    process::which(program)
-        .with_context(|| format!("the package {package} was installed, but {program} is not on the search path"))
+    apt::install(
+        &[package],
+        &format!("running firmware without a board needs {program}"),
+    )?;
+    process::which(program).with_context(|| {
+        format!("the package {package} was installed, but {program} is not on the search path")
+    })
 }
 
 /// Debian's package that has the program.
 fn package(program: &str) -> &'static str {
-    if program == "qemu-system-arm" { "qemu-system-arm" } else { "qemu-system-misc" }
+    if program == "qemu-system-arm" {
+        "qemu-system-arm"
+    } else {
+        "qemu-system-misc"
+    }
 }
 
 /// Runs an image to its end in `folder`, whose files the guest can read and write.
@@ -69,20 +77,28 @@ pub(crate) fn run(
         .arg("-kernel")
         .arg(elf);
     if let Some(model) = model {
-        command
-            .arg("-device")
-            .arg(format!("loader,file={model},addr={:#x},force-raw=on", machine.model_base));
+        command.arg("-device").arg(format!(
+            "loader,file={model},addr={:#x},force-raw=on",
+            machine.model_base
+        ));
     }
     let output = process::run(&mut command, limit)
         .with_context(|| format!("{} cannot be started", program.display()))?;
     let complaints = String::from_utf8_lossy(&output.stderr).trim().to_owned();
     let Some(status) = output.status else {
-        bail!("the emulated {} did not end within {limit:?} and was stopped", machine.package);
+        bail!(
+            "the emulated {} did not end within {limit:?} and was stopped",
+            machine.package
+        );
     };
     let Some(status) = status.code() else {
         bail!("{} was ended by a signal: {complaints}", machine.qemu);
     };
-    Ok(Finished { status, console: output.stdout, complaints })
+    Ok(Finished {
+        status,
+        console: output.stdout,
+        complaints,
+    })
 }
 
 #[cfg(test)]

@@ -71,7 +71,10 @@ pub fn replay(core: Core, model: &[u8], samples: &[i16]) -> Result<Replay> {
     }
     let elf = build(core, Image::Replay)?;
     let folder = tempfile::tempdir().context("a folder for the run cannot be made")?;
-    let counts: Vec<u8> = samples.iter().flat_map(|count| count.to_le_bytes()).collect();
+    let counts: Vec<u8> = samples
+        .iter()
+        .flat_map(|count| count.to_le_bytes())
+        .collect();
     write(folder.path(), "samples.bin", &counts)?;
     let (log, results) = run_in(core, &elf, folder.path(), Some(model), RUN_TIMEOUT)?;
     Ok(Replay { results, log })
@@ -112,7 +115,10 @@ fn run_in(
     let lines = decoder.lines(&run.console)?;
     if run.status != 0 {
         let said = lines.last().map_or(run.complaints.as_str(), String::as_str);
-        bail!("the emulated {core} ended with status {}: {said}", run.status);
+        bail!(
+            "the emulated {core} ended with status {}: {said}",
+            run.status
+        );
     }
     // An image that writes no results makes no file.
     let results = fs::read(folder.join("results.bin")).unwrap_or_default();
@@ -145,7 +151,8 @@ fn parse(lines: Vec<String>) -> Result<ReplayLog> {
 }
 
 pub(super) fn number(line: &str, word: &str) -> Result<u64> {
-    word.parse().with_context(|| format!("the device's log line `{line}` has no number where one belongs"))
+    word.parse()
+        .with_context(|| format!("the device's log line `{line}` has no number where one belongs"))
 }
 
 #[cfg(test)]
@@ -154,7 +161,12 @@ mod tests {
 
     #[test]
     fn costs_are_read_from_the_log() {
-        let lines = ["hello", "part a kmeans 449 898000", "part b pca 0 0", "stack 1234"];
+        let lines = [
+            "hello",
+            "part a kmeans 449 898000",
+            "part b pca 0 0",
+            "stack 1234",
+        ];
         let log = parse(lines.map(str::to_owned).to_vec()).unwrap();
         assert_eq!(log.stack_bytes, 1234);
         assert_eq!(log.lines.len(), 4);
@@ -166,5 +178,50 @@ mod tests {
     fn a_damaged_line_is_quoted() {
         let message = parse(vec!["stack x".to_owned()]).unwrap_err().to_string();
         assert!(message.contains("`stack x`"), "{message}");
+    }
+
+    /// What the host says when the device ends in this way.
+    fn crash(core: Core, way: i16, limit: Duration) -> String {
+        let elf = build(core, Image::Crash).unwrap();
+        let samples = way.to_le_bytes();
+        let end = run_image(core, &elf, &[("samples.bin", &samples)], limit);
+        end.unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_panic_on_the_device_is_an_error_on_the_host() {
+        for core in Core::ALL {
+            let message = crash(core, 0, RUN_TIMEOUT);
+            assert!(
+                message.contains("status 101") && message.contains("image.rs"),
+                "{message}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_fault_on_the_device_is_an_error_on_the_host() {
+        for core in Core::ALL {
+            let message = crash(core, 1, RUN_TIMEOUT);
+            assert!(
+                message.contains("status 102") && message.contains("pc 0x"),
+                "{message}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_device_that_hangs_is_stopped() {
+        let message = crash(Core::Rv32, 2, Duration::from_secs(3));
+        assert!(message.contains("did not end within 3s"), "{message}");
+    }
+
+    #[test]
+    fn a_damaged_model_is_refused_by_the_device() {
+        let message = replay(Core::Rv32, &[7; 64], &[]).unwrap_err().to_string();
+        assert!(
+            message.contains("the model does not load: Magic"),
+            "{message}"
+        );
     }
 }

@@ -2,13 +2,16 @@
 //!
 //! In this order:
 //! 1. the compiler at hand has the target's library (rustup's `target add` was run, or a distribution ships it);
-//! 2. `rustup target add` gets it;
-//! 3. a recent enough compiler has the library's source (Debian's `rust-web-src`, rustup's `rust-src`), and cargo
-//!    builds `core` from it;
-//! 4. `apt-get` installs Debian's compiler and source, and 3 applies.
+//! 2. a recent enough compiler of the distribution has the library's source (Debian's `rustc-web` and
+//!    `rust-web-src`), and cargo builds `core` from it;
+//! 3. `rustup target add` gets the library;
+//! 4. rustup's compiler has the source (`rust-src`);
+//! 5. `apt-get` installs Debian's compiler and source.
 //!
-//! The environment variable `AUTODIDACT_TOOLCHAIN` (`target` or `source`) restricts the search to 1 and 2 or to 3
-//! and 4.
+//! What is there already comes before what has to be downloaded, so that a machine without network asks it once.
+//!
+//! The environment variable `AUTODIDACT_TOOLCHAIN` (`target` or `source`) restricts the search to the
+//! target's library (1 and 3) or to its source (2, 4 and 5).
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -22,7 +25,11 @@ use super::{apt, process};
 /// The oldest compiler that builds the firmware: major and minor version.
 const MSRV: (u32, u32) = (1, 95);
 /// Downloading a target's library takes seconds; where the network is missing, rustup may wait for very long.
-const RUSTUP_TIMEOUT: Duration = Duration::from_secs(180);
+const RUSTUP_TIMEOUT: Duration = Duration::from_secs(120);
+/// Compiler and cargo of the distribution, whatever comes first on the search path.
+const DISTRIBUTION: (&str, &str) = ("/usr/bin/rustc", "/usr/bin/cargo");
+/// Every compiler with its cargo.
+const ANY: [(&str, &str); 2] = [("rustc", "cargo"), DISTRIBUTION];
 const DEBIAN_PACKAGES: [&str; 3] = ["rustc-web", "rust-web-src", "cargo-web"];
 
 /// A way to build for one bare-metal target.
@@ -103,22 +110,35 @@ pub(crate) fn find(target: &str) -> Result<Toolchain> {
     if allow_target && let Some(toolchain) = with_target(target) {
         return Ok(toolchain);
     }
-    if allow_source && let Some(toolchain) = from_source() {
+    if allow_source && let Some(toolchain) = from_source(&[DISTRIBUTION]) {
+        return Ok(toolchain);
+    }
+    if allow_target
+        && add_target(target)
+        && let Some(toolchain) = with_target(target)
+    {
+        return Ok(toolchain);
+    }
+    if allow_source && let Some(toolchain) = from_source(&ANY) {
         return Ok(toolchain);
     }
     if !allow_source {
-        bail!("the Rust target {target} is not installed and `rustup target add {target}` did not install it");
+        bail!(
+            "the Rust target {target} is not installed and `rustup target add {target}` did not install it"
+        );
     }
-    if source_compiler().is_none() {
+    if source_compiler(&ANY).is_none() {
         apt::install(
             &DEBIAN_PACKAGES,
-            &format!("building for {target} needs that Rust target or the standard library's source"),
+            &format!(
+                "building for {target} needs that Rust target or the standard library's source"
+            ),
         )?;
     }
     if linker().is_none() {
         apt::install(&["lld"], "linking firmware needs the LLVM linker")?;
     }
-    from_source().with_context(|| {
+    from_source(&ANY).with_context(|| {
         format!(
             "no Rust compiler here can build for {target}: run `rustup target add {target}`, or install a Rust of \
              at least {}.{} together with its source",
@@ -127,35 +147,48 @@ pub(crate) fn find(target: &str) -> Result<Toolchain> {
     })
 }
 
-/// The compiler at hand, with the target's library, which rustup fetches if it can.
+/// The compiler at hand, if it has the target's library.
 fn with_target(target: &str) -> Option<Toolchain> {
     let rustc = env::var_os("RUSTC").map_or_else(|| PathBuf::from("rustc"), PathBuf::from);
     let cargo = env::var_os("CARGO").map_or_else(|| PathBuf::from("cargo"), PathBuf::from);
-    let library = sysroot(&rustc)?.join("lib/rustlib").join(target).join("lib");
-    if has_core(&library) {
-        return Some(Toolchain::Target { cargo });
+    let library = sysroot(&rustc)?
+        .join("lib/rustlib")
+        .join(target)
+        .join("lib");
+    has_core(&library).then_some(Toolchain::Target { cargo })
+}
+
+/// Has rustup fetch the target's library; `false` if there is no rustup or it cannot.
+fn add_target(target: &str) -> bool {
+    if process::which("rustup").is_none() {
+        return false;
     }
-    process::which("rustup")?;
     eprintln!("setup: adding the Rust target {target} with rustup: the firmware is built for it");
-    let output =
-        process::run(Command::new("rustup").args(["target", "add", target]), RUSTUP_TIMEOUT);
-    if has_core(&library) {
-        return Some(Toolchain::Target { cargo });
-    }
-    let said = output.map(|output| process::tail(&output.stderr, 1)).unwrap_or_default();
+    let mut rustup = Command::new("rustup");
+    let said = match process::run(rustup.args(["target", "add", target]), RUSTUP_TIMEOUT) {
+        Ok(output) if output.status.is_some_and(|status| status.success()) => return true,
+        Ok(output) if output.status.is_none() => format!("no answer within {RUSTUP_TIMEOUT:?}"),
+        Ok(output) => process::tail(&output.stderr, 1),
+        Err(error) => error.to_string(),
+    };
     eprintln!("setup: rustup could not add {target} ({said}); building core from source instead");
-    None
+    false
 }
 
 /// A compiler that has the library's source beside it, and a linker.
-fn from_source() -> Option<Toolchain> {
-    let (rustc, cargo) = source_compiler()?;
-    Some(Toolchain::Source { cargo, rustc, linker: linker()? })
+fn from_source(compilers: &[(&str, &str)]) -> Option<Toolchain> {
+    let (rustc, cargo) = source_compiler(compilers)?;
+    let linker = linker()?;
+    Some(Toolchain::Source {
+        cargo,
+        rustc,
+        linker,
+    })
 }
 
 /// A recent enough compiler with the library's source beside it, and its cargo.
-fn source_compiler() -> Option<(PathBuf, PathBuf)> {
-    [("rustc", "cargo"), ("/usr/bin/rustc", "/usr/bin/cargo")].into_iter().find_map(|(rustc, cargo)| {
+fn source_compiler(compilers: &[(&str, &str)]) -> Option<(PathBuf, PathBuf)> {
+    compilers.iter().find_map(|(rustc, cargo)| {
         let rustc = PathBuf::from(rustc);
         let cargo = PathBuf::from(cargo);
         let source = sysroot(&rustc)?.join("lib/rustlib/src/rust/library/core/src/lib.rs");
@@ -172,11 +205,15 @@ fn linker() -> Option<PathBuf> {
             .filter_map(|entry| Some(entry.ok()?.path().join("bin/rust-lld")))
             .find(|linker| linker.is_file())
     });
-    bundled.or_else(|| process::which("lld")).or_else(|| process::which("ld.lld"))
+    bundled
+        .or_else(|| process::which("lld"))
+        .or_else(|| process::which("ld.lld"))
 }
 
 fn has_core(library: &Path) -> bool {
-    let Ok(entries) = fs::read_dir(library) else { return false };
+    let Ok(entries) = fs::read_dir(library) else {
+        return false;
+    };
     entries.filter_map(Result::ok).any(|entry| {
         let name = entry.file_name();
         let name = name.to_string_lossy();
@@ -185,7 +222,10 @@ fn has_core(library: &Path) -> bool {
 }
 
 fn sysroot(rustc: &Path) -> Option<PathBuf> {
-    let output = Command::new(rustc).args(["--print", "sysroot"]).output().ok()?;
+    let output = Command::new(rustc)
+        .args(["--print", "sysroot"])
+        .output()
+        .ok()?;
     let path = String::from_utf8(output.stdout).ok()?;
     output.status.success().then(|| PathBuf::from(path.trim()))
 }
@@ -208,7 +248,10 @@ mod tests {
 
     #[test]
     fn versions_are_read() {
-        assert_eq!(parse_version("rustc 1.96.0 (ac68faa20 2026-05-25)"), Some((1, 96)));
+        assert_eq!(
+            parse_version("rustc 1.96.0 (ac68faa20 2026-05-25)"),
+            Some((1, 96))
+        );
         assert_eq!(parse_version("cargo 1.100.0-nightly (abc)"), Some((1, 100)));
         assert_eq!(parse_version("rustc"), None);
         assert!(Some((1, 100)) >= Some(MSRV));
@@ -225,6 +268,9 @@ mod tests {
         let linker = command
             .get_envs()
             .find(|(name, _)| *name == "CARGO_TARGET_THUMBV8M_MAIN_NONE_EABIHF_LINKER");
-        assert_eq!(linker.and_then(|(_, value)| value), Some("/usr/bin/lld".as_ref()));
+        assert_eq!(
+            linker.and_then(|(_, value)| value),
+            Some("/usr/bin/lld".as_ref())
+        );
     }
 }

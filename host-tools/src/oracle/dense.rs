@@ -61,7 +61,10 @@ mod tests {
         };
         // relu([1 + 4 + 0.5, -1 + 2 - 3]) = [5.5, 0]; 2 * 5.5 + 1 = 12.
         assert_eq!(forward(&network, &[1.0, 2.0]), [12.0]);
-        assert_eq!((network.inputs(), network.outputs(), network.macs()), (2, 1, 6));
+        assert_eq!(
+            (network.inputs(), network.outputs(), network.macs()),
+            (2, 1, 6)
+        );
     }
 
     #[test]

@@ -10,7 +10,7 @@ mod bytes;
 mod network;
 
 pub use bytes::AlignedBytes;
-pub use network::{Calibration, QuantisedLayer, QuantisedNetwork, network};
+pub use network::{Calibration, Format, QuantisedLayer, QuantisedNetwork, network};
 
 use anyhow::{Context, Result, ensure};
 use autodidact::kernels::Order;
@@ -92,7 +92,8 @@ impl QuantisedModel {
 
     /// Adds a line of provenance; a line break in it becomes a space.
     pub fn note(&mut self, key: &str, value: impl ToString) {
-        self.text.push((key.into(), value.to_string().replace(['\n', '\r'], " ")));
+        self.text
+            .push((key.into(), value.to_string().replace(['\n', '\r'], " ")));
     }
 
     /// The container's bytes, weights of networks in `order`.
@@ -128,8 +129,11 @@ impl QuantisedModel {
                 },
             })
             .collect();
-        let text: String =
-            self.text.iter().map(|(key, value)| format!("{key}: {value}\n")).collect();
+        let text: String = self
+            .text
+            .iter()
+            .map(|(key, value)| format!("{key}: {value}\n"))
+            .collect();
         let spec = ModelSpec {
             scaler: &self.scaler,
             counts_range: self.counts_range,
@@ -137,7 +141,8 @@ impl QuantisedModel {
             text: &text,
         };
         let mut bytes = AlignedBytes::zeroed(spec.encoded_len()?);
-        spec.encode_into(&mut bytes).context("the quantised model cannot be written")?;
+        spec.encode_into(&mut bytes)
+            .context("the quantised model cannot be written")?;
         Ok(bytes)
     }
 }
@@ -169,12 +174,18 @@ pub fn pca(model: &PcaModel) -> Result<QuantisedPart> {
         .iter()
         .map(|&u| {
             let scaled = (f64::from(u) * COMPONENT_UNIT).round_ties_even();
-            ensure!(scaled.abs() <= COMPONENT_UNIT, "a component is longer than a unit vector");
+            ensure!(
+                scaled.abs() <= COMPONENT_UNIT,
+                "a component is longer than a unit vector"
+            );
             // An entry of exactly 1 saturates to 1 - 2^-15.
             Ok(scaled as i16)
         })
         .collect::<Result<_>>()?;
-    Ok(QuantisedPart::Pca { mean: features(&model.mean, model.d, "mean")?, components })
+    Ok(QuantisedPart::Pca {
+        mean: features(&model.mean, model.d, "mean")?,
+        components,
+    })
 }
 
 fn features(values: &[f32], width: usize, what: &str) -> Result<Vec<i16>> {

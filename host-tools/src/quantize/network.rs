@@ -79,8 +79,11 @@ pub struct Format {
 
 impl Format {
     /// Standardised features, `I4F12`.
-    pub const FEATURES: Self =
-        Self { element: Element::I16, zero_point: 0, scale: 1.0 / FEATURE_UNIT };
+    pub const FEATURES: Self = Self {
+        element: Element::I16,
+        zero_point: 0,
+        scale: 1.0 / FEATURE_UNIT,
+    };
 
     /// Bounds of the element.
     fn bounds(self) -> (i16, i16) {
@@ -140,7 +143,11 @@ pub fn network(
         calibration.features.width(),
         stack.inputs()
     );
-    let step = calibration.features.rows().div_ceil(CALIBRATION_ROWS).max(1);
+    let step = calibration
+        .features
+        .rows()
+        .div_ceil(CALIBRATION_ROWS)
+        .max(1);
     let mut rows: Vec<Vec<f64>> = calibration
         .features
         .iter_rows()
@@ -161,7 +168,11 @@ pub fn network(
         input = quantised.output;
         layers.push(quantised);
     }
-    Ok(QuantisedNetwork { task, code_layer, layers })
+    Ok(QuantisedNetwork {
+        task,
+        code_layer,
+        layers,
+    })
 }
 
 /// The format of a layer's outputs, from what its activations reach.
@@ -169,16 +180,26 @@ fn output_format(activation: Activation, rows: &[Vec<f64>], last: bool, is_code:
     let wide = last || is_code;
     match activation {
         // The device's sigmoid and tanh have one format each.
-        Activation::Sigmoid if wide => {
-            Format { element: Element::I16, zero_point: 0, scale: 1.0 / 32_768.0 }
-        }
-        Activation::Sigmoid => {
-            Format { element: Element::I8, zero_point: -128, scale: 1.0 / 256.0 }
-        }
-        Activation::Tanh if wide => {
-            Format { element: Element::I16, zero_point: 0, scale: 1.0 / 32_768.0 }
-        }
-        Activation::Tanh => Format { element: Element::I8, zero_point: 0, scale: 1.0 / 128.0 },
+        Activation::Sigmoid if wide => Format {
+            element: Element::I16,
+            zero_point: 0,
+            scale: 1.0 / 32_768.0,
+        },
+        Activation::Sigmoid => Format {
+            element: Element::I8,
+            zero_point: -128,
+            scale: 1.0 / 256.0,
+        },
+        Activation::Tanh if wide => Format {
+            element: Element::I16,
+            zero_point: 0,
+            scale: 1.0 / 32_768.0,
+        },
+        Activation::Tanh => Format {
+            element: Element::I8,
+            zero_point: 0,
+            scale: 1.0 / 128.0,
+        },
         _ if last => Format::FEATURES,
         _ => {
             let values = || rows.iter().flatten().copied();
@@ -187,7 +208,11 @@ fn output_format(activation: Activation, rows: &[Vec<f64>], last: bool, is_code:
             if is_code {
                 // Twice the range seen: a code is not clipped.
                 let largest = high.max(-low).max(1e-6) * 2.0;
-                return Format { element: Element::I16, zero_point: 0, scale: largest / 32_767.0 };
+                return Format {
+                    element: Element::I16,
+                    zero_point: 0,
+                    scale: largest / 32_767.0,
+                };
             }
             least_squares_format(low, high, values)
         }
@@ -214,16 +239,28 @@ fn least_squares_format<I: Iterator<Item = f64>>(
             })
             .sum();
         if error < best.0 {
-            let format = Format { element: Element::I8, zero_point: zero_point as i16, scale };
+            let format = Format {
+                element: Element::I8,
+                zero_point: zero_point as i16,
+                scale,
+            };
             best = (error, Some(format));
         }
     }
-    best.1.unwrap_or(Format { element: Element::I8, zero_point: -128, scale: 1.0 / 255.0 })
+    best.1.unwrap_or(Format {
+        element: Element::I8,
+        zero_point: -128,
+        scale: 1.0 / 255.0,
+    })
 }
 
 fn quantise_layer(layer: &DenseLayer, input: Format, output: Format) -> Result<QuantisedLayer> {
     ensure!(
-        layer.weights.iter().chain(&layer.bias).all(|w| w.is_finite()),
+        layer
+            .weights
+            .iter()
+            .chain(&layer.bias)
+            .all(|w| w.is_finite()),
         "a weight or bias is not a finite number; train again with a lower learning rate"
     );
     // Sums before sigmoid and tanh are features themselves: I4F12.
@@ -274,8 +311,10 @@ impl Row {
             .max(bias.abs() / (input.scale * LARGEST_BIAS))
             // sum |w| · max |x| / scale has to stay inside the accumulator.
             .max(magnitude * input.largest() / (LARGEST_SUM - LARGEST_BIAS));
-        let weights: Vec<i8> =
-            row.iter().map(|&w| (f64::from(w) / scale).round_ties_even() as i8).collect();
+        let weights: Vec<i8> = row
+            .iter()
+            .map(|&w| (f64::from(w) / scale).round_ties_even() as i8)
+            .collect();
         let sum: i64 = weights.iter().map(|&w| i64::from(w)).sum();
         let folded = (bias / (input.scale * scale)).round_ties_even()
             - (i64::from(input.zero_point) * sum) as f64;

@@ -95,7 +95,10 @@ impl DaeOptions {
             self.hidden.iter().all(|&width| width > 0),
             "a hidden layer has width 0; give at least 1"
         );
-        ensure!(self.epochs > 0, "the number of epochs is 0; give at least 1");
+        ensure!(
+            self.epochs > 0,
+            "the number of epochs is 0; give at least 1"
+        );
         ensure!(self.batch > 0, "the batch size is 0; give at least 1");
         ensure!(
             self.learning_rate.is_finite() && self.learning_rate > 0.0,
@@ -325,7 +328,10 @@ mod tests {
         };
         let once = train(options.clone(), &features).unwrap();
         assert_eq!(once, train(options.clone(), &features).unwrap());
-        let other = DaeOptions { seed: 10, ..options };
+        let other = DaeOptions {
+            seed: 10,
+            ..options
+        };
         assert_ne!(once.0, train(other, &features).unwrap().0);
     }
 
@@ -350,21 +356,24 @@ mod tests {
 
     #[test]
     fn wrong_options_are_one_clear_sentence() {
-        let data = Table::new("made.csv", Table::numbered_columns(1), vec![1e18, -1e18]).unwrap();
+        let data = Table::new("made.csv", Table::numbered_columns(1), vec![1e20, -1e20]).unwrap();
         let message = |change: fn(&mut DaeOptions)| {
             let mut options = DaeOptions {
                 epochs: 1,
                 ..DaeOptions::default()
             };
             change(&mut options);
-            train(options, &data).unwrap_err().to_string()
+            train(options, &data).map(|_| ()).unwrap_err().to_string()
         };
         for (change, expected) in [
             (
                 (|o| o.hidden = vec![4, 0]) as fn(&mut DaeOptions),
                 "a hidden layer has width 0; give at least 1",
             ),
-            (|o| o.epochs = 0, "the number of epochs is 0; give at least 1"),
+            (
+                |o| o.epochs = 0,
+                "the number of epochs is 0; give at least 1",
+            ),
             (|o| o.batch = 0, "the batch size is 0; give at least 1"),
             (
                 |o| o.learning_rate = f64::NAN,

@@ -88,7 +88,11 @@ pub fn fit(config: &PcaConfig, data: &Table, device: &TrainingDevice) -> Result<
             .copied()
             .max_by(|a, b| a.abs().total_cmp(&b.abs()))
             .unwrap_or(1.0);
-        components.extend(direction.iter().map(|value| (value * largest.signum()) as f32));
+        components.extend(
+            direction
+                .iter()
+                .map(|value| (value * largest.signum()) as f32),
+        );
         // Rounding may push the eigenvalue of an empty direction below 0.
         explained_variance.push(eigen.S()[at].max(0.0));
     }
@@ -111,7 +115,9 @@ fn covariance(centred: &[f32], d: usize, rows: usize, device: &TrainingDevice) -
             *sum += f64::from(value);
         }
     }
-    Ok(Mat::from_fn(d, d, |i, j| sums[i * d + j] / (rows - 1) as f64))
+    Ok(Mat::from_fn(d, d, |i, j| {
+        sums[i * d + j] / (rows - 1) as f64
+    }))
 }
 
 #[cfg(test)]
@@ -124,7 +130,11 @@ mod tests {
     };
 
     fn fit_on_cpu(components: usize, data: &Table) -> Result<PcaModel> {
-        fit(&PcaOptions { components }.check()?, data, &TrainingDevice::cpu())
+        fit(
+            &PcaOptions { components }.check()?,
+            data,
+            &TrainingDevice::cpu(),
+        )
     }
 
     /// Five columns of rank three plus a little noise, with large means.
@@ -155,7 +165,11 @@ mod tests {
             // The Gram matrix is summed in f32: its error is relative to the largest variance.
             assert!((model.explained_variance[at] - value).abs() < 1e-6 * total);
             let component = &model.components[at * 5..][..5];
-            let dot: f64 = component.iter().zip(vector).map(|(a, b)| f64::from(*a) * b).sum();
+            let dot: f64 = component
+                .iter()
+                .zip(vector)
+                .map(|(a, b)| f64::from(*a) * b)
+                .sum();
             assert!((dot.abs() - 1.0).abs() < 1e-5, "component {at}: {dot}");
         }
         assert!((model.total_variance / total - 1.0).abs() < 1e-6);
@@ -174,18 +188,25 @@ mod tests {
                     .sum();
                 assert!((dot - f64::from(u8::from(i == j))).abs() < 1e-6);
             }
-            let largest = component(i).iter().max_by(|a, b| a.abs().total_cmp(&b.abs()));
+            let largest = component(i)
+                .iter()
+                .max_by(|a, b| a.abs().total_cmp(&b.abs()));
             assert!(*largest.unwrap() > 0.0);
         }
     }
 
     #[test]
     fn digits_give_the_published_variance() {
-        let ratio = fit_on_cpu(32, &digits().unwrap()).unwrap().explained_ratio();
+        let ratio = fit_on_cpu(32, &digits().unwrap())
+            .unwrap()
+            .explained_ratio();
         for (components, percent) in [(2, 28.5), (8, 67.4), (16, 84.9), (32, 96.6)] {
             let sum: f64 = ratio[..components].iter().sum();
             // Published to one decimal.
-            assert!((100.0 * sum - percent).abs() <= 0.05 + 1e-3, "{components}: {sum}");
+            assert!(
+                (100.0 * sum - percent).abs() <= 0.05 + 1e-3,
+                "{components}: {sum}"
+            );
         }
     }
 

@@ -3,8 +3,9 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use autodidact_tools::emulator::{BenchRow, Core, bench, goal};
+use tempfile::NamedTempFile;
 
 use super::setup;
 use crate::cores::Cores;
@@ -24,6 +25,12 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let cores = arguments.core.list();
+    // A file that cannot be written shows before the measuring, not after it.
+    let json = arguments
+        .json
+        .as_deref()
+        .map(Unfinished::beside)
+        .transpose()?;
     setup::prepare(&cores)?;
     println!("{}", header());
     let mut rows = Vec::new();
@@ -41,8 +48,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
          input preparation and requantisation included. library: CMSIS-NN of July 2026 with GCC 12 -O3; CMSIS-DSP\n\
          in f32 for nearest_l2."
     );
-    if let Some(file) = &arguments.json {
-        write_json(file, &rows)?;
+    if let Some(json) = json {
+        json.write(&rows)?;
     }
     if arguments.check && missed > 0 {
         bail!("{missed} workloads take more instructions than their goals allow");
@@ -80,18 +87,32 @@ fn table_line(core: Core, row: &BenchRow) -> (String, bool) {
     (line.trim_end().to_owned(), reached)
 }
 
-/// Writes the whole file or none.
-fn write_json(file: &Path, rows: &[BenchRow]) -> Result<()> {
-    let cannot = || format!("{} cannot be written", file.display());
-    let folder = match file.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    let mut unfinished = tempfile::NamedTempFile::new_in(folder).with_context(cannot)?;
-    serde_json::to_writer_pretty(&mut unfinished, rows)?;
-    writeln!(unfinished).with_context(cannot)?;
-    unfinished.persist(file).with_context(cannot)?;
-    Ok(())
+/// A file that gets its name when it is complete.
+#[derive(Debug)]
+struct Unfinished<'a> {
+    file: NamedTempFile,
+    name: &'a Path,
+}
+
+impl<'a> Unfinished<'a> {
+    fn beside(name: &'a Path) -> Result<Self> {
+        let folder = match name.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        let file = NamedTempFile::new_in(folder)
+            .map_err(|error| anyhow!("{} cannot be written: {}", name.display(), error.kind()))?;
+        Ok(Self { file, name })
+    }
+
+    fn write(self, rows: &[BenchRow]) -> Result<()> {
+        let Self { mut file, name } = self;
+        let cannot = || format!("{} cannot be written", name.display());
+        serde_json::to_writer_pretty(&mut file, rows).with_context(cannot)?;
+        writeln!(file).with_context(cannot)?;
+        file.persist(name).with_context(cannot)?;
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -120,7 +141,10 @@ mod tests {
     fn the_json_file_is_an_array_of_flat_objects() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("bench.json");
-        write_json(&file, &[row(1.25)]).unwrap();
+        Unfinished::beside(&file)
+            .unwrap()
+            .write(&[row(1.25)])
+            .unwrap();
         let text = std::fs::read_to_string(&file).unwrap();
         let value: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(value[0]["per_mac"], 1.25);
@@ -129,7 +153,12 @@ mod tests {
 
     #[test]
     fn a_folder_that_is_not_there_is_named() {
-        let message = write_json(Path::new("/nowhere/bench.json"), &[]).unwrap_err().to_string();
-        assert_eq!(message, "/nowhere/bench.json cannot be written");
+        let message = Unfinished::beside(Path::new("/nowhere/bench.json"))
+            .unwrap_err()
+            .to_string();
+        assert_eq!(
+            message,
+            "/nowhere/bench.json cannot be written: entity not found"
+        );
     }
 }

@@ -15,7 +15,18 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     setup::prepare(&[Core::M4])?;
-    let demo =
-        ["run", "--release", "--package", "autodidact-tools", "--bin", "autodidact", "--", "demo"];
-    cargo::run(demo.into_iter().chain(arguments.rest.iter().map(String::as_str)))
+    let demo = [
+        "run",
+        "--release",
+        "--package",
+        "autodidact-tools",
+        "--bin",
+        "autodidact",
+        "--",
+        "demo",
+    ];
+    cargo::run(
+        demo.into_iter()
+            .chain(arguments.rest.iter().map(String::as_str)),
+    )
 }

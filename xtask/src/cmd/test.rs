@@ -20,10 +20,22 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let rest = arguments.rest.iter().map(String::as_str);
     if arguments.gpu {
         vulkan::set_up()?;
-        let folder = cargo::target_folder().join("gpu").to_string_lossy().into_owned();
-        let test = ["test", "--release", "--package", "autodidact-tools", "--features", "gpu"];
+        let folder = cargo::target_folder()
+            .join("gpu")
+            .to_string_lossy()
+            .into_owned();
+        let test = [
+            "test",
+            "--release",
+            "--package",
+            "autodidact-tools",
+            "--features",
+            "gpu",
+        ];
         return cargo::run(
-            test.into_iter().chain(["--test", "gpu", "--target-dir", folder.as_str()]).chain(rest),
+            test.into_iter()
+                .chain(["--test", "gpu", "--target-dir", folder.as_str()])
+                .chain(rest),
         );
     }
     setup::prepare(&Core::ALL)?;

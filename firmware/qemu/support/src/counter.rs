@@ -21,7 +21,10 @@ mod systick {
 
     #[cortex_m_rt::exception]
     fn SysTick() {
-        WRAPS.store(WRAPS.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+        WRAPS.store(
+            WRAPS.load(Ordering::Relaxed).wrapping_add(1),
+            Ordering::Relaxed,
+        );
     }
 
     pub(super) fn start() {

@@ -1,6 +1,9 @@
 //! Whatever goes wrong on the device ends the run with a line in the log and a non-zero status.
 
-#![allow(unsafe_code, reason = "exception handlers are entered by the processor")]
+#![allow(
+    unsafe_code,
+    reason = "exception handlers are entered by the processor"
+)]
 
 use core::panic::PanicInfo;
 
@@ -30,7 +33,11 @@ mod arm {
     #[cortex_m_rt::exception]
     unsafe fn HardFault(frame: &cortex_m_rt::ExceptionFrame) -> ! {
         reset_after_fault();
-        defmt::error!("hard fault at pc {=u32:#x}, lr {=u32:#x}", frame.pc(), frame.lr());
+        defmt::error!(
+            "hard fault at pc {=u32:#x}, lr {=u32:#x}",
+            frame.pc(),
+            frame.lr()
+        );
         exit_fault()
     }
 
@@ -62,5 +69,16 @@ mod riscv {
         reset_after_fault();
         defmt::error!("unexpected interrupt");
         exit_fault()
+    }
+}
+
+/// Runs an instruction that no core has.
+pub(crate) fn fault() {
+    // SAFETY: the instruction's one effect is to enter the fault handler, which never returns.
+    unsafe {
+        #[cfg(target_arch = "arm")]
+        core::arch::asm!("udf #0");
+        #[cfg(target_arch = "riscv32")]
+        core::arch::asm!("unimp");
     }
 }

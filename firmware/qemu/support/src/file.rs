@@ -50,7 +50,9 @@ impl Files {
     ///
     /// [`FileError::Model`].
     pub fn model_bytes() -> Result<usize, FileError> {
-        HostFile::open(c"model.adm").and_then(|file| file.len()).map_err(|_| FileError::Model)
+        HostFile::open(c"model.adm")
+            .and_then(|file| file.len())
+            .map_err(|_| FileError::Model)
     }
 }
 

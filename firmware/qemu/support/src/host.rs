@@ -3,7 +3,10 @@
 //! The `semihosting` crate's own `fs` and `io` assert that no file handle is -1, and that assertion puts the panic
 //! machinery into every image. Its system calls do not.
 
-#![allow(unsafe_code, reason = "semihosting calls read and write memory by address")]
+#![allow(
+    unsafe_code,
+    reason = "semihosting calls read and write memory by address"
+)]
 
 use core::ffi::CStr;
 
@@ -22,10 +25,14 @@ pub(crate) struct HostFile(i32);
 
 impl HostFile {
     fn open_as(path: &CStr, mode: OpenMode) -> Result<Self, HostError> {
-        let block =
-            [ParamRegR::c_str(path), ParamRegR::usize(mode as usize), ParamRegR::c_str_len(path)];
+        let block = [
+            ParamRegR::c_str(path),
+            ParamRegR::usize(mode as usize),
+            ParamRegR::c_str_len(path),
+        ];
         // SAFETY: SYS_OPEN reads the block and the path, which outlive the call.
-        let reply = unsafe { syscall_readonly(OperationNumber::SYS_OPEN, ParamRegR::block(&block)) };
+        let reply =
+            unsafe { syscall_readonly(OperationNumber::SYS_OPEN, ParamRegR::block(&block)) };
         reply.raw_fd().map(Self).ok_or(HostError)
     }
 
@@ -48,16 +55,24 @@ impl HostFile {
     pub(crate) fn len(&self) -> Result<usize, HostError> {
         let block = [ParamRegR::raw_fd(self.0)];
         // SAFETY: SYS_FLEN reads the block, which outlives the call.
-        let reply = unsafe { syscall_readonly(OperationNumber::SYS_FLEN, ParamRegR::block(&block)) };
+        let reply =
+            unsafe { syscall_readonly(OperationNumber::SYS_FLEN, ParamRegR::block(&block)) };
         let length = reply.usize();
-        if length == usize::MAX { Err(HostError) } else { Ok(length) }
+        if length == usize::MAX {
+            Err(HostError)
+        } else {
+            Ok(length)
+        }
     }
 
     /// Fills `bytes` as far as the file reaches and tells how far that is.
     pub(crate) fn read(&mut self, bytes: &mut [u8]) -> Result<usize, HostError> {
         let wanted = bytes.len();
-        let mut block =
-            [ParamRegW::raw_fd(self.0), ParamRegW::buf(bytes), ParamRegW::usize(wanted)];
+        let mut block = [
+            ParamRegW::raw_fd(self.0),
+            ParamRegW::buf(bytes),
+            ParamRegW::usize(wanted),
+        ];
         // SAFETY: SYS_READ writes at most `wanted` bytes into `bytes`, which outlives the call.
         let reply = unsafe { syscall(OperationNumber::SYS_READ, ParamRegW::block(&mut block)) };
         // The reply is the number of bytes that were not read.
@@ -66,11 +81,19 @@ impl HostFile {
 
     /// Writes all of `bytes`.
     pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), HostError> {
-        let block =
-            [ParamRegR::raw_fd(self.0), ParamRegR::buf(bytes), ParamRegR::usize(bytes.len())];
+        let block = [
+            ParamRegR::raw_fd(self.0),
+            ParamRegR::buf(bytes),
+            ParamRegR::usize(bytes.len()),
+        ];
         // SAFETY: SYS_WRITE reads the block and `bytes`, which outlive the call.
-        let reply = unsafe { syscall_readonly(OperationNumber::SYS_WRITE, ParamRegR::block(&block)) };
+        let reply =
+            unsafe { syscall_readonly(OperationNumber::SYS_WRITE, ParamRegR::block(&block)) };
         // The reply is the number of bytes that were not written.
-        if reply.usize() == 0 { Ok(()) } else { Err(HostError) }
+        if reply.usize() == 0 {
+            Ok(())
+        } else {
+            Err(HostError)
+        }
     }
 }

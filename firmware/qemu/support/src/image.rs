@@ -1,9 +1,10 @@
 //! The images themselves, for any machine.
 
 use autodidact::model::Model;
-use autodidact_app::bench as workloads;
-use autodidact_app::{Buffers, Memory};
+use autodidact_app::{Buffers, Link as _, Memory};
+use autodidact_app::{bench as workloads, selftest as comparison};
 
+use crate::fault::fault;
 use crate::{Files, InstructionCounter, Slot, exit_failure, exit_success, model_window, stack};
 
 /// What distinguishes one machine from another.
@@ -29,10 +30,16 @@ pub fn replay(machine: &Machine, memory: &'static Slot<ReplayMemory>) -> ! {
         exit_failure()
     };
     let Some(model) = model_window(machine.model_base, machine.model_window_bytes, bytes) else {
-        defmt::error!("the model has {=usize} bytes, the window {=usize}", bytes, machine.model_window_bytes);
+        defmt::error!(
+            "the model has {=usize} bytes, the window {=usize}",
+            bytes,
+            machine.model_window_bytes
+        );
         exit_failure()
     };
-    let Some(memory) = memory.take() else { exit_failure() };
+    let Some(memory) = memory.take() else {
+        exit_failure()
+    };
     run_model(machine, model, memory.buffers())
 }
 
@@ -43,7 +50,9 @@ pub fn demo<const WIDTH: usize, const SCORES: usize, const WORKSPACE: usize>(
     memory: &'static Slot<Memory<WIDTH, SCORES, WORKSPACE>>,
 ) -> ! {
     stack::paint();
-    let Some(memory) = memory.take() else { exit_failure() };
+    let Some(memory) = memory.take() else {
+        exit_failure()
+    };
     run_model(machine, model, memory.buffers())
 }
 
@@ -80,7 +89,46 @@ fn run_model(machine: &Machine, model: &[u8], buffers: Buffers<'_>) -> ! {
 pub fn bench(machine: &Machine, memory: &'static Slot<workloads::Memory>) -> ! {
     stack::paint();
     let counter = InstructionCounter::start(machine.instructions_per_32_ticks);
-    let Some(memory) = memory.take() else { exit_failure() };
+    let Some(memory) = memory.take() else {
+        exit_failure()
+    };
     workloads::run(&counter, memory);
     exit_success()
+}
+
+/// Compares the kernels with their definition and logs the number of cases.
+pub fn selftest(_: &Machine, memory: &'static Slot<comparison::Memory>) -> ! {
+    stack::paint();
+    let Some(memory) = memory.take() else {
+        exit_failure()
+    };
+    match comparison::run(memory) {
+        Ok(cases) => {
+            defmt::println!("selftest {=u32} cases", cases);
+            exit_success()
+        }
+        Err(mismatch) => {
+            defmt::error!("a kernel differs from its definition: {}", mismatch);
+            exit_failure()
+        }
+    }
+}
+
+/// Ends badly on purpose, in the way that the first count of `samples.bin` says: 0 panics, 1 faults, anything else
+/// hangs. It shows that the host notices.
+pub fn crash(machine: &Machine) -> ! {
+    let counter = InstructionCounter::start(machine.instructions_per_32_ticks);
+    let mut way = [0];
+    if let Ok(mut files) = Files::open(counter) {
+        let _ = files.read_row(&mut way);
+    }
+    match way {
+        [0] => panic!("on purpose"),
+        [1] => fault(),
+        _ => {}
+    }
+    defmt::println!("hanging");
+    loop {
+        core::hint::spin_loop();
+    }
 }

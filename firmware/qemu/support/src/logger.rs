@@ -4,7 +4,10 @@
 //! the panic machinery into every image. This logger collects a frame before it calls, and drops a frame that
 //! begins inside another (only a fault handler can do that here: there are no other interrupts that log).
 
-#![allow(unsafe_code, reason = "defmt's logger is a set of free functions that share one static")]
+#![allow(
+    unsafe_code,
+    reason = "defmt's logger is a set of free functions that share one static"
+)]
 
 use core::cell::UnsafeCell;
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -79,7 +82,11 @@ unsafe impl Sync for Shared {}
 
 static FRAME: Shared = Shared(UnsafeCell::new(Frame {
     encoder: Encoder::new(),
-    output: Output { bytes: [0; BUFFER_BYTES], used: 0, console: None },
+    output: Output {
+        bytes: [0; BUFFER_BYTES],
+        used: 0,
+        console: None,
+    },
 }));
 
 /// A frame is being written.

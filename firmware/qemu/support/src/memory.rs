@@ -18,13 +18,17 @@ unsafe impl<T: Send> Sync for Slot<T> {}
 impl<T> Slot<T> {
     /// A slot that holds `value`.
     pub const fn new(value: T) -> Self {
-        Self { value: UnsafeCell::new(value), taken: AtomicBool::new(false) }
+        Self {
+            value: UnsafeCell::new(value),
+            taken: AtomicBool::new(false),
+        }
     }
 
     /// The value, the first time; `None` from then on.
     ///
     /// To be called outside interrupts: a load and a store stand in for the compare-and-swap that the
     /// smallest cores lack.
+    #[expect(clippy::mut_from_ref, reason = "`taken` makes the reference unique")]
     pub fn take(&'static self) -> Option<&'static mut T> {
         if self.taken.load(Ordering::Relaxed) {
             return None;

@@ -1,6 +1,9 @@
 //! How deep the stack went: free RAM is painted at the start, and what is still painted was never used.
 
-#![allow(unsafe_code, reason = "reads and writes the RAM below the stack pointer")]
+#![allow(
+    unsafe_code,
+    reason = "reads and writes the RAM below the stack pointer"
+)]
 
 use core::hint::black_box;
 

@@ -2,7 +2,10 @@
 //!
 //! The runtime's own table has 240 of them, a kilobyte of flash. This one has the 32 that every emulated board has.
 
-#![allow(unsafe_code, reason = "the linker finds the table by its name and section")]
+#![allow(
+    unsafe_code,
+    reason = "the linker finds the table by its name and section"
+)]
 
 unsafe extern "C" {
     fn DefaultHandler();

@@ -1,0 +1,332 @@
+//! Compares the core's kernels with their definition, bit for bit, on the core itself.
+//!
+//! Shapes, tails, starting places and weight orders are drawn at random; weights and inputs are random
+//! or all of one extreme; scales are small and large.
+
+use autodidact::kernels::{
+    Activation, Channel, Conv3x3, Matrix, Order, OutputStage, Padding, conv3x3, dense, dot,
+    nearest_l2, pack, reference, squared_distance,
+};
+
+const ORDERS: [Order; 3] = [Order::RowMajor, Order::Quads, Order::Octets];
+const DENSE_CASES: u32 = 600;
+const CONV_CASES: u32 = 150;
+const DISTANCE_CASES: u32 = 300;
+
+const MAX_ROWS: usize = 21;
+const MAX_COLS: usize = 700;
+const MAX_IMAGE: usize = 7 * 7 * 20;
+const MAX_CENTROIDS: usize = 12;
+/// Rows and columns are padded to multiples of eight at most.
+const MAX_WEIGHTS: usize = 24 * 704;
+
+/// A case in which a kernel and its definition differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, defmt::Format)]
+pub struct Mismatch {
+    /// The kernel.
+    pub kernel: &'static str,
+    /// Number of the case, from 0.
+    pub case: u32,
+    /// Rows: outputs, output channels, centroids.
+    pub rows: usize,
+    /// Columns: inputs, elements of a window, dimensions.
+    pub cols: usize,
+}
+
+/// Memory of the comparison.
+#[derive(Debug)]
+#[repr(C, align(16))]
+pub struct Memory {
+    packed: [i8; MAX_WEIGHTS],
+    row_major: [i8; MAX_WEIGHTS],
+    narrow: [i8; 1024],
+    wide: [i16; 1024],
+    centroids: [i16; 1024],
+    scratch: [i16; 1024],
+    narrow_outputs: [[i8; 1024]; 2],
+    wide_outputs: [[i16; 32]; 2],
+    channels: [Channel; 32],
+}
+
+impl Memory {
+    /// Zeroed memory.
+    pub const NEW: Self = Self {
+        packed: [0; MAX_WEIGHTS],
+        row_major: [0; MAX_WEIGHTS],
+        narrow: [0; 1024],
+        wide: [0; 1024],
+        centroids: [0; 1024],
+        scratch: [0; 1024],
+        narrow_outputs: [[0; 1024]; 2],
+        wide_outputs: [[0; 32]; 2],
+        channels: [Channel {
+            bias: 0,
+            multiplier: 0,
+            shift: 0,
+        }; 32],
+    };
+}
+
+struct Random(u32);
+
+impl Random {
+    fn word(&mut self) -> u32 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 17;
+        self.0 ^= self.0 << 5;
+        self.0
+    }
+
+    /// A number from 1 to `most`.
+    fn up_to(&mut self, most: usize) -> usize {
+        1 + (self.word() as usize).checked_rem(most).unwrap_or(0)
+    }
+
+    /// Random values, or in two of five calls all the least or the greatest.
+    fn fill<T: Copy>(&mut self, values: &mut [T], least: T, most: T, from: impl Fn(u32) -> T) {
+        match self.word() % 5 {
+            0 => values.fill(least),
+            1 => values.fill(most),
+            _ => values
+                .iter_mut()
+                .for_each(|value| *value = from(self.word() >> 9)),
+        }
+    }
+
+    fn channels(&mut self, channels: &mut [Channel]) {
+        for channel in channels {
+            // One scale in sixteen is 1/4 or more. Sums may then leave every bound, and saturate.
+            let small = self.word() % 16 == 0;
+            *channel = Channel {
+                bias: self.word().cast_signed() >> (8 + self.word() % 16),
+                multiplier: (self.word() >> 2).cast_signed() | (1 << 30),
+                shift: if small {
+                    25 + self.word() % 8
+                } else {
+                    33 + self.word() % 12
+                },
+            };
+        }
+    }
+}
+
+/// Compares every kernel; the number of cases, or the first that differs.
+///
+/// # Errors
+/// The first case in which a kernel gives another result than its definition, or refuses its operands.
+pub fn run(memory: &mut Memory) -> Result<u32, Mismatch> {
+    let mut random = Random(0x2545_f491);
+    let mut cases = 0;
+    for case in 0..DENSE_CASES {
+        let (rows, cols) = (
+            random.up_to(MAX_ROWS),
+            random.up_to(if case < 300 { 70 } else { MAX_COLS }),
+        );
+        let same = dense_case(memory, &mut random, rows, cols);
+        if same != Some(true) {
+            return Err(Mismatch {
+                kernel: "dense",
+                case,
+                rows,
+                cols,
+            });
+        }
+        cases += 4 * ORDERS.len() as u32;
+    }
+    for case in 0..CONV_CASES {
+        let (rows, depth) = (random.up_to(MAX_ROWS - 1), random.up_to(20));
+        let same = conv_case(memory, &mut random, rows, depth);
+        if same != Some(true) {
+            return Err(Mismatch {
+                kernel: "conv3x3",
+                case,
+                rows,
+                cols: 9 * depth,
+            });
+        }
+        cases += ORDERS.len() as u32;
+    }
+    for case in 0..DISTANCE_CASES {
+        let (rows, cols) = (random.up_to(MAX_CENTROIDS), random.up_to(80));
+        let same = distance_case(memory, &mut random, rows, cols);
+        if same != Some(true) {
+            return Err(Mismatch {
+                kernel: "nearest_l2",
+                case,
+                rows,
+                cols,
+            });
+        }
+        cases += 3;
+    }
+    Ok(cases)
+}
+
+/// One layer in every order and with every kind of input and output.
+fn dense_case(memory: &mut Memory, random: &mut Random, rows: usize, cols: usize) -> Option<bool> {
+    let Memory {
+        packed,
+        row_major,
+        narrow,
+        wide,
+        scratch,
+        narrow_outputs,
+        wide_outputs,
+        channels,
+        ..
+    } = memory;
+    let row_major = row_major.get_mut(..rows * cols)?;
+    random.fill(row_major, -128, 127, |word| word as i8);
+    let start = random.up_to(4) - 1;
+    let narrow = narrow.get_mut(start..)?.get_mut(..cols)?;
+    random.fill(narrow, -128, 127, |word| word as i8);
+    let wide = wide.get_mut(start..)?.get_mut(..cols)?;
+    random.fill(wide, i16::MIN, i16::MAX, |word| word as i16);
+    let channels = channels.get_mut(..rows)?;
+    random.channels(channels);
+    let scratch = scratch.get_mut(random.up_to(2) - 1..)?;
+    let to_narrow = OutputStage {
+        zero_point: random.word() as i8,
+        min: -100,
+        max: 127,
+    };
+    let to_wide = OutputStage {
+        zero_point: 0,
+        min: i16::MIN,
+        max: 30_000,
+    };
+    let mut same = true;
+    for order in ORDERS {
+        let packed = packed.get_mut(..order.stored_bytes(rows, cols)?)?;
+        pack(row_major, rows, cols, order, packed).ok()?;
+        let weights = Matrix::new(packed, rows, cols, order).ok()?;
+        same &= same_layer(
+            &weights,
+            channels,
+            &to_narrow,
+            narrow,
+            scratch,
+            narrow_outputs,
+        )?;
+        same &= same_layer(
+            &weights,
+            channels,
+            &to_narrow,
+            wide,
+            scratch,
+            narrow_outputs,
+        )?;
+        same &= same_layer(&weights, channels, &to_wide, narrow, scratch, wide_outputs)?;
+        same &= same_layer(&weights, channels, &to_wide, wide, scratch, wide_outputs)?;
+    }
+    Some(same)
+}
+
+fn same_layer<I: Activation, O: Activation + PartialEq, const N: usize>(
+    weights: &Matrix<'_>,
+    channels: &[Channel],
+    stage: &OutputStage<O>,
+    input: &[I],
+    scratch: &mut [i16],
+    [output, expected]: &mut [[O; N]; 2],
+) -> Option<bool> {
+    // What lies behind the outputs must stay as it is.
+    output.fill(stage.max);
+    expected.fill(stage.max);
+    let rows = weights.rows();
+    reference::dense(weights, channels, stage, input, expected.get_mut(..rows)?);
+    dense(
+        weights,
+        channels,
+        stage,
+        input,
+        scratch,
+        output.get_mut(..rows)?,
+    )
+    .ok()?;
+    Some(output == expected)
+}
+
+fn conv_case(memory: &mut Memory, random: &mut Random, rows: usize, depth: usize) -> Option<bool> {
+    let Memory {
+        packed,
+        row_major,
+        narrow,
+        scratch,
+        narrow_outputs: [output, expected],
+        channels,
+        ..
+    } = memory;
+    let padding = if random.word() & 1 == 0 {
+        Padding::Same
+    } else {
+        Padding::Valid
+    };
+    let (height, width) = (2 + random.up_to(5), 2 + random.up_to(5));
+    let geometry = Conv3x3::new(height, width, depth, random.up_to(2), padding)?;
+    let cols = geometry.window_len();
+    let row_major = row_major.get_mut(..rows * cols)?;
+    random.fill(row_major, -128, 127, |word| word as i8);
+    let start = random.up_to(4) - 1;
+    let input = narrow
+        .get_mut(start..)?
+        .get_mut(..geometry.input_len().min(MAX_IMAGE))?;
+    random.fill(input, -128, 127, |word| word as i8);
+    let channels = channels.get_mut(..rows)?;
+    random.channels(channels);
+    let stage = OutputStage {
+        zero_point: 5,
+        min: -128,
+        max: 127,
+    };
+    let zero_point = random.word() as i8;
+    let [out_height, out_width] = geometry.output_size();
+    let outputs = out_height * out_width * rows;
+    let mut same = true;
+    for order in ORDERS {
+        let packed = packed.get_mut(..order.stored_bytes(rows, cols)?)?;
+        pack(row_major, rows, cols, order, packed).ok()?;
+        let weights = Matrix::new(packed, rows, cols, order).ok()?;
+        output.fill(9);
+        expected.fill(9);
+        let target = expected.get_mut(..outputs)?;
+        reference::conv3x3(
+            &geometry, &weights, channels, &stage, zero_point, input, target,
+        );
+        let target = output.get_mut(..outputs)?;
+        conv3x3(
+            &geometry, &weights, channels, &stage, zero_point, input, scratch, target,
+        )
+        .ok()?;
+        same &= output == expected;
+    }
+    Some(same)
+}
+
+fn distance_case(
+    memory: &mut Memory,
+    random: &mut Random,
+    rows: usize,
+    cols: usize,
+) -> Option<bool> {
+    let Memory {
+        wide, centroids, ..
+    } = memory;
+    let start = random.up_to(2) - 1;
+    let centroids = centroids.get_mut(start..)?.get_mut(..rows * cols)?;
+    random.fill(centroids, i16::MIN, i16::MAX, |word| word as i16);
+    let start = random.up_to(2) - 1;
+    let sample = wide.get_mut(start..)?.get_mut(..cols)?;
+    random.fill(sample, i16::MIN, i16::MAX, |word| word as i16);
+    let mut norms = [0; MAX_CENTROIDS];
+    let norms = norms.get_mut(..rows)?;
+    for (norm, centroid) in norms.iter_mut().zip(centroids.chunks_exact(cols)) {
+        *norm = reference::dot(centroid, centroid);
+    }
+    let first = centroids.get(..cols)?;
+    let same = nearest_l2(centroids, norms, sample).ok()?
+        == reference::nearest_l2(centroids, sample)
+        && dot(first, sample).ok()? == reference::dot(first, sample)
+        && squared_distance(first, sample).ok()? == reference::squared_distance(first, sample);
+    Some(same)
+}

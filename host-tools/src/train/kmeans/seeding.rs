@@ -1,0 +1,39 @@
+//! The rows that the first centroids are put on.
+
+use anyhow::{Result, ensure};
+use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
+
+use super::rows::{Rows, furthest, squared_distance};
+
+/// Each next row with probability proportional to its squared distance from those chosen so far.
+pub(super) fn plus_plus(rows: &Rows, k: usize, generator: &mut ChaCha8Rng) -> Result<Vec<usize>> {
+    let mut seeds = vec![generator.random_range(0..rows.count)];
+    let mut nearest = vec![f64::INFINITY; rows.count];
+    while seeds.len() < k {
+        let newest = rows.row(seeds[seeds.len() - 1]);
+        for (index, nearest) in nearest.iter_mut().enumerate() {
+            *nearest = nearest.min(squared_distance(rows.row(index), newest));
+        }
+        let total: f64 = nearest.iter().sum();
+        ensure!(
+            total > 0.0,
+            "{} has only {} distinct rows, too few for {k} clusters; ask for fewer clusters",
+            rows.source,
+            seeds.len()
+        );
+        let mut left = generator.random::<f64>() * total;
+        let drawn = nearest.iter().position(|distance| {
+            left -= distance;
+            left < 0.0
+        });
+        // Rounding may leave a crumb behind the last row: then the furthest row is as good as any.
+        seeds.push(drawn.unwrap_or_else(|| furthest(&nearest)));
+    }
+    Ok(seeds)
+}
+
+/// Rows drawn uniformly, none twice.
+pub(super) fn random(rows: &Rows, k: usize, generator: &mut ChaCha8Rng) -> Vec<usize> {
+    rand::seq::index::sample(generator, rows.count, k).into_vec()
+}
