@@ -10,6 +10,10 @@ fn main() {
     println!(
         r#"cargo::rustc-check-cfg=cfg(autodidact_kernels, values(none(), "armv6m", "armv7em", "helium"))"#
     );
+    println!("cargo::rustc-check-cfg=cfg(autodidact_armv8m)");
+    if env::var("TARGET").is_ok_and(|target| target.starts_with("thumbv8m")) {
+        println!("cargo::rustc-cfg=autodidact_armv8m");
+    }
     if let Some(kernels) = kernels() {
         println!("cargo::rustc-cfg=autodidact_kernels");
         println!("cargo::rustc-cfg=autodidact_kernels=\"{kernels}\"");

@@ -45,7 +45,9 @@ pub(super) fn rows<O: Activation>(
     let steps = inputs.len() / 2;
     // Eight words of weights a step and group; division is slow here, and needless.
     let groups = output.len().div_ceil(8);
-    let fits = groups.checked_mul(8 * steps).is_some_and(|needed| needed <= weights.len());
+    let fits = groups
+        .checked_mul(8 * steps)
+        .is_some_and(|needed| needed <= weights.len());
     if steps == 0 || groups == 0 || !fits || channels.len() < output.len() {
         return;
     }

@@ -47,7 +47,9 @@ pub(super) fn rows<O: Activation>(
     output: &mut [O],
 ) {
     let steps = inputs.len() / 2;
-    let Some(groups) = weights.len().checked_div(4 * steps) else { return };
+    let Some(groups) = weights.len().checked_div(4 * steps) else {
+        return;
+    };
     let rows = (4 * groups).min(channels.len()).min(output.len());
     if rows == 0 {
         return;
@@ -86,6 +88,9 @@ pub(super) fn rows<O: Activation>(
 #[unsafe(naked)]
 unsafe extern "C" fn quads(job: &mut Job) {
     naked_asm!(
+        // Naked functions are assembled for the base architecture, not for the target CPU.
+        #[cfg(autodidact_armv8m)]
+        ".cpu cortex-m33",
         // Two inputs (register x) times four rows: words wa (rows 0, 1) and wb (rows 2, 3).
         ".macro adi_pair wa, wb, x",
         "smlad r3, \\wa, \\x, r3",

@@ -67,6 +67,9 @@ fn least_score(rows: &[u32], norms: &[i64], x: &[u32]) -> Option<(u32, i64)> {
 #[unsafe(naked)]
 unsafe extern "C" fn scores(search: &mut Search, rows: *const u32) {
     naked_asm!(
+        // Naked functions are assembled for the base architecture, not for the target CPU.
+        #[cfg(autodidact_armv8m)]
+        ".cpu cortex-m33",
         "push {{r4-r11, lr}}",
         "add lr, r0, #16",
         "mov r0, r1",
@@ -138,6 +141,8 @@ unsafe extern "C" fn scores(search: &mut Search, rows: *const u32) {
 #[unsafe(naked)]
 unsafe extern "C" fn square(x: *const u32, len: usize) -> i64 {
     naked_asm!(
+        #[cfg(autodidact_armv8m)]
+        ".cpu cortex-m33",
         "push {{r4-r11, lr}}",
         "mov r2, r0",
         "bic r3, r1, #7",
@@ -196,7 +201,9 @@ pub(super) fn dot(a: &[i16], b: &[i16]) -> i64 {
     // Unaligned or odd. Single words may lie anywhere.
     let ((a, a_last), (b, b_last)) = (a.as_chunks::<2>(), b.as_chunks::<2>());
     let mut sum = 0;
-    let word = |[low, high]: [i16; 2]| u32::from(low.cast_unsigned()) | u32::from(high.cast_unsigned()) << 16;
+    let word = |[low, high]: [i16; 2]| {
+        u32::from(low.cast_unsigned()) | u32::from(high.cast_unsigned()) << 16
+    };
     for (a, b) in a.iter().zip(b) {
         sum = smlald(sum, word(*a), word(*b));
     }
@@ -213,7 +220,10 @@ pub(super) fn nearest_l2(centroids: &[i16], norms: &[i64], x: &[i16]) -> Nearest
     {
         // SAFETY: the slice holds as many words as its length says.
         let square = unsafe { square(words.as_ptr(), words.len()) };
-        return Nearest { index, distance_sq: score.wrapping_add(square).cast_unsigned() };
+        return Nearest {
+            index,
+            distance_sq: score.wrapping_add(square).cast_unsigned(),
+        };
     }
     super::portable::nearest_l2(centroids, norms, x, dot)
 }

@@ -45,9 +45,13 @@ impl Conv3x3 {
         }
         match height.checked_mul(width) {
             Some(pixels) => match pixels.checked_mul(in_channels) {
-                Some(elements) if elements <= 1 << 24 => {
-                    Some(Self { height, width, in_channels, stride, padding })
-                }
+                Some(elements) if elements <= 1 << 24 => Some(Self {
+                    height,
+                    width,
+                    in_channels,
+                    stride,
+                    padding,
+                }),
                 _ => None,
             },
             None => None,
@@ -170,8 +174,16 @@ impl Span {
     const fn new(at: usize, pad: usize, side: usize) -> Self {
         let before = pad.saturating_sub(at);
         let start = at.saturating_sub(pad);
-        let end = if at + 3 - pad < side { at + 3 - pad } else { side };
-        Self { before, start, count: end.saturating_sub(start) }
+        let end = if at + 3 - pad < side {
+            at + 3 - pad
+        } else {
+            side
+        };
+        Self {
+            before,
+            start,
+            count: end.saturating_sub(start),
+        }
     }
 }
 
@@ -229,7 +241,10 @@ impl Window {
 ///
 /// # Errors
 /// [`ShapeError`] when a slice has the wrong length; nothing is written then.
-#[expect(clippy::too_many_arguments, reason = "weights, stage and three slices are one layer call")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "weights, stage and three slices are one layer call"
+)]
 pub fn conv3x3(
     geometry: &Conv3x3,
     weights: &Matrix<'_>,
@@ -265,5 +280,11 @@ pub fn conv3x3(
 }
 
 /// What a convolution reads, apart from its scratch.
-pub(super) type Arguments<'a> =
-    (&'a Conv3x3, &'a Matrix<'a>, &'a [Channel], &'a OutputStage<i8>, i8, &'a [i8]);
+pub(super) type Arguments<'a> = (
+    &'a Conv3x3,
+    &'a Matrix<'a>,
+    &'a [Channel],
+    &'a OutputStage<i8>,
+    i8,
+    &'a [i8],
+);

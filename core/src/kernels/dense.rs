@@ -6,14 +6,18 @@ use crate::{Operand, ShapeError};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// What turns one row's accumulator into an activation; stored as is in the container.
+///
+/// Out of the ranges below, the output is still within the stage's bounds, but which value it is
+/// depends on the core.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Channel {
     /// Start of the accumulator: the bias with the input's zero point folded in.
     pub bias: i32,
-    /// Significand of the output scale, see [`Multiplier`](crate::num::Multiplier).
+    /// Significand of the output scale, in `[2^30, 2^31)`; see
+    /// [`Multiplier`](crate::num::Multiplier).
     pub multiplier: i32,
-    /// Right shift of the output scale.
+    /// Right shift of the output scale, in `1..=62`.
     pub shift: u32,
 }
 
@@ -81,7 +85,9 @@ impl<O: Activation> OutputStage<O> {
     #[inline]
     #[must_use]
     pub fn apply(&self, acc: i32, channel: &Channel) -> O {
-        let Channel { multiplier, shift, .. } = *channel;
+        let Channel {
+            multiplier, shift, ..
+        } = *channel;
         // Scales of 1/4 and more are rare: out of the way of the others.
         let value = if shift >= 33 {
             requantize(acc, multiplier, shift)
@@ -129,7 +135,11 @@ pub fn dense<I: Activation, O: Activation>(
     ShapeError::exact(Operand::Input, weights.cols(), input.len())?;
     ShapeError::exact(Operand::Channels, weights.rows(), channels.len())?;
     ShapeError::exact(Operand::Output, weights.rows(), output.len())?;
-    ShapeError::at_least(Operand::Workspace, dense_scratch_len(weights.cols()), scratch.len())?;
+    ShapeError::at_least(
+        Operand::Workspace,
+        dense_scratch_len(weights.cols()),
+        scratch.len(),
+    )?;
     #[cfg(any(autodidact_kernels = "armv7em", autodidact_kernels = "armv6m"))]
     let done = super::packed::dense(weights, channels, stage, input, scratch, output);
     #[cfg(autodidact_kernels = "helium")]

@@ -48,7 +48,11 @@ pub fn squared_distance(a: &[i16], b: &[i16]) -> Result<u64, ShapeError> {
 pub fn nearest_l2(centroids: &[i16], norms: &[i64], x: &[i16]) -> Result<Nearest, ShapeError> {
     ShapeError::at_least(Operand::Channels, 1, norms.len())?;
     ShapeError::at_least(Operand::Input, 1, x.len())?;
-    ShapeError::exact(Operand::Weights, norms.len().saturating_mul(x.len()), centroids.len())?;
+    ShapeError::exact(
+        Operand::Weights,
+        norms.len().saturating_mul(x.len()),
+        centroids.len(),
+    )?;
     #[cfg(autodidact_kernels = "armv7em")]
     return Ok(backend::nearest_l2(centroids, norms, x));
     #[cfg(not(autodidact_kernels = "armv7em"))]

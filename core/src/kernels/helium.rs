@@ -2,7 +2,10 @@
 //!
 //! Rows lie one after the other ([`Order::RowMajor`]). Four rows share each vector of inputs that is
 //! loaded; their four sums are requantised in one vector. Inputs are read where they lie.
-#![allow(unsafe_code, reason = "the vector instructions have no stable intrinsics")]
+#![allow(
+    unsafe_code,
+    reason = "the vector instructions have no stable intrinsics"
+)]
 
 use super::conv::Arguments;
 use super::{Activation, Channel, Matrix, Order, OutputStage, portable};
@@ -138,6 +141,7 @@ fn fill(into: &mut [i8], with: i8) {
 #[unsafe(naked)]
 unsafe extern "C" fn fill_bytes(into: *mut i8, with: i32, bytes: usize) {
     naked_asm!(
+        // Naked functions are assembled for the base architecture, not for the target CPU.
         ".cpu cortex-m55",
         "push {{r4, lr}}",
         "vdup.8 q0, r1",

@@ -48,8 +48,14 @@ impl Order {
     pub const fn stored_bytes(self, rows: usize, cols: usize) -> Option<usize> {
         let (rows, cols) = match self {
             Self::RowMajor => (Some(rows), Some(cols)),
-            Self::Quads => (rows.checked_next_multiple_of(4), cols.checked_next_multiple_of(4)),
-            Self::Octets => (rows.checked_next_multiple_of(8), cols.checked_next_multiple_of(4)),
+            Self::Quads => (
+                rows.checked_next_multiple_of(4),
+                cols.checked_next_multiple_of(4),
+            ),
+            Self::Octets => (
+                rows.checked_next_multiple_of(8),
+                cols.checked_next_multiple_of(4),
+            ),
         };
         match (rows, cols) {
             (Some(rows), Some(cols)) => rows.checked_mul(cols),
@@ -64,9 +70,13 @@ impl Order {
         match self {
             Self::RowMajor => row.wrapping_mul(cols).wrapping_add(col),
             Self::Quads => {
-                let group = (row / 4).wrapping_mul(cols.wrapping_add(3) / 4).wrapping_add(col / 4);
+                let group = (row / 4)
+                    .wrapping_mul(cols.wrapping_add(3) / 4)
+                    .wrapping_add(col / 4);
                 let word = (col / 2 % 2) * 2 + row / 2 % 2;
-                group.wrapping_mul(16).wrapping_add(word * 4 + col % 2 * 2 + row % 2)
+                group
+                    .wrapping_mul(16)
+                    .wrapping_add(word * 4 + col % 2 * 2 + row % 2)
             }
             Self::Octets => {
                 let padded = cols.wrapping_add(3) & !3;
@@ -121,18 +131,31 @@ impl<'a> Matrix<'a> {
     ///
     /// # Errors
     /// [`MatrixError`] when the shape is empty or the bytes do not fit it.
-    pub fn new(data: &'a [i8], rows: usize, cols: usize, order: Order) -> Result<Self, MatrixError> {
+    pub fn new(
+        data: &'a [i8],
+        rows: usize,
+        cols: usize,
+        order: Order,
+    ) -> Result<Self, MatrixError> {
         if rows == 0 || cols == 0 {
             return Err(MatrixError::Shape);
         }
         let needed = order.stored_bytes(rows, cols).ok_or(MatrixError::Shape)?;
         if data.len() != needed {
-            return Err(MatrixError::Length { needed, given: data.len() });
+            return Err(MatrixError::Length {
+                needed,
+                given: data.len(),
+            });
         }
         if !data.as_ptr().addr().is_multiple_of(4) {
             return Err(MatrixError::Alignment);
         }
-        Ok(Self { data, rows, cols, order })
+        Ok(Self {
+            data,
+            rows,
+            cols,
+            order,
+        })
     }
 
     /// Number of outputs.
@@ -170,7 +193,11 @@ impl<'a> Matrix<'a> {
         if row >= self.rows || col >= self.cols {
             return 0;
         }
-        let byte = self.data.get(self.order.position(row, col, self.cols)).copied().unwrap_or(0);
+        let byte = self
+            .data
+            .get(self.order.position(row, col, self.cols))
+            .copied()
+            .unwrap_or(0);
         byte ^ self.order.offset(row)
     }
 }
@@ -179,7 +206,9 @@ impl Matrix<'_> {
     /// `sum |w|` of one row; padding counts as stored, rows outside the matrix as 0.
     #[must_use]
     pub fn row_magnitude(&self, row: usize) -> u64 {
-        (0..self.cols).map(|col| u64::from(self.get(row, col).unsigned_abs())).sum()
+        (0..self.cols)
+            .map(|col| u64::from(self.get(row, col).unsigned_abs()))
+            .sum()
     }
 }
 
@@ -200,11 +229,17 @@ pub fn pack(
         return Err(MatrixError::Shape);
     }
     if row_major.len() != source {
-        return Err(MatrixError::Length { needed: source, given: row_major.len() });
+        return Err(MatrixError::Length {
+            needed: source,
+            given: row_major.len(),
+        });
     }
     let needed = order.stored_bytes(rows, cols).ok_or(MatrixError::Shape)?;
     if packed.len() != needed {
-        return Err(MatrixError::Length { needed, given: packed.len() });
+        return Err(MatrixError::Length {
+            needed,
+            given: packed.len(),
+        });
     }
     // Weight 0 first, for the padding: neighbouring bytes belong to neighbouring rows.
     for (row, byte) in packed.iter_mut().enumerate() {

@@ -21,7 +21,10 @@ fn aligned(scratch: &mut [i16], len: usize) -> Option<&mut [i16]> {
 
 impl<'a> Inputs<'a> {
     fn new(pairs: &'a [u32], sum: i32) -> Self {
-        Self { pairs, correction: sum.wrapping_mul(-128) }
+        Self {
+            pairs,
+            correction: sum.wrapping_mul(-128),
+        }
     }
 
     /// `input`, widened into `scratch`.
@@ -31,7 +34,10 @@ impl<'a> Inputs<'a> {
         let (front, padding) = wide.split_at_mut_checked(input.len())?;
         padding.fill(0);
         let sum = backend::widen(input, front);
-        Some(Self::new(<[u32]>::ref_from_bytes(wide.as_bytes()).ok()?, sum))
+        Some(Self::new(
+            <[u32]>::ref_from_bytes(wide.as_bytes()).ok()?,
+            sum,
+        ))
     }
 
     /// `input` itself where it lies as needed, a copy in `scratch` otherwise.

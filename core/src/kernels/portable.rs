@@ -19,7 +19,8 @@ fn row_sum<I: Activation>(weights: &Matrix<'_>, row: usize, input: &[I], mut sum
     let mut at = order.position(row, 0, weights.cols());
     let product = |w: i8, x: I| i32::from(w).wrapping_mul(x.into());
     // The form that vectorises, where row-major weights are the fast ones.
-    if cfg!(any(not(autodidact_kernels), autodidact_kernels = "helium")) && order == Order::RowMajor {
+    if cfg!(any(not(autodidact_kernels), autodidact_kernels = "helium")) && order == Order::RowMajor
+    {
         let row = weights.data().get(at..).unwrap_or(&[]).iter().zip(input);
         return row.fold(sum, |sum, (w, x)| product(*w, *x).wrapping_add(sum));
     }
@@ -57,7 +58,11 @@ pub(super) fn rows<I: Activation, O: Activation>(
     let mut start = 0;
     // Four rows share every input, on targets that have no other use for row-major weights.
     if VECTORISED && weights.order() == Order::RowMajor {
-        let fours = output.as_chunks_mut::<4>().0.iter_mut().zip(channels.as_chunks::<4>().0);
+        let fours = output
+            .as_chunks_mut::<4>()
+            .0
+            .iter_mut()
+            .zip(channels.as_chunks::<4>().0);
         for (output, channels) in fours {
             let sums = four_sums(weights, first + start, input);
             for ((y, channel), sum) in output.iter_mut().zip(channels).zip(sums) {
@@ -80,7 +85,11 @@ const VECTORISED: bool = !cfg!(autodidact_kernels);
 fn four_sums<I: Activation>(weights: &Matrix<'_>, first: usize, input: &[I]) -> [i32; 4] {
     let row = |row: usize| {
         let start = row.wrapping_mul(weights.cols());
-        weights.data().get(start..).and_then(|from| from.get(..input.len())).unwrap_or(&[])
+        weights
+            .data()
+            .get(start..)
+            .and_then(|from| from.get(..input.len()))
+            .unwrap_or(&[])
     };
     let (a, b, c, d) = (row(first), row(first + 1), row(first + 2), row(first + 3));
     let mut sums = [0i32; 4];
@@ -114,7 +123,10 @@ pub(super) fn conv3x3(
 
 #[cfg(not(autodidact_kernels = "armv7em"))]
 pub(super) fn dot(a: &[i16], b: &[i16]) -> i64 {
-    a.iter().zip(b).map(|(a, b)| i64::from(i32::from(*a) * i32::from(*b))).sum()
+    a.iter()
+        .zip(b)
+        .map(|(a, b)| i64::from(i32::from(*a) * i32::from(*b)))
+        .sum()
 }
 
 pub(super) fn squared_distance(a: &[i16], b: &[i16]) -> u64 {
@@ -143,5 +155,8 @@ pub(super) fn nearest_l2(
             best = (index, score);
         }
     }
-    Nearest { index: best.0, distance_sq: best.1.wrapping_add(dot(x, x)).cast_unsigned() }
+    Nearest {
+        index: best.0,
+        distance_sq: best.1.wrapping_add(dot(x, x)).cast_unsigned(),
+    }
 }

@@ -45,11 +45,18 @@ pub fn conv3x3(
         // Before the image the subtraction wraps to a huge number: outside as well.
         let (y, x) = (y.wrapping_sub(pad_top), x.wrapping_sub(pad_left));
         let inside = y < height && x < width;
-        let element = if inside { input.get((y * width + x) * depth + c) } else { None };
+        let element = if inside {
+            input.get((y * width + x) * depth + c)
+        } else {
+            None
+        };
         i32::from(element.copied().unwrap_or(input_zero_point))
     };
     let positions = (0..out_height).flat_map(|y| (0..out_width).map(move |x| (y, x)));
-    for (cell, (y, x)) in output.chunks_exact_mut(weights.rows().max(1)).zip(positions) {
+    for (cell, (y, x)) in output
+        .chunks_exact_mut(weights.rows().max(1))
+        .zip(positions)
+    {
         let (top, left) = (y * geometry.stride(), x * geometry.stride());
         for (row, (y, channel)) in cell.iter_mut().zip(channels).enumerate() {
             let mut sum = channel.bias;
@@ -67,19 +74,28 @@ pub fn conv3x3(
 /// `sum a_i · b_i`.
 #[must_use]
 pub fn dot(a: &[i16], b: &[i16]) -> i64 {
-    a.iter().zip(b).map(|(a, b)| i64::from(*a) * i64::from(*b)).sum()
+    a.iter()
+        .zip(b)
+        .map(|(a, b)| i64::from(*a) * i64::from(*b))
+        .sum()
 }
 
 /// `sum (a_i - b_i)^2`.
 #[must_use]
 pub fn squared_distance(a: &[i16], b: &[i16]) -> u64 {
-    a.iter().zip(b).map(|(a, b)| u64::from(i32::from(*a).abs_diff(i32::from(*b))).pow(2)).sum()
+    a.iter()
+        .zip(b)
+        .map(|(a, b)| u64::from(i32::from(*a).abs_diff(i32::from(*b))).pow(2))
+        .sum()
 }
 
 /// The row of `centroids` with the smallest squared distance from `x`; the first of equals.
 #[must_use]
 pub fn nearest_l2(centroids: &[i16], x: &[i16]) -> Nearest {
-    let mut best = Nearest { index: 0, distance_sq: u64::MAX };
+    let mut best = Nearest {
+        index: 0,
+        distance_sq: u64::MAX,
+    };
     for (index, centroid) in (0..).zip(centroids.chunks_exact(x.len().max(1))) {
         let distance_sq = squared_distance(centroid, x);
         if distance_sq < best.distance_sq {

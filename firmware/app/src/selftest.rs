@@ -96,7 +96,7 @@ impl Random {
     fn channels(&mut self, channels: &mut [Channel]) {
         for channel in channels {
             // One scale in sixteen is 1/4 or more. Sums may then leave every bound, and saturate.
-            let small = self.word() % 16 == 0;
+            let small = self.word().is_multiple_of(16);
             *channel = Channel {
                 bias: self.word().cast_signed() >> (8 + self.word() % 16),
                 multiplier: (self.word() >> 2).cast_signed() | (1 << 30),

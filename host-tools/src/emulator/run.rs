@@ -110,6 +110,8 @@ fn run_in(
     if let Some(model) = model {
         write(folder, MODEL, model)?;
     }
+    // QEMU runs in the folder, not here.
+    let elf = &std::path::absolute(elf)?;
     let decoder = LogDecoder::open(elf)?;
     let run = qemu::run(&core.machine(), elf, folder, model.map(|_| MODEL), limit)?;
     let lines = decoder.lines(&run.console)?;
