@@ -1,9 +1,10 @@
 //! Small grey images: on the terminal and as PNG.
 
+use std::fs::File;
+use std::io::BufWriter;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use image::{GrayImage, Luma};
 
 /// A grey image, shades 0..=1, row by row.
 #[derive(Clone, Debug)]
@@ -56,19 +57,23 @@ pub fn write_grid(path: &Path, rows: &[Vec<Picture>], zoom: usize) -> Result<()>
     let (cell_w, cell_h) = (first.width * zoom + GAP, first.height() * zoom + GAP);
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let (width, height) = (columns * cell_w + GAP, rows.len() * cell_h + GAP);
-    let mut image = GrayImage::from_pixel(width as u32, height as u32, Luma([96]));
+    let mut shades = vec![96u8; width * height];
     for (r, row) in rows.iter().enumerate() {
         for (c, picture) in row.iter().enumerate() {
             for y in 0..picture.height() * zoom {
                 for x in 0..picture.width * zoom {
-                    let shade = picture.shade(x / zoom, y / zoom);
-                    let (px, py) = (GAP + c * cell_w + x, GAP + r * cell_h + y);
-                    image.put_pixel(px as u32, py as u32, Luma([(shade * 255.0) as u8]));
+                    let at = (GAP + r * cell_h + y) * width + GAP + c * cell_w + x;
+                    shades[at] = (picture.shade(x / zoom, y / zoom) * 255.0) as u8;
                 }
             }
         }
     }
-    image
-        .save(path)
-        .with_context(|| format!("{} cannot be written", path.display()))
+    let failed = || format!("{} cannot be written", path.display());
+    let file = BufWriter::new(File::create(path).with_context(failed)?);
+    let mut encoder = png::Encoder::new(file, width as u32, height as u32);
+    encoder.set_color(png::ColorType::Grayscale);
+    encoder.set_depth(png::BitDepth::Eight);
+    let mut writer = encoder.write_header().with_context(failed)?;
+    writer.write_image_data(&shades).with_context(failed)?;
+    writer.finish().with_context(failed)
 }
