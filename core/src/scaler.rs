@@ -28,7 +28,7 @@ impl Affine {
     /// Host-side convenience. The error for any `x` is at most half a unit plus 2^-15.
     #[must_use]
     pub fn from_f64(slope: f64, offset: f64) -> Option<Self> {
-        if !(slope >= 0.0 && slope < 65_536.0 && offset.abs() < 1e9) {
+        if !((0.0..65_536.0).contains(&slope) && offset.abs() < 1e9) {
             return None;
         }
         // The largest shift that keeps slope below 2^31 and offset below 2^61.

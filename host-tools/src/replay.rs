@@ -39,7 +39,7 @@ pub enum PartResult {
 pub fn replay(model: &Model<'_>, samples: &[i16]) -> Result<Vec<u8>> {
     let width = model.scaler().len();
     ensure!(
-        samples.len() % width == 0,
+        samples.len().is_multiple_of(width),
         "{} counts are no whole rows of {width}",
         samples.len()
     );

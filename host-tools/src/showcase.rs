@@ -4,10 +4,12 @@
 //! figures for PCA and k-means were taken on all 1797 rows at once; [`published`] is fitted so.
 
 use anyhow::Result;
-use autodidact::model::Task;
+use autodidact::model::{Model, Task};
 
 use crate::data::{self, Scaling, Standardiser, Table};
-use crate::quantize::{self, Calibration, QuantisedModel, QuantisedPart};
+use crate::evaluate::{Outcome, Units};
+use crate::quantize::{self, Calibration, FEATURE_UNIT, QuantisedModel, QuantisedPart};
+use crate::replay::{self, PartResult};
 use crate::train::device::TrainingDevice;
 use crate::train::kmeans::{self, KMeansOptions};
 use crate::train::model::{DenseStack, KMeansModel, PcaModel};
@@ -144,6 +146,68 @@ pub fn published(device: &TrainingDevice) -> Result<Published> {
         pca,
         quantised,
     })
+}
+
+/// The figures that are published for all 1797 rows, in raw pixels of 0..=16.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PublishedFigures {
+    /// Percent of the variance that the first 2, 8 and 16 components capture.
+    pub captured_percent: [f64; 3],
+    /// Mean squared distance of a row to its nearest centroid.
+    pub inertia_per_row: f64,
+}
+
+/// Numbers of components that [`PublishedFigures`] is about.
+pub const PUBLISHED_COMPONENTS: [usize; 3] = [2, 8, 16];
+
+impl Published {
+    /// Figures of the f32 models.
+    #[must_use]
+    pub fn float_figures(&self, units: &Units) -> PublishedFigures {
+        let ratio = self.pca.explained_ratio();
+        let captured = |k: usize| 100.0 * ratio.iter().take(k).sum::<f64>();
+        PublishedFigures {
+            captured_percent: PUBLISHED_COMPONENTS.map(captured),
+            inertia_per_row: self.per_row_in_pixels(self.kmeans.inertia, units),
+        }
+    }
+
+    /// Figures of the integers, from the results of [`replay`] or of a device.
+    ///
+    /// # Errors
+    ///
+    /// `results` is not a whole number of rows.
+    pub fn device_figures(
+        &self,
+        model: &Model<'_>,
+        units: &Units,
+        results: &[u8],
+    ) -> Result<PublishedFigures> {
+        let mut energy = [0.0; COMPONENTS];
+        let mut inertia = 0.0;
+        for result in replay::decode(model, results)?.iter().flatten() {
+            if let PartResult::Pca { scores, .. } = result {
+                for (energy, score) in energy.iter_mut().zip(scores) {
+                    *energy += (f64::from(*score) / FEATURE_UNIT).powi(2);
+                }
+            } else if let Outcome::KMeans { distance_sq, .. } = Outcome::from(result) {
+                inertia += distance_sq;
+            }
+        }
+        let features = self.rows.iter_rows().flat_map(|row| units.features(row));
+        let total: f64 = features.map(|x| x * x).sum();
+        let captured = |k: usize| 100.0 * energy.iter().take(k).sum::<f64>() / total;
+        Ok(PublishedFigures {
+            captured_percent: PUBLISHED_COMPONENTS.map(captured),
+            inertia_per_row: self.per_row_in_pixels(inertia, units),
+        })
+    }
+
+    /// A sum of squared distances in features, as a mean in raw pixels.
+    fn per_row_in_pixels(&self, sum: f64, units: &Units) -> f64 {
+        let pixel = units.common_std().unwrap_or(f64::NAN) * f64::from(data::DIGIT_MAX);
+        sum / self.rows.rows() as f64 * pixel * pixel
+    }
 }
 
 fn classical(features: &Table, device: &TrainingDevice) -> Result<(KMeansModel, PcaModel)> {

@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use autodidact::kernels::Order;
 use autodidact::model::{Model, Task};
 use autodidact_tools::emulator::{self, Core};
-use autodidact_tools::evaluate::{self, FloatPart, Outcome, PartReport, Units};
+use autodidact_tools::evaluate::{self, FloatPart, PartReport, Units};
 use autodidact_tools::replay;
 use autodidact_tools::showcase::{self, Showcase};
 use autodidact_tools::train::device::TrainingDevice;
@@ -71,35 +71,22 @@ fn published_figures_are_reached_on_all_rows() {
     let model = Model::load(&bytes).unwrap();
     let units = Units::of(&model).unwrap();
     let results = replay::replay(&model, &units.counts(&published.rows).unwrap()).unwrap();
-    let rows = replay::decode(&model, &results).unwrap();
-    let total: f64 = published
-        .rows
-        .iter_rows()
-        .flat_map(|row| units.features(row))
-        .map(|x| x * x)
-        .sum();
-    let mut energy = [0.0; showcase::COMPONENTS];
-    let mut inertia = 0.0;
-    for result in rows.iter().flatten() {
-        if let replay::PartResult::Pca { scores, .. } = result {
-            for (energy, score) in energy.iter_mut().zip(scores) {
-                *energy += (f64::from(*score) / 4096.0).powi(2);
-            }
-        } else if let Outcome::KMeans { distance_sq, .. } = Outcome::from(result) {
-            inertia += distance_sq;
-        }
-    }
+    let device = published.device_figures(&model, &units, &results).unwrap();
+    let float = published.float_figures(&units);
+    println!("f32 {float:?}\ndevice {device:?}");
     // Reference: singular values of the 1797 digits, f64.
-    for (k, percent) in [(2, 28.509), (8, 67.391), (16, 84.940)] {
-        let captured = 100.0 * energy.iter().take(k).sum::<f64>() / total;
-        println!("{k} components capture {captured:.3} %");
-        assert!((captured - percent).abs() <= 0.2, "{k}: {captured}");
+    for (captured, percent) in device
+        .captured_percent
+        .into_iter()
+        .zip([28.509, 67.391, 84.940])
+    {
+        assert!(
+            (captured - percent).abs() <= 0.2,
+            "{captured} against {percent}"
+        );
     }
-    assert!((inertia / published.kmeans.inertia - 1.0).abs() <= 0.001);
-    let pixels = (units.common_std().unwrap() * 16.0).powi(2);
-    let per_row = published.kmeans.inertia * pixels / published.rows.rows() as f64;
-    println!("k-means, k = 10, best of 20: {per_row:.2} per row");
-    assert!(per_row <= 650.0, "{per_row}");
+    assert!((device.inertia_per_row / float.inertia_per_row - 1.0).abs() <= 0.001);
+    assert!(float.inertia_per_row <= 650.0, "{}", float.inertia_per_row);
 }
 
 /// Every held-out digit with and without noise, in one run, against the host.

@@ -68,6 +68,10 @@ pub struct Model<'a> {
 /// One part of a container, whatever its kind.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is no heap to box a network's layers on"
+)]
 pub enum Body<'a> {
     /// k-means.
     KMeans(KMeans<'a>),
@@ -204,7 +208,7 @@ impl<'a> Model<'a> {
 
     /// Header, checksum, directory and text; the scaler is read, but not yet checked.
     fn read_directory(bytes: &'a [u8]) -> Result<(Self, usize), LoadError> {
-        if bytes.as_ptr().addr() % BASE_ALIGN != 0 {
+        if !bytes.as_ptr().addr().is_multiple_of(BASE_ALIGN) {
             return Err(LoadError::Misaligned { needed: BASE_ALIGN });
         }
         let short = LoadError::TooShort {
@@ -304,7 +308,7 @@ impl<'a> Model<'a> {
             let offset = usize::try_from(entry.offset).map_err(|_| error)?;
             let bytes = tensor_bytes(self.bytes, entry);
             if offset < end
-                || offset % TENSOR_ALIGN != 0
+                || !offset.is_multiple_of(TENSOR_ALIGN)
                 || bytes.is_empty()
                 || bytes.len() != needed
                 || usize::try_from(entry.length).ok() != Some(needed)

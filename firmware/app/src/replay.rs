@@ -12,6 +12,7 @@
 //! the instructions of the calls into the model alone, without the link.
 
 use autodidact::ShapeError;
+use autodidact::kernels::squared_distance;
 use autodidact::model::{Body, Model};
 use zerocopy::IntoBytes as _;
 
@@ -112,7 +113,7 @@ fn run_part<L: Link>(
             let scores = scores.get_mut(..pca.k()).unwrap_or_default();
             pca.project_into(features, scores)?;
             pca.reconstruct_into(scores, output)?;
-            let residual = pca.residual(features, scores)?;
+            let residual = squared_distance(features, output)?;
             let cost = cost(link);
             link.write(scores.as_bytes()).map_err(ReplayError::Link)?;
             link.write(output.as_bytes()).map_err(ReplayError::Link)?;

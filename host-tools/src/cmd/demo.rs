@@ -9,8 +9,8 @@ use autodidact_tools::data::Table;
 use autodidact_tools::emulator::{self, Core};
 use autodidact_tools::evaluate::{self, FloatPart, Outcome, PartReport, Units};
 use autodidact_tools::picture::{self, Picture};
-use autodidact_tools::showcase::{self, Published, Showcase};
-use autodidact_tools::train::device::{self, DeviceChoice};
+use autodidact_tools::showcase::{self, PublishedFigures, Showcase};
+use autodidact_tools::train::device::{self, DeviceChoice, TrainingDevice};
 use autodidact_tools::{artifact, replay};
 use clap::Args;
 use serde_json::{Map, Value};
@@ -61,8 +61,7 @@ impl Demo {
         draw(&self.output.join("digits.png"), &showcase, &device_run)?;
 
         println!("fitting PCA and k-means on all 1797 rows, as the published figures are");
-        let published = showcase::published(&device)?;
-        let all_rows = published_figures(&published, core)?;
+        let all_rows = AllRows::run(&device, core)?;
 
         let size = emulator::measure_image(&elf)?;
         let ram_peak = size.ram_static_bytes + device_run.stack_bytes;
@@ -70,7 +69,7 @@ impl Demo {
         print_reports(&[("f32", &reports.float), ("M4", &reports.device)]);
         println!();
         println!("on all 1797 rows, pixels 0..16{:>36} {:>12}", "f32", "M4");
-        for (label, float, device) in &all_rows.lines {
+        for (_, label, float, device) in all_rows.lines() {
             println!("{label:<53} {float:>12.3} {device:>12.3}");
         }
         println!();
@@ -122,7 +121,7 @@ impl Demo {
             put(&format!("denoise_psnr_db_{suffix}"), figure(2, "psnr_db")?);
         }
         put("cluster_agreement", reports.cluster_agreement.into());
-        for (key, float, device) in all_rows.keys() {
+        for (key, _, float, device) in all_rows.lines() {
             put(&format!("{key}_f32"), float.into());
             put(&format!("{key}_device"), device.into());
         }
@@ -284,82 +283,45 @@ fn draw(path: &Path, showcase: &Showcase, run: &DeviceRun) -> Result<()> {
     picture::write_grid(path, &[clean, noisy, restored], 12)
 }
 
-/// Figures that are published for all rows, of the f32 model and the device.
+/// Figures that are published for all rows, of the f32 model and of the emulated core.
 struct AllRows {
-    lines: Vec<(String, f64, f64)>,
-    keys: Vec<&'static str>,
+    float: PublishedFigures,
+    device: PublishedFigures,
     identical: bool,
 }
 
 impl AllRows {
-    fn keys(&self) -> impl Iterator<Item = (&'static str, f64, f64)> {
-        self.keys
-            .iter()
-            .zip(&self.lines)
-            .map(|(key, (_, float, device))| (*key, *float, *device))
+    fn run(device: &TrainingDevice, core: Core) -> Result<Self> {
+        let published = showcase::published(device)?;
+        let bytes = published.quantised.encode(fast_order(core))?;
+        let model = Model::load(&bytes)?;
+        let units = Units::of(&model)?;
+        let counts = units.counts(&published.rows)?;
+        let results = emulator::replay(core, &bytes, &counts)?.results;
+        Ok(Self {
+            float: published.float_figures(&units),
+            device: published.device_figures(&model, &units, &results)?,
+            identical: results == replay::replay(&model, &counts)?,
+        })
     }
-}
 
-fn published_figures(published: &Published, core: Core) -> Result<AllRows> {
-    let bytes = published.quantised.encode(fast_order(core))?;
-    let model = Model::load(&bytes)?;
-    let units = Units::of(&model)?;
-    let counts = units.counts(&published.rows)?;
-    let results = emulator::replay(core, &bytes, &counts)?.results;
-    let identical = results == replay::replay(&model, &counts)?;
-    let rows = replay::decode(&model, &results)?;
-    let std = units
-        .common_std()
-        .context("the digits are scaled uniformly")?;
-    // From features to raw pixels 0..=16.
-    let pixels = (std * 16.0).powi(2);
-    let inertia = |sum: f64| sum / published.rows.rows() as f64 * pixels;
-    let mut device_inertia = 0.0;
-    let mut energy = vec![0.0; showcase::COMPONENTS];
-    let total: f64 = published
-        .rows
-        .iter_rows()
-        .flat_map(|row| units.features(row))
-        .map(|x| x * x)
-        .sum();
-    for result in rows.iter().flatten() {
-        match result {
-            replay::PartResult::Pca { scores, .. } => {
-                for (energy, score) in energy.iter_mut().zip(scores) {
-                    *energy += (f64::from(*score) / 4096.0).powi(2);
-                }
-            }
-            other => {
-                if let Outcome::KMeans { distance_sq, .. } = Outcome::from(other) {
-                    device_inertia += distance_sq;
-                }
-            }
+    /// Key and label of each figure, with its value in f32 and on the device.
+    fn lines(&self) -> Vec<(String, String, f64, f64)> {
+        let mut lines = Vec::new();
+        for (at, k) in showcase::PUBLISHED_COMPONENTS.into_iter().enumerate() {
+            lines.push((
+                format!("pca_variance_percent_{k}"),
+                format!("variance captured by {k} components (%)"),
+                self.float.captured_percent[at],
+                self.device.captured_percent[at],
+            ));
         }
-    }
-    let mut all = AllRows {
-        lines: Vec::new(),
-        keys: Vec::new(),
-        identical,
-    };
-    let ratio = published.pca.explained_ratio();
-    let ks = [
-        (2, "pca_variance_percent_2"),
-        (8, "pca_variance_percent_8"),
-        (16, "pca_variance_percent_16"),
-    ];
-    for (k, key) in ks {
-        all.keys.push(key);
-        all.lines.push((
-            format!("variance captured by {k} components (%)"),
-            100.0 * ratio.iter().take(k).sum::<f64>(),
-            100.0 * energy.iter().take(k).sum::<f64>() / total,
+        lines.push((
+            "kmeans_inertia_per_row".into(),
+            "inertia per row, k-means, best of 20 restarts".into(),
+            self.float.inertia_per_row,
+            self.device.inertia_per_row,
         ));
+        lines
     }
-    all.keys.push("kmeans_inertia_per_row");
-    all.lines.push((
-        "inertia per row, k-means, best of 20 restarts".into(),
-        inertia(published.kmeans.inertia),
-        inertia(device_inertia),
-    ));
-    Ok(all)
 }
