@@ -4,8 +4,9 @@ use std::fs;
 use std::io::Write as _;
 use std::path::Path;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use autodidact::model::Model;
+use tempfile::NamedTempFile;
 
 use crate::quantize::AlignedBytes;
 
@@ -15,13 +16,13 @@ use crate::quantize::AlignedBytes;
 ///
 /// The file cannot be read, or it is no valid container: the sentence names the file.
 pub fn read(path: &Path) -> Result<AlignedBytes> {
-    let bytes = fs::read(path).with_context(|| match path.exists() {
-        true => format!("{} cannot be read", path.display()),
-        false => format!(
+    if !path.exists() {
+        bail!(
             "there is no file {}: give the model that `fit -o` wrote",
             path.display()
-        ),
-    })?;
+        );
+    }
+    let bytes = fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?;
     let bytes = AlignedBytes::copy_of(&bytes);
     if let Err(error) = Model::load(&bytes) {
         bail!("{}: {error}", path.display());
@@ -29,22 +30,56 @@ pub fn read(path: &Path) -> Result<AlignedBytes> {
     Ok(bytes)
 }
 
-/// Writes a file under a temporary name beside it and renames it, so that nobody ever sees half of
-/// it and an earlier file stays when writing fails.
+/// A file that gets its name when it is complete: nobody ever sees half of it, an earlier file stays
+/// when writing fails, and a folder that cannot be written to shows before the work, not after it.
+#[derive(Debug)]
+pub struct Unfinished<'a> {
+    file: NamedTempFile,
+    path: &'a Path,
+}
+
+impl<'a> Unfinished<'a> {
+    /// Opens a file under a temporary name beside `path`.
+    ///
+    /// # Errors
+    ///
+    /// The folder does not exist or cannot be written to.
+    pub fn beside(path: &'a Path) -> Result<Self> {
+        let folder = match path.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            _ => Path::new("."),
+        };
+        let mut builder = tempfile::Builder::new();
+        // What any new file gets: read and write, less the user's mask.
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+        let file = builder
+            .tempfile_in(folder)
+            .map_err(|error| anyhow!("{} cannot be written: {}", path.display(), error.kind()))?;
+        Ok(Self { file, path })
+    }
+
+    /// Writes all of `bytes` and gives the file its name.
+    ///
+    /// # Errors
+    ///
+    /// The disk is full or the folder cannot be written to any more.
+    pub fn finish(self, bytes: &[u8]) -> Result<()> {
+        let Self { mut file, path } = self;
+        let failed = || format!("{} cannot be written", path.display());
+        file.write_all(bytes).with_context(failed)?;
+        file.persist(path).with_context(failed)?;
+        Ok(())
+    }
+}
+
+/// Writes a file whole or not at all, see [`Unfinished`].
 ///
 /// # Errors
 ///
-/// The folder does not exist or cannot be written to.
+/// As [`Unfinished::beside`] and [`Unfinished::finish`].
 pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    let failed = || format!("{} cannot be written", path.display());
-    let mut file = tempfile::NamedTempFile::new_in(folder).with_context(failed)?;
-    file.write_all(bytes).with_context(failed)?;
-    file.persist(path).with_context(failed)?;
-    Ok(())
+    Unfinished::beside(path)?.finish(bytes)
 }
 
 #[cfg(test)]
@@ -75,7 +110,12 @@ mod tests {
     #[test]
     fn a_file_is_written_whole_or_not_at_all() {
         let folder = tempfile::tempdir().unwrap();
-        assert!(write(&folder.path().join("missing/x.adm"), b"x").is_err());
+        let path = folder.path().join("missing/x.adm");
+        let message = write(&path, b"x").unwrap_err().to_string();
+        assert_eq!(
+            message,
+            format!("{} cannot be written: entity not found", path.display())
+        );
         let path = folder.path().join("y.adm");
         write(&path, b"first").unwrap();
         write(&path, b"second").unwrap();

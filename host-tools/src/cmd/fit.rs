@@ -5,16 +5,17 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, ensure};
 use autodidact::kernels::Order;
 use autodidact::model::{Model, Task};
+use autodidact_tools::artifact::Unfinished;
 use autodidact_tools::data::{Scaling, Standardiser, Table};
 use autodidact_tools::emulator::Core;
 use autodidact_tools::evaluate::{self, FloatPart, Units};
 use autodidact_tools::quantize::{self, Calibration, QuantisedModel};
+use autodidact_tools::replay;
 use autodidact_tools::train::device::{self, DeviceChoice, TrainingDevice};
 use autodidact_tools::train::kmeans::{self, KMeansOptions, Seeding};
 use autodidact_tools::train::model::Activation;
 use autodidact_tools::train::pca::{self, PcaOptions};
 use autodidact_tools::train::{Progress, dae, random};
-use autodidact_tools::{artifact, replay};
 use clap::{Args, Subcommand, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -184,8 +185,14 @@ impl Common {
         self.name.clone().unwrap_or_else(|| default.into())
     }
 
-    /// Quantises, compares with the f32 model on held-out rows, writes the file.
-    fn finish(&self, prepared: &Prepared, float: FloatPart<'_>) -> Result<()> {
+    /// Quantises, compares with the f32 model on held-out rows, writes the file, which was opened
+    /// before training so that a folder that cannot be written to shows at once.
+    fn finish(
+        &self,
+        prepared: &Prepared,
+        output: Unfinished<'_>,
+        float: FloatPart<'_>,
+    ) -> Result<()> {
         let bytes = prepared.model.encode(prepared.order)?;
         let model = Model::load(&bytes)?;
         let table = &prepared.held_out;
@@ -194,7 +201,7 @@ impl Common {
         let outcomes = evaluate::float_outcomes(float, &units, table)?;
         let part = model.parts().next().context("the model has no part")?;
         let float = evaluate::figures(part.name, &part.body, &units, table, &outcomes)?;
-        artifact::write(&self.output, &bytes)?;
+        output.finish(&bytes)?;
         println!(
             "trained on {} rows, judged on {} others",
             prepared.training.rows(),
@@ -216,6 +223,7 @@ impl Fit {
                 restarts,
                 rounds,
             } => {
+                let output = Unfinished::beside(&common.output)?;
                 let mut prepared = common.prepare()?;
                 let seeding = match seeding {
                     SeedingChoice::PlusPlus => Seeding::PlusPlus,
@@ -241,9 +249,10 @@ impl Fit {
                     .note("algorithm", format!("k-means, k = {k}, best of {restarts}"));
                 let part = quantize::kmeans(&model)?;
                 prepared.model.parts.push((common.name("clusters"), part));
-                common.finish(&prepared, FloatPart::KMeans(&model))
+                common.finish(&prepared, output, FloatPart::KMeans(&model))
             }
             Family::Pca { common, components } => {
+                let output = Unfinished::beside(&common.output)?;
                 let mut prepared = common.prepare()?;
                 let config = PcaOptions { components }.check()?;
                 let model = pca::fit(&config, &prepared.features, &prepared.device)?;
@@ -252,7 +261,7 @@ impl Fit {
                     .note("algorithm", format!("PCA, {components} components"));
                 let part = quantize::pca(&model)?;
                 prepared.model.parts.push((common.name("components"), part));
-                common.finish(&prepared, FloatPart::Pca(&model))
+                common.finish(&prepared, output, FloatPart::Pca(&model))
             }
             Family::Dae {
                 common,
@@ -265,6 +274,7 @@ impl Fit {
                 learning_rate,
             } => {
                 let noise = Noise::check(&common, sigma, sigma_data)?;
+                let output = Unfinished::beside(&common.output)?;
                 let mut prepared = common.prepare()?;
                 let sigma = noise.in_features(&prepared.standardiser);
                 let shape = format!("{hidden:?}");
@@ -303,7 +313,11 @@ impl Fit {
                     common.name("denoiser"),
                     quantize::QuantisedPart::Network(part),
                 ));
-                common.finish(&prepared, FloatPart::Network(&stack, Task::Denoiser))
+                common.finish(
+                    &prepared,
+                    output,
+                    FloatPart::Network(&stack, Task::Denoiser),
+                )
             }
         }
     }

@@ -1,11 +1,10 @@
 //! `cargo xtask bench`
 
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Result, bail};
+use autodidact_tools::artifact::Unfinished;
 use autodidact_tools::emulator::{BenchRow, Core, bench, goal};
-use tempfile::NamedTempFile;
 
 use super::setup;
 use crate::cores::Cores;
@@ -49,7 +48,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
          in f32 for nearest_l2."
     );
     if let Some(json) = json {
-        json.write(&rows)?;
+        json.finish(&to_json(&rows)?)?;
     }
     if arguments.check && missed > 0 {
         bail!("{missed} workloads take more instructions than their goals allow");
@@ -87,32 +86,11 @@ fn table_line(core: Core, row: &BenchRow) -> (String, bool) {
     (line.trim_end().to_owned(), reached)
 }
 
-/// A file that gets its name when it is complete.
-#[derive(Debug)]
-struct Unfinished<'a> {
-    file: NamedTempFile,
-    name: &'a Path,
-}
-
-impl<'a> Unfinished<'a> {
-    fn beside(name: &'a Path) -> Result<Self> {
-        let folder = match name.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
-        };
-        let file = NamedTempFile::new_in(folder)
-            .map_err(|error| anyhow!("{} cannot be written: {}", name.display(), error.kind()))?;
-        Ok(Self { file, name })
-    }
-
-    fn write(self, rows: &[BenchRow]) -> Result<()> {
-        let Self { mut file, name } = self;
-        let cannot = || format!("{} cannot be written", name.display());
-        serde_json::to_writer_pretty(&mut file, rows).with_context(cannot)?;
-        writeln!(file).with_context(cannot)?;
-        file.persist(name).with_context(cannot)?;
-        Ok(())
-    }
+/// The rows as a JSON array, one line break at the end.
+fn to_json(rows: &[BenchRow]) -> Result<Vec<u8>> {
+    let mut json = serde_json::to_vec_pretty(rows)?;
+    json.push(b'\n');
+    Ok(json)
 }
 
 #[cfg(test)]
@@ -138,27 +116,10 @@ mod tests {
     }
 
     #[test]
-    fn the_json_file_is_an_array_of_flat_objects() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("bench.json");
-        Unfinished::beside(&file)
-            .unwrap()
-            .write(&[row(1.25)])
-            .unwrap();
-        let text = std::fs::read_to_string(&file).unwrap();
-        let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+    fn the_json_is_an_array_of_flat_objects() {
+        let json = to_json(&[row(1.25)]).unwrap();
+        let value: serde_json::Value = serde_json::from_slice(&json).unwrap();
         assert_eq!(value[0]["per_mac"], 1.25);
         assert_eq!(value[0].as_object().unwrap().len(), 5);
-    }
-
-    #[test]
-    fn a_folder_that_is_not_there_is_named() {
-        let message = Unfinished::beside(Path::new("/nowhere/bench.json"))
-            .unwrap_err()
-            .to_string();
-        assert_eq!(
-            message,
-            "/nowhere/bench.json cannot be written: entity not found"
-        );
     }
 }
