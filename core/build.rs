@@ -1,7 +1,7 @@
 //! Names the kernels that the target can run: `autodidact_kernels = "armv6m" | "armv7em" | "helium"`.
 //!
 //! There is no stable `cfg` for the DSP extension or for Helium, so both are taken from the target's
-//! name, the compiler's own list where it prints one, and `-C target-cpu`/`-C target-feature`.
+//! name and `-C target-cpu`/`-C target-feature`.
 
 use std::env;
 

@@ -1,4 +1,4 @@
-//! The one error that a call on a loaded model can return.
+//! Errors of a call (a slice that does not fit) and of parameters (no valid model).
 
 /// Which slice of a call had the wrong length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub enum Operand {
     Channels,
 }
 
-/// A slice handed to a call is too short, too long or misaligned.
+/// A slice handed to a call is too short or too long.
 ///
 /// The call has written nothing when it returns this.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,7 +96,7 @@ pub enum Defect {
         /// The tag found.
         found: u16,
     },
-    /// The name is empty, not printable ASCII or not unique.
+    /// The name is empty, has a space or other than printable ASCII, or is not unique.
     Name,
     /// A tensor is missing, of another type or format, or there is one too many.
     Tensor {
@@ -137,7 +137,10 @@ impl core::fmt::Display for Defect {
         match self {
             Self::Shape => write!(f, "dimensions are empty, too large or inconsistent"),
             Self::Kind { found } => write!(f, "kind {found} is unknown to this version"),
-            Self::Name => write!(f, "the name is empty, not printable ASCII, or used twice"),
+            Self::Name => write!(
+                f,
+                "the name is empty, used twice, or has a space or other than printable ASCII"
+            ),
             Self::Tensor { index } => {
                 write!(
                     f,

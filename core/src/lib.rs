@@ -54,7 +54,7 @@
     )
 )]
 
-#[cfg(any(test, feature = "std"))]
+#[cfg(test)]
 extern crate std;
 
 #[cfg(target_endian = "big")]

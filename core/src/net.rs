@@ -115,7 +115,6 @@ impl Layer<'_> {
                 return Err(Defect::Scale { index: row });
             }
             let bound = self.accumulator_bound(row as usize, largest_input);
-            // 2^30 of headroom below the saturating addition of the zero point is not needed.
             let requantised = ((u128::from(bound) * channel.multiplier.unsigned_abs() as u128)
                 >> channel.shift)
                 + 1;
@@ -162,10 +161,8 @@ impl<'a> Network<'a> {
         code_layer: Option<u16>,
     ) -> Result<Self, Defect> {
         let network = Self::from_trusted(layers, code_layer)?;
-        let mut largest_input = LARGEST_FEATURE;
-        for (index, layer) in (0u16..).zip(&network.layers) {
+        for (index, (layer, largest_input)) in (0u16..).zip(network.layers_with_inputs()) {
             layer.prove(index, largest_input)?;
-            largest_input = layer.largest_output();
         }
         Ok(network)
     }
@@ -193,7 +190,11 @@ impl<'a> Network<'a> {
         let Some(last) = stack.last() else {
             return Err(Defect::Shape);
         };
-        if last.output != Element::I16 {
+        // What leaves the network is I4F12: sigmoid and tanh have another format.
+        if last.output != Element::I16
+            || last.activation != Activation::Clamp
+            || last.zero_point != 0
+        {
             return Err(Defect::Layer {
                 layer: stack.len().saturating_sub(1) as u16,
             });
@@ -209,6 +210,22 @@ impl<'a> Network<'a> {
         Ok(Self {
             layers: stack,
             code_layer,
+        })
+    }
+
+    /// Each layer with the largest magnitude of an input that it can meet: any feature for the first
+    /// layer, any code for the first of the decoder, what the layer before can give for all others.
+    pub fn layers_with_inputs(&self) -> impl Iterator<Item = (&Layer<'a>, u32)> {
+        let decoder = self.code_layer.map(usize::from);
+        let mut before = LARGEST_FEATURE;
+        self.layers.iter().enumerate().map(move |(index, layer)| {
+            let largest = if decoder == Some(index) {
+                LARGEST_FEATURE
+            } else {
+                before
+            };
+            before = layer.largest_output();
+            (layer, largest)
         })
     }
 

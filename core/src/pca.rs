@@ -29,8 +29,8 @@ impl<'a> Pca<'a> {
     /// `I37F27`, `k`).
     ///
     /// # Errors
-    /// [`Defect::Shape`] when lengths do not fit or a row has more than twice the length of a unit
-    /// vector, [`Defect::Derived`] when an offset is wrong.
+    /// [`Defect::Shape`] when lengths do not fit, [`Defect::Scale`] when a row has more than twice
+    /// the length of a unit vector, [`Defect::Derived`] when an offset is wrong.
     pub fn new(mean: &'a [i16], components: &'a [i16], offsets: &'a [i64]) -> Result<Self, Defect> {
         let view = Self::from_trusted(mean, components, offsets)?;
         for (index, (component, offset)) in
@@ -39,7 +39,7 @@ impl<'a> Pca<'a> {
             if center_offset(component, mean) != *offset {
                 return Err(Defect::Derived { index });
             }
-            // Keeps every score within 2 · sqrt(d) · 8 and thereby within I20F12.
+            // |x - mu| < 16 in every feature: keeps a score below 2 · sqrt(d) · 16, well within I20F12.
             if crate::kmeans::squared_norm(component) > 4 << (2 * COMPONENT_BITS) {
                 return Err(Defect::Scale { index });
             }

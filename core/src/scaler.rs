@@ -25,7 +25,8 @@ impl Affine {
 
     /// `y ≈ slope · x + offset`, or `None` when the line cannot be represented for every `i16`.
     ///
-    /// Host-side convenience. The error for any `x` is at most half a unit plus 2^-15.
+    /// Host-side convenience. The error for any `x` is at most half a unit plus
+    /// `(2^15 + |offset|) / 2^30` units.
     #[must_use]
     pub fn from_f64(slope: f64, offset: f64) -> Option<Self> {
         if !((0.0..65_536.0).contains(&slope) && offset.abs() < 1e9) {

@@ -8,7 +8,7 @@ use autodidact::model::{Body, Model, Task};
 use autodidact::scaler::Affine;
 use serde::Serialize;
 
-use crate::data::Table;
+use crate::data::{Standardiser, Table};
 use crate::oracle;
 use crate::quantize::FEATURE_UNIT;
 use crate::replay::{self, PartResult};
@@ -34,6 +34,24 @@ impl Noise {
         read("noise_data")
             .map(Self::Data)
             .or_else(|| read("noise_features").map(Self::Features))
+    }
+
+    /// Standard deviation in each feature.
+    #[must_use]
+    pub fn in_features(self, standardiser: &Standardiser) -> Vec<f32> {
+        match self {
+            Self::Features(sigma) => vec![sigma as f32; standardiser.width()],
+            Self::Data(sigma) => standardiser.noise_in_features(sigma),
+        }
+    }
+
+    /// The line of provenance that [`Units::of`] reads back.
+    #[must_use]
+    pub fn provenance(self) -> (&'static str, f64) {
+        match self {
+            Self::Features(sigma) => ("noise_features", sigma),
+            Self::Data(sigma) => ("noise_data", sigma),
+        }
     }
 
     /// Standard deviation of each column in data units.
@@ -153,14 +171,14 @@ impl From<&PartResult> for Outcome {
 /// The units of a container's data, read back from its scaler and provenance.
 #[derive(Clone, Debug)]
 pub struct Units {
-    /// Data units of one count.
-    pub lsb: f64,
+    /// Data units of one count, in each column.
+    pub lsb: Vec<f64>,
     /// Mean of each column, data units.
     pub mean: Vec<f64>,
     /// Standard deviation of each column, data units.
     pub std: Vec<f64>,
-    /// Smallest and largest value of the training data.
-    pub range: (f64, f64),
+    /// Smallest and largest count that the device gives back.
+    pub counts_range: (i16, i16),
     /// Noise that the model's denoiser was trained for.
     pub noise: Option<Noise>,
 }
@@ -172,10 +190,13 @@ impl Units {
     ///
     /// The provenance does not say what a count is worth.
     pub fn of(model: &Model<'_>) -> Result<Self> {
-        let lsb: f64 = model
+        let width = model.scaler().len();
+        let lsb = model
             .text_value("lsb")
-            .and_then(|value| value.parse().ok())
-            .context("the model's provenance has no line `lsb`, so its counts have no unit; export it again with this tool")?;
+            .and_then(|text| text.split(',').map(|lsb| lsb.trim().parse().ok()).collect())
+            .map(|lsb: Vec<f64>| if lsb.len() == 1 { vec![lsb[0]; width] } else { lsb })
+            .filter(|lsb| lsb.len() == width && lsb.iter().all(|l| l.is_finite() && *l > 0.0))
+            .context("the model's provenance has no valid line `lsb`, so its counts have no unit; export it again with this tool")?;
         let line = |affine: &Affine| {
             let unit = 2f64.powi(affine.shift as i32);
             let half = if affine.shift == 0 { 0.0 } else { 0.5 };
@@ -188,18 +209,17 @@ impl Units {
             .scaler()
             .features()
             .iter()
-            .map(|feature| {
+            .zip(&lsb)
+            .map(|(feature, lsb)| {
                 let (slope, offset) = line(&feature.to_counts);
                 (slope * FEATURE_UNIT * lsb, offset * lsb)
             })
             .unzip();
-        let (min, max) = model.scaler().counts_range();
-        let range = (f64::from(min) * lsb, f64::from(max) * lsb);
         Ok(Self {
             lsb,
             mean,
             std,
-            range,
+            counts_range: model.scaler().counts_range(),
             noise: Noise::of(model),
         })
     }
@@ -208,10 +228,8 @@ impl Units {
     #[must_use]
     pub fn common_std(&self) -> Option<f64> {
         let first = *self.std.first()?;
-        self.std
-            .iter()
-            .all(|std| (std / first - 1.0).abs() < 1e-6)
-            .then_some(first)
+        let same = |values: &[f64]| values.iter().all(|v| (v / values[0] - 1.0).abs() < 1e-6);
+        (same(&self.std) && same(&self.lsb)).then_some(first)
     }
 
     /// Features of a row in data units.
@@ -223,12 +241,19 @@ impl Units {
             .collect()
     }
 
-    /// Data units of a row of features, clipped to the range of training.
+    /// Data units of a row of features, clipped as the device clips counts.
     #[must_use]
     pub fn data(&self, features: &[f64]) -> Vec<f64> {
-        let columns = features.iter().zip(&self.mean).zip(&self.std);
+        let (min, max) = self.counts_range;
+        let columns = features
+            .iter()
+            .zip(&self.mean)
+            .zip(&self.std)
+            .zip(&self.lsb);
         columns
-            .map(|((x, mean), std)| (x * std + mean).clamp(self.range.0, self.range.1))
+            .map(|(((x, mean), std), lsb)| {
+                (x * std + mean).clamp(f64::from(min) * lsb, f64::from(max) * lsb)
+            })
             .collect()
     }
 
@@ -245,10 +270,13 @@ impl Units {
             table.width(),
             self.mean.len()
         );
+        // A float cast saturates.
+        let count = |(value, lsb): (&f32, &f64)| (f64::from(*value) / lsb).round_ties_even() as i16;
         Ok(table
             .values()
             .iter()
-            .map(|&value| (f64::from(value) / self.lsb).round_ties_even() as i16)
+            .zip(self.lsb.iter().cycle())
+            .map(count)
             .collect())
     }
 
@@ -385,28 +413,41 @@ fn pca_figures(
 }
 
 fn network_figures(units: &Units, table: &Table, outcomes: &[Outcome]) -> Result<Vec<Figure>> {
+    let mut squared_features = 0.0;
     let mut reference = Vec::new();
     let mut restored = Vec::new();
     for (row, outcome) in table.iter_rows().zip(outcomes) {
         let Outcome::Network(output) = outcome else {
             bail!("a result is not one of a network");
         };
+        let clean = units.features(row);
+        squared_features += clean
+            .iter()
+            .zip(output)
+            .map(|(x, y)| (x - y).powi(2))
+            .sum::<f64>();
         reference.extend(row.iter().map(|&x| f64::from(x)));
         restored.extend(units.data(output));
     }
-    let peak = units.range.1 - units.range.0;
-    Ok(vec![
-        Figure {
-            key: "psnr_db",
-            label: "PSNR (dB)",
-            value: oracle::psnr_db(&reference, &restored, peak),
-        },
-        Figure {
-            key: "squared_error_per_row",
-            label: "squared error per row (data units)",
-            value: oracle::mean_squared_error(&reference, &restored) * table.width() as f64,
-        },
-    ])
+    let mut figures = vec![Figure {
+        key: "squared_error_per_row",
+        label: "squared error per row (features)",
+        value: squared_features / table.rows() as f64,
+    }];
+    // Columns of different units have no common peak.
+    if units.common_std().is_some() {
+        let (min, max) = units.counts_range;
+        let peak = (f64::from(max) - f64::from(min)) * units.lsb[0];
+        figures.insert(
+            0,
+            Figure {
+                key: "psnr_db",
+                label: "PSNR (dB)",
+                value: oracle::psnr_db(&reference, &restored, peak),
+            },
+        );
+    }
+    Ok(figures)
 }
 
 /// Judges every part of a container on the rows of `table`, with results from `run`: the device's
@@ -478,4 +519,79 @@ pub fn float_outcomes(part: FloatPart<'_>, units: &Units, table: &Table) -> Resu
         .iter_rows()
         .map(|row| part.run(&units.features(row)))
         .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::Scaling;
+    use crate::quantize::QuantisedModel;
+    use autodidact::kernels::Order;
+
+    fn table(values: &[f32]) -> Table {
+        Table::new("made.csv", Table::numbered_columns(2), values.to_vec()).unwrap()
+    }
+
+    /// Mean, standard deviation and counts of a container with nothing but a scaler.
+    fn units(scaling: Scaling, table: &Table) -> (Units, Standardiser) {
+        let standardiser = scaling.fit(table).unwrap();
+        let model = QuantisedModel::new(&standardiser, table.columns()).unwrap();
+        let bytes = model.encode(Order::RowMajor).unwrap();
+        (
+            Units::of(&Model::load(&bytes).unwrap()).unwrap(),
+            standardiser,
+        )
+    }
+
+    #[test]
+    fn columns_of_different_units_keep_their_resolution() {
+        let weather = table(&[
+            101_325.0, 20.5, 99_000.0, 21.25, 100_200.0, 19.75, 98_700.0, 20.0,
+        ]);
+        let scaling = Scaling::Standard {
+            ignore_constant: false,
+        };
+        let (units, standardiser) = units(scaling, &weather);
+        assert_eq!(units.common_std(), None);
+        let counts = units.counts(&weather).unwrap();
+        for (at, (count, value)) in counts.iter().zip(weather.values()).enumerate() {
+            let (lsb, std) = (units.lsb[at % 2], standardiser.std[at % 2]);
+            let error = (f64::from(*count) * lsb - f64::from(*value)).abs();
+            assert!(error <= lsb / 2.0 && lsb < std / 50.0, "{value}: {error}");
+        }
+        for (read_back, fitted) in units.std.iter().zip(&standardiser.std) {
+            assert!((read_back / fitted - 1.0).abs() < 1e-6);
+        }
+    }
+
+    #[test]
+    fn a_column_that_counts_cannot_resolve_is_named() {
+        let flat = table(&[
+            101_325.0, 1.5, 101_325.5, 2.5, 101_326.0, 3.5, 101_325.25, 4.5,
+        ]);
+        let standardiser = Scaling::Standard {
+            ignore_constant: false,
+        }
+        .fit(&flat)
+        .unwrap();
+        let message = QuantisedModel::new(&standardiser, flat.columns())
+            .unwrap_err()
+            .to_string();
+        assert!(
+            message.starts_with("column `column 1` varies by"),
+            "{message}"
+        );
+    }
+
+    #[test]
+    fn a_provenance_without_a_valid_unit_is_refused() {
+        let data = table(&[1.0, 2.0, 3.0, 5.0, 2.0, 2.0, 4.0, 1.0]);
+        let standardiser = Scaling::Uniform.fit(&data).unwrap();
+        for lsb in ["nan", "-1", "inf", "0", "1,2,3", "x"] {
+            let mut model = QuantisedModel::new(&standardiser, data.columns()).unwrap();
+            model.text[0].1 = lsb.into();
+            let bytes = model.encode(Order::RowMajor).unwrap();
+            assert!(Units::of(&Model::load(&bytes).unwrap()).is_err(), "{lsb}");
+        }
+    }
 }

@@ -121,6 +121,10 @@ impl PartResult {
 /// `bytes` is not a whole number of rows of this model's results.
 pub fn decode(model: &Model<'_>, bytes: &[u8]) -> Result<Vec<Vec<PartResult>>> {
     let parts: Vec<Part<'_>> = model.parts().collect();
+    ensure!(
+        !parts.is_empty() || bytes.is_empty(),
+        "the model has no parts, so there can be no results"
+    );
     let mut reader = Reader(bytes);
     let mut rows = Vec::new();
     while !reader.0.is_empty() {

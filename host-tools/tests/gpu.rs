@@ -56,8 +56,34 @@ fn a_denoiser_has_the_same_loss_at_every_step() {
     let (_, gpu) = train(&wgpu());
     assert_eq!(cpu.len(), 120);
     assert!(cpu[119] < 0.7 * cpu[0], "the network learned: {cpu:?}");
+    let mut largest = 0.0_f64;
     for (step, (cpu, gpu)) in cpu.iter().zip(&gpu).enumerate() {
         assert!((cpu - gpu).abs() < 1e-3, "step {step}: {cpu} and {gpu}");
+        largest = largest.max((cpu - gpu).abs());
+    }
+    eprintln!(
+        "loss {:.4} to {:.4}, largest difference {largest:.1e}",
+        cpu[0], cpu[119]
+    );
+}
+
+#[test]
+fn a_software_adapter_does_not_count_as_a_gpu() {
+    match device::open(DeviceChoice::Gpu) {
+        Ok(gpu) => {
+            let auto = device::open(DeviceChoice::Auto).unwrap();
+            assert_eq!(auto.to_string(), gpu.to_string());
+        }
+        Err(error) => {
+            let message = error.to_string();
+            assert!(
+                message.starts_with("--device gpu: wgpu finds no GPU"),
+                "{message}"
+            );
+            assert!(message.contains("train with --device cpu"), "{message}");
+            let auto = device::open(DeviceChoice::Auto).unwrap();
+            assert_eq!(auto.to_string(), "CPU (Flex)");
+        }
     }
 }
 

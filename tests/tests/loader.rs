@@ -150,3 +150,50 @@ fn a_row_whose_accumulator_could_overflow_is_neither_written_nor_loaded() {
         "{error:#}"
     );
 }
+
+#[test]
+fn any_code_may_enter_a_decoder_so_the_proof_covers_all_of_them() {
+    use autodidact_tools::quantize::QuantisedPart;
+    let mut model = small::every_kind(4, 1);
+    for (_, part) in &mut model.parts {
+        if let QuantisedPart::Network(network) = part
+            && let Some(code) = network.code_layer
+        {
+            // The encoder gives at most 1, but a caller may hand anything to `decode`.
+            network.layers[usize::from(code) - 1].activation = autodidact::net::Activation::Clamp;
+            network.layers[usize::from(code) - 1].clamp = (-1, 1);
+            let decoder = &mut network.layers[usize::from(code)];
+            decoder.weights.fill(127);
+            let largest = 32_768 * 127 * i32::try_from(decoder.inputs).unwrap();
+            decoder.channels[0].bias = i32::MAX - largest + 1;
+        }
+    }
+    let error = model.encode(Order::RowMajor).unwrap_err();
+    assert!(format!("{error:#}").contains("layer 3, row 0"), "{error:#}");
+}
+
+#[test]
+fn a_network_that_does_not_end_in_features_is_refused() {
+    use autodidact_tools::quantize::QuantisedPart;
+    for activation in [
+        autodidact::net::Activation::Sigmoid,
+        autodidact::net::Activation::Tanh,
+    ] {
+        let mut model = small::every_kind(4, 1);
+        for (_, part) in &mut model.parts {
+            if let QuantisedPart::Network(network) = part {
+                network.layers.last_mut().unwrap().activation = activation;
+            }
+        }
+        let error = model.encode(Order::RowMajor).unwrap_err();
+        assert!(format!("{error:#}").contains("layer 4"), "{error:#}");
+    }
+}
+
+#[test]
+fn a_directory_of_more_tensors_than_parts_can_own_is_refused() {
+    let mut bytes = small::encode(&small::worked_example(), Order::RowMajor);
+    bytes[16..18].copy_from_slice(&u16::MAX.to_le_bytes());
+    mutate::repair_header(&mut bytes);
+    assert_eq!(Model::load(&bytes).unwrap_err(), LoadError::Header);
+}

@@ -282,10 +282,10 @@ unsafe extern "C" fn octets(job: &mut Job) {
 
 /// Widens `input` into the front of `into`; the sum of the inputs.
 pub(super) fn widen(input: &[i8], into: &mut [i16]) -> i32 {
-    let mut sum = 0;
+    let mut sum = 0i32;
     for (wide, x) in into.iter_mut().zip(input) {
         *wide = i16::from(*x);
-        sum += i32::from(*x);
+        sum = sum.wrapping_add(i32::from(*x));
     }
     sum
 }

@@ -216,7 +216,7 @@ unsafe extern "C" fn quads(job: &mut Job) {
 
 /// Widens `input` into the front of `into`; the sum of the inputs.
 pub(super) fn widen(input: &[i8], into: &mut [i16]) -> i32 {
-    let mut sum = 0;
+    let mut sum = 0i32;
     let (fours, rest) = input.as_chunks::<4>();
     let (wide_fours, _) = into.as_chunks_mut::<4>();
     for (wide, four) in wide_fours.iter_mut().zip(fours) {
@@ -233,7 +233,7 @@ pub(super) fn widen(input: &[i8], into: &mut [i16]) -> i32 {
                 "pkhbt {low}, {low}, {high}, lsl #16",     // x0, x1
                 sum = inout(reg) sum, four = inout(reg) four => high,
                 low = out(reg) low, high = out(reg) _, ones = in(reg) ONES,
-                options(pure, nomem, nostack, preserves_flags)
+                options(pure, nomem, nostack)
             );
         }
         let halves = u64::from(low) | u64::from(high) << 32;
@@ -242,7 +242,7 @@ pub(super) fn widen(input: &[i8], into: &mut [i16]) -> i32 {
     let tail = into.iter_mut().skip(4 * fours.len());
     for (wide, x) in tail.zip(rest) {
         *wide = i16::from(*x);
-        sum += i32::from(*x);
+        sum = sum.wrapping_add(i32::from(*x));
     }
     sum
 }
@@ -252,12 +252,12 @@ const ONES: u32 = 0x0001_0001;
 
 /// Adds both halves of every word.
 pub(super) fn sum_pairs(pairs: &[u32]) -> i32 {
-    let mut sum = 0;
+    let mut sum = 0i32;
     for pair in pairs {
         // SAFETY: one instruction on registers.
         unsafe {
             asm!("smlad {sum}, {pair}, {ones}, {sum}", sum = inout(reg) sum, pair = in(reg) *pair,
-                ones = in(reg) ONES, options(pure, nomem, nostack, preserves_flags));
+                ones = in(reg) ONES, options(pure, nomem, nostack));
         }
     }
     sum

@@ -55,7 +55,8 @@ fn least_score(rows: &[u32], norms: &[i64], x: &[u32]) -> Option<(u32, i64)> {
     // SAFETY: there is a word of `x` and a norm, and `rows` has as many words for each norm as `x`.
     unsafe { scores(&mut search, rows.as_ptr()) };
     let behind = (search.best_at.addr() - norms_range.start.addr()) / size_of::<i64>();
-    Some((behind.wrapping_sub(1) as u32, search.best))
+    // 0 where no score is below the start value, as elsewhere.
+    Some((behind.saturating_sub(1) as u32, search.best))
 }
 
 /// `r0` row, `r1` x, `r2, r3` sum, `r4-r7` words of x, `r8-r11` of the row, `r12` norms, `lr` search.
@@ -182,7 +183,7 @@ fn smlald(sum: i64, a: u32, b: u32) -> i64 {
     // SAFETY: one instruction on registers.
     unsafe {
         asm!("smlald {low}, {high}, {a}, {b}", low = inout(reg) low, high = inout(reg) high,
-            a = in(reg) a, b = in(reg) b, options(pure, nomem, nostack, preserves_flags));
+            a = in(reg) a, b = in(reg) b, options(pure, nomem, nostack));
     }
     i64::from(high) << 32 | i64::from(low)
 }

@@ -203,7 +203,7 @@ impl<'a> Matrix<'a> {
 }
 
 impl Matrix<'_> {
-    /// `sum |w|` of one row; padding counts as stored, rows outside the matrix as 0.
+    /// `sum |w|` of one row; padding does not count, and a row outside the matrix has 0.
     #[must_use]
     pub fn row_magnitude(&self, row: usize) -> u64 {
         (0..self.cols)

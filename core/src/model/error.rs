@@ -22,7 +22,7 @@ pub enum LoadError {
     },
     /// The first four bytes are not those of a container.
     Magic,
-    /// Written by a later version of the format.
+    /// Written in a version of the format that this release does not read.
     Version {
         /// Version found.
         found: u16,
@@ -43,7 +43,8 @@ pub enum LoadError {
         /// Checksum of the bytes.
         computed: u32,
     },
-    /// A reserved field is not zero, a count is, or the text is not UTF-8 within the file.
+    /// A reserved field is not zero, a count is too large, or the text is not UTF-8 behind the
+    /// directory.
     Header,
     /// A tensor's place, type, format or length is wrong.
     Tensor {
@@ -79,8 +80,8 @@ impl core::fmt::Display for LoadError {
             Self::Magic => write!(f, "no autodidact container: it does not start with ADM"),
             Self::Version { found, supported } => write!(
                 f,
-                "container format {found} is newer than this release reads ({supported}): update \
-                 autodidact or export again"
+                "this release reads container format {supported}, not {found}: update autodidact or \
+                 export the model again"
             ),
             Self::Length { declared, given } => write!(
                 f,

@@ -19,6 +19,9 @@ pub(crate) const TENSOR_ALIGN: usize = 16;
 /// Most parts of a container, the scaler included.
 pub(crate) const MAX_PARTS: u16 = 64;
 
+/// Most tensors of a container: as many as its parts can own.
+pub(crate) const MAX_TENSORS: u16 = MAX_PARTS * (1 + 2 * crate::net::MAX_LAYERS as u16);
+
 /// Byte length of a part's name, padded with zeros.
 pub(crate) const NAME_BYTES: usize = 16;
 

@@ -34,7 +34,7 @@ use crate::net::{Activation, Autoencoder, Denoiser, Element, Layer, Network};
 use crate::pca::Pca;
 use crate::scaler::{Scaler, ScalerFeature};
 use layout::{
-    BASE_ALIGN, Header, LayerRecord, MAGIC, MAX_PARTS, NAME_BYTES, NO_CODE, PartEntry,
+    BASE_ALIGN, Header, LayerRecord, MAGIC, MAX_PARTS, MAX_TENSORS, NAME_BYTES, NO_CODE, PartEntry,
     TENSOR_ALIGN, TensorEntry, VERSION, checksum,
 };
 use zerocopy::{FromBytes, Immutable, KnownLayout};
@@ -238,7 +238,11 @@ impl<'a> Model<'a> {
                 computed,
             });
         }
-        if header.reserved != 0 || header.reserved_2 != 0 || header.parts > MAX_PARTS {
+        if header.reserved != 0
+            || header.reserved_2 != 0
+            || header.parts > MAX_PARTS
+            || header.tensors > MAX_TENSORS
+        {
             return Err(LoadError::Header);
         }
         let (parts, end) = directory::<PartEntry>(bytes, size_of::<Header>(), header.parts)?;
@@ -319,7 +323,13 @@ impl<'a> Model<'a> {
             }
             end = offset.saturating_add(needed);
         }
-        Ok(())
+        // The text is what remains: nothing overlaps, nothing follows it.
+        let text = end.checked_add(self.text.len());
+        if text == Some(self.bytes.len()) {
+            Ok(())
+        } else {
+            Err(LoadError::Header)
+        }
     }
 
     /// Every part owns the next tensors of the directory and is a valid model.

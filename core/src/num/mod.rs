@@ -27,9 +27,6 @@ pub use requantize::{Multiplier, requantize, rounding_shift_right};
 pub use roots::{reciprocal, sqrt};
 pub use sigmoid::{sigmoid, tanh};
 
-/// Fractional bits of a feature (`I4F12`).
-pub const FEATURE_FRAC_BITS: u32 = 12;
-
 /// Saturates to `i8`.
 #[inline]
 #[must_use]

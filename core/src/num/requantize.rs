@@ -2,13 +2,13 @@
 
 /// `floor(value / 2^shift + 1/2)`: division by a power of two, halves rounded towards +infinity.
 ///
-/// `shift` must be in `1..=62` and `|value|` below 2^62, which keeps the rounding term from
-/// overflowing; both hold wherever this crate calls it, and a debug build checks them.
+/// Exact for `shift` in `0..=62` and `|value|` below 2^62; beyond that the sum wraps and the shift
+/// counts modulo 64, so that there is a result for every input.
 #[inline]
 #[must_use]
 pub const fn rounding_shift_right(value: i64, shift: u32) -> i64 {
-    debug_assert!(shift >= 1 && shift <= 62);
-    (value.wrapping_add(1 << (shift - 1))) >> shift
+    let half = ((1u64 << (shift & 63)) >> 1).cast_signed();
+    value.wrapping_add(half) >> (shift & 63)
 }
 
 /// Requantisation: `floor(acc · multiplier / 2^shift + 1/2)`, truncated to 32 bits.
@@ -112,7 +112,8 @@ impl Multiplier {
     #[must_use]
     pub fn to_f64(self) -> f64 {
         let mut value = f64::from(self.multiplier);
-        for _ in 0..self.shift {
+        // Beyond that the quotient is 0 anyway.
+        for _ in 0..self.shift.min(1200) {
             value /= 2.0;
         }
         value

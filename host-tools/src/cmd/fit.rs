@@ -8,7 +8,7 @@ use autodidact::model::{Model, Task};
 use autodidact_tools::artifact::Unfinished;
 use autodidact_tools::data::{Scaling, Standardiser, Table};
 use autodidact_tools::emulator::Core;
-use autodidact_tools::evaluate::{self, FloatPart, Units};
+use autodidact_tools::evaluate::{self, FloatPart, Noise, Units};
 use autodidact_tools::quantize::{self, Calibration, QuantisedModel};
 use autodidact_tools::replay;
 use autodidact_tools::train::device::{self, DeviceChoice, TrainingDevice};
@@ -143,6 +143,14 @@ struct Prepared {
 
 impl Common {
     fn prepare(&self) -> Result<Prepared> {
+        if let Some(name) = &self.name {
+            ensure!(
+                (1..=16).contains(&name.len())
+                    && name.bytes().all(|b| b.is_ascii_graphic())
+                    && name != "scaler",
+                "--name {name:?}: a part's name has 1 to 16 ASCII characters, no spaces, and is not `scaler`"
+            );
+        }
         let table = self.data.read()?;
         let split = table.split_held_out()?;
         let scaling = match self.scale {
@@ -273,7 +281,7 @@ impl Fit {
                 batch,
                 learning_rate,
             } => {
-                let noise = Noise::check(&common, sigma, sigma_data)?;
+                let noise = noise(&common, sigma, sigma_data)?;
                 let output = Unfinished::beside(&common.output)?;
                 let mut prepared = common.prepare()?;
                 let sigma = noise.in_features(&prepared.standardiser);
@@ -323,43 +331,21 @@ impl Fit {
     }
 }
 
-/// Noise as the user gave it.
-#[derive(Debug, Clone, Copy)]
-enum Noise {
-    Features(f64),
-    Data(f64),
-}
-
-impl Noise {
-    fn check(common: &Common, sigma: f64, sigma_data: Option<f64>) -> Result<Self> {
-        let value = sigma_data.unwrap_or(sigma);
-        ensure!(
-            value.is_finite() && value > 0.0,
-            "the noise level is {value}; give a number above 0"
-        );
-        if sigma_data.is_none() {
-            return Ok(Self::Features(value));
-        }
-        ensure!(
-            matches!(common.scale, ScaleChoice::Uniform),
-            "--sigma-data needs columns of one unit: add --scale uniform, or give --sigma in standard deviations"
-        );
-        Ok(Self::Data(value))
+/// The noise that the user asked for.
+fn noise(common: &Common, sigma: f64, sigma_data: Option<f64>) -> Result<Noise> {
+    let value = sigma_data.unwrap_or(sigma);
+    ensure!(
+        value.is_finite() && value > 0.0,
+        "the noise level is {value}; give a number above 0"
+    );
+    if sigma_data.is_none() {
+        return Ok(Noise::Features(value));
     }
-
-    fn in_features(self, standardiser: &Standardiser) -> Vec<f32> {
-        match self {
-            Self::Features(sigma) => vec![sigma as f32; standardiser.width()],
-            Self::Data(sigma) => standardiser.noise_in_features(sigma),
-        }
-    }
-
-    fn provenance(self) -> (&'static str, f64) {
-        match self {
-            Self::Features(sigma) => ("noise_features", sigma),
-            Self::Data(sigma) => ("noise_data", sigma),
-        }
-    }
+    ensure!(
+        matches!(common.scale, ScaleChoice::Uniform),
+        "--sigma-data needs columns of one unit: add --scale uniform, or give --sigma in standard deviations"
+    );
+    Ok(Noise::Data(value))
 }
 
 /// A progress bar on standard error; invisible when that is no terminal.

@@ -92,20 +92,15 @@ fn describe(tensor: &TensorInfo) -> String {
 }
 
 fn print_layers(network: &Network<'_>, model: &Model<'_>, name: &str) {
-    let mut largest_input = 1 << 15;
-    for ((at, layer), scale) in network
-        .layers()
-        .iter()
-        .enumerate()
-        .zip(model.layer_scales(name))
-    {
+    let layers = network.layers_with_inputs().enumerate();
+    for ((at, (layer, largest_input)), scale) in layers.zip(model.layer_scales(name)) {
         let bound = (0..layer.weights.rows())
             .map(|row| layer.accumulator_bound(row, largest_input))
             .max()
             .unwrap_or(0)
             .max(1);
         println!(
-            "  layer {at}: {} -> {}, {} -> {}, {}, unit {scale:.3e}; accumulators proved within 2^{:.2} of 2^31",
+            "  layer {at}: {} -> {}, {} -> {}, {}, unit {scale:.3e}; sums proved below 2^{:.2} (limit 2^31)",
             layer.weights.cols(),
             layer.weights.rows(),
             element(layer.input),
@@ -113,7 +108,6 @@ fn print_layers(network: &Network<'_>, model: &Model<'_>, name: &str) {
             clamp(layer),
             (bound as f64).log2()
         );
-        largest_input = layer.largest_output();
     }
 }
 

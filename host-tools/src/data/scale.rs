@@ -28,10 +28,10 @@ pub struct Standardiser {
     pub mean: Vec<f64>,
     /// What each column is divided by, in data units; positive.
     pub std: Vec<f64>,
-    /// What one count of the device's `i16` sample is worth, in data units: 1 if the data are integers of
-    /// at most 2^14, otherwise the smallest power of two by which the largest magnitude is at most 2^14
-    /// counts.
-    pub lsb: f64,
+    /// What one count of the device's `i16` sample is worth in each column, in data units: 1 if the values
+    /// are integers of at most 2^14, otherwise the smallest power of two by which the largest magnitude is
+    /// at most 2^14 counts. Under [`Scaling::Uniform`] one for all columns.
+    pub lsb: Vec<f64>,
     /// Smallest value of the fitted data.
     pub minimum: f32,
     /// Largest value of the fitted data.
@@ -81,7 +81,12 @@ impl Scaling {
         Ok(Standardiser {
             mean: moments.mean,
             std,
-            lsb: lsb(table.values()),
+            lsb: match self {
+                Self::Uniform => vec![lsb(table.values().iter().copied()); table.width()],
+                Self::Standard { .. } => (0..table.width())
+                    .map(|at| lsb(table.iter_rows().map(|row| row[at])))
+                    .collect(),
+            },
             minimum,
             maximum,
         })
@@ -117,22 +122,6 @@ impl Standardiser {
     #[must_use]
     pub fn noise_in_features(&self, sigma: f64) -> Vec<f32> {
         self.std.iter().map(|std| (sigma / std) as f32).collect()
-    }
-
-    /// A table in data units as the counts a device would sample: `value / lsb`, rounded to nearest (half
-    /// to even), saturated.
-    ///
-    /// # Errors
-    ///
-    /// A table of another width.
-    pub fn counts(&self, table: &Table) -> Result<Vec<i16>> {
-        self.check_width(table)?;
-        Ok(table
-            .values()
-            .iter()
-            // A float cast saturates.
-            .map(|&value| (f64::from(value) / self.lsb).round_ties_even() as i16)
-            .collect())
     }
 
     fn map(&self, table: &Table, value: impl Fn(f64, f64, f64) -> f64) -> Result<Table> {
@@ -192,11 +181,13 @@ impl Moments {
     }
 }
 
-fn lsb(values: &[f32]) -> f64 {
-    let largest = values.iter().fold(0.0_f64, |largest, &value| {
-        largest.max(f64::from(value.abs()))
-    });
-    if largest <= LARGEST_COUNT && values.iter().all(|value| value.fract() == 0.0) {
+fn lsb(values: impl Iterator<Item = f32>) -> f64 {
+    let (mut largest, mut integers) = (0.0_f64, true);
+    for value in values {
+        largest = largest.max(f64::from(value.abs()));
+        integers &= value.fract() == 0.0;
+    }
+    if largest <= LARGEST_COUNT && integers {
         return 1.0;
     }
     (largest / LARGEST_COUNT).log2().ceil().exp2()
@@ -262,13 +253,12 @@ mod tests {
             ([0.5, 1.0], 1.0 / 16_384.0),
             ([0.5, -1.5], 1.0 / 8_192.0),
         ] {
-            assert_eq!(lsb(&values), expected, "{values:?}");
+            assert_eq!(lsb(values.into_iter()), expected, "{values:?}");
         }
-        let data = table(1, &[0.5, 1.0, -0.25]);
-        let fitted = Scaling::Uniform.fit(&data).unwrap();
-        assert_eq!(fitted.counts(&data).unwrap(), [8192, 16384, -4096]);
-        let larger = table(1, &[2.5, -9.0]);
-        assert_eq!(fitted.counts(&larger).unwrap(), [i16::MAX, i16::MIN]);
+        // Columns of different units each have their own.
+        let data = table(2, &[101_325.0, 20.5, 99_000.0, 21.25]);
+        assert_eq!(STANDARD.fit(&data).unwrap().lsb, [8.0, 1.0 / 512.0]);
+        assert_eq!(Scaling::Uniform.fit(&data).unwrap().lsb, [8.0, 8.0]);
     }
 
     #[test]

@@ -23,6 +23,9 @@ use crate::train::model::{KMeansModel, PcaModel};
 /// One unit of a feature: `I4F12`.
 pub const FEATURE_UNIT: f64 = 4096.0;
 
+/// Counts that a standard deviation has to span, unless counts are the values themselves.
+const LEAST_SPREAD: f64 = 4.0;
+
 /// One unit of a component: `I1F15`.
 const COMPONENT_UNIT: f64 = 32_768.0;
 
@@ -60,34 +63,70 @@ impl QuantisedModel {
     ///
     /// # Errors
     ///
-    /// A column whose spread is too small for its magnitude to be scaled in integers.
+    /// A column whose spread is so small beside its magnitude that 16-bit counts cannot tell its values
+    /// apart.
     pub fn new(standardiser: &Standardiser, columns: &[String]) -> Result<Self> {
-        let lsb = standardiser.lsb;
-        let lines = standardiser.mean.iter().zip(&standardiser.std).zip(columns);
+        let lines = standardiser
+            .mean
+            .iter()
+            .zip(&standardiser.std)
+            .zip(&standardiser.lsb);
         let scaler = lines
-            .map(|((&mean, &std), column)| {
+            .zip(columns)
+            .map(|(((&mean, &std), &lsb), column)| {
                 let to_feature =
                     Affine::from_f64(lsb / std * FEATURE_UNIT, -mean / std * FEATURE_UNIT);
                 let to_counts = Affine::from_f64(std / FEATURE_UNIT / lsb, mean / lsb);
-                let (Some(to_feature), Some(to_counts)) = (to_feature, to_counts) else {
+                // Integers are exact whatever their spread; anything else needs a few counts of it.
+                let coarse = lsb != 1.0 && std < LEAST_SPREAD * lsb;
+                let (Some(to_feature), Some(to_counts), false) = (to_feature, to_counts, coarse)
+                else {
                     anyhow::bail!(
-                        "column `{column}` varies by {std:.3e} around {mean:.3e}: too little to be scaled in integers; subtract its mean beforehand or leave the column out"
+                        "column `{column}` varies by {std:.3e} around {mean:.3e}: too little for 16-bit counts of {lsb:.3e}; subtract its mean beforehand or leave the column out"
                     );
                 };
                 Ok(ScalerFeature { to_feature, to_counts })
             })
             .collect::<Result<Vec<_>>>()?;
-        // Float casts saturate.
-        let count = |value: f32| (f64::from(value) / lsb).round_ties_even() as i16;
-        Ok(Self {
+        // Columns of one unit go back to the range seen in training, others have none in common.
+        let common = standardiser
+            .lsb
+            .iter()
+            .all(|lsb| *lsb == standardiser.lsb[0])
+            && standardiser
+                .std
+                .iter()
+                .all(|std| *std == standardiser.std[0]);
+        let counts_range = if common {
+            // Float casts saturate.
+            let count =
+                |value: f32| (f64::from(value) / standardiser.lsb[0]).round_ties_even() as i16;
+            (count(standardiser.minimum), count(standardiser.maximum))
+        } else {
+            (i16::MIN, i16::MAX)
+        };
+        let mut model = Self {
             scaler,
-            counts_range: (count(standardiser.minimum), count(standardiser.maximum)),
+            counts_range,
             parts: Vec::new(),
-            text: vec![
-                ("lsb".into(), format!("{lsb:e}")),
-                ("columns".into(), columns.join(",")),
-            ],
-        })
+            text: Vec::new(),
+        };
+        let list: Vec<String> = standardiser
+            .lsb
+            .iter()
+            .map(|lsb| format!("{lsb:e}"))
+            .collect();
+        model.note(
+            "lsb",
+            if common {
+                list[0].clone()
+            } else {
+                list.join(",")
+            },
+        );
+        let names: Vec<String> = columns.iter().map(|name| name.replace(',', ";")).collect();
+        model.note("columns", names.join(","));
+        Ok(model)
     }
 
     /// Adds a line of provenance; a line break in it becomes a space.

@@ -161,10 +161,19 @@ pub fn network(
             *row = oracle::dense_layer(layer, row);
         }
         let last = index + 1 == stack.layers.len();
+        ensure!(
+            !last || matches!(layer.activation, Activation::Identity | Activation::Relu),
+            "the last layer ends in {}, but what leaves a network are features; end it in identity or relu",
+            layer.activation
+        );
+        ensure!(
+            rows.iter().flatten().any(|x| *x != 0.0),
+            "layer {index} is 0 for every training row: training has failed, try a lower learning rate"
+        );
         let is_code = code_layer == Some(index as u16 + 1);
         let output = output_format(layer.activation, &rows, last, is_code);
         let quantised = quantise_layer(layer, input, output)
-            .map_err(|error| error.context(format!("layer {} of the network", index + 1)))?;
+            .map_err(|error| error.context(format!("layer {index} of the network")))?;
         input = quantised.output;
         layers.push(quantised);
     }
@@ -177,10 +186,9 @@ pub fn network(
 
 /// The format of a layer's outputs, from what its activations reach.
 fn output_format(activation: Activation, rows: &[Vec<f64>], last: bool, is_code: bool) -> Format {
-    let wide = last || is_code;
     match activation {
         // The device's sigmoid and tanh have one format each.
-        Activation::Sigmoid if wide => Format {
+        Activation::Sigmoid | Activation::Tanh if is_code => Format {
             element: Element::I16,
             zero_point: 0,
             scale: 1.0 / 32_768.0,
@@ -189,11 +197,6 @@ fn output_format(activation: Activation, rows: &[Vec<f64>], last: bool, is_code:
             element: Element::I8,
             zero_point: -128,
             scale: 1.0 / 256.0,
-        },
-        Activation::Tanh if wide => Format {
-            element: Element::I16,
-            zero_point: 0,
-            scale: 1.0 / 32_768.0,
         },
         Activation::Tanh => Format {
             element: Element::I8,
