@@ -71,13 +71,13 @@ enum Family {
         #[arg(long, value_name = "SIGMA")]
         sigma_data: Option<f64>,
         /// How often every row is seen.
-        #[arg(long, default_value_t = 400)]
+        #[arg(long, default_value_t = 1200)]
         epochs: usize,
         /// Rows per step.
         #[arg(long, default_value_t = 128)]
         batch: usize,
         /// Learning rate at the start; it falls to zero.
-        #[arg(long, default_value_t = 2e-3)]
+        #[arg(long, default_value_t = 4e-3)]
         learning_rate: f64,
     },
 }
