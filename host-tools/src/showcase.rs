@@ -74,13 +74,7 @@ pub fn train(device: &TrainingDevice, progress: &mut dyn FnMut(Progress)) -> Res
     quantised.note("noise_data", SIGMA);
     quantised.note("tool", concat!("autodidact ", env!("CARGO_PKG_VERSION")));
 
-    let (kmeans, pca) = classical(&features, device)?;
-    quantised
-        .parts
-        .push(("clusters".into(), quantize::kmeans(&kmeans)?));
-    quantised
-        .parts
-        .push(("components".into(), quantize::pca(&pca)?));
+    let (kmeans, pca) = classical(&features, device, &mut quantised)?;
 
     let sigma = standardiser.noise_in_features(SIGMA);
     let options = dae::DaeOptions {
@@ -132,14 +126,8 @@ pub fn published(device: &TrainingDevice) -> Result<Published> {
     let rows = digits()?;
     let standardiser = Scaling::Uniform.fit(&rows)?;
     let features = standardiser.transform(&rows)?;
-    let (kmeans, pca) = classical(&features, device)?;
     let mut quantised = QuantisedModel::new(&standardiser, rows.columns())?;
-    quantised
-        .parts
-        .push(("clusters".into(), quantize::kmeans(&kmeans)?));
-    quantised
-        .parts
-        .push(("components".into(), quantize::pca(&pca)?));
+    let (kmeans, pca) = classical(&features, device, &mut quantised)?;
     Ok(Published {
         rows,
         kmeans,
@@ -210,7 +198,12 @@ impl Published {
     }
 }
 
-fn classical(features: &Table, device: &TrainingDevice) -> Result<(KMeansModel, PcaModel)> {
+/// Fits k-means and PCA and adds them as the parts `clusters` and `components`.
+fn classical(
+    features: &Table,
+    device: &TrainingDevice,
+    quantised: &mut QuantisedModel,
+) -> Result<(KMeansModel, PcaModel)> {
     let options = KMeansOptions {
         k: CLUSTERS,
         seed: SEED,
@@ -225,5 +218,11 @@ fn classical(features: &Table, device: &TrainingDevice) -> Result<(KMeansModel, 
         features,
         device,
     )?;
+    quantised
+        .parts
+        .push(("clusters".into(), quantize::kmeans(&kmeans)?));
+    quantised
+        .parts
+        .push(("components".into(), quantize::pca(&pca)?));
     Ok((kmeans, pca))
 }
