@@ -17,6 +17,7 @@
 //! | load a model and run its parts | [`model::Model`] |
 //! | turn sensor counts into features | [`scaler::Scaler`] |
 //! | assign a sample to a cluster | [`kmeans::KMeans`] |
+//! | judge a sample by a mixture of Gaussians, or fit one | [`gmm::Gmm`], [`gmm::batch`], [`gmm::stepwise`] |
 //! | project, reconstruct, measure the residual | [`pca::Pca`] |
 //! | denoise, encode, reconstruct with a network | [`net::Network`] |
 //! | fit a latent-variable model | [`em`] |
@@ -65,8 +66,10 @@ compile_error!(
 
 pub mod em;
 mod error;
+pub mod gmm;
 pub mod kernels;
 pub mod kmeans;
+mod linalg;
 pub mod model;
 pub mod net;
 pub mod num;

@@ -38,6 +38,7 @@
 mod conv;
 mod dense;
 mod distance;
+mod mahalanobis;
 mod matrix;
 #[cfg(any(autodidact_kernels = "armv7em", autodidact_kernels = "armv6m"))]
 mod packed;
@@ -50,6 +51,8 @@ mod armv6m;
 mod armv7em;
 #[cfg(autodidact_kernels = "armv7em")]
 mod armv7em_distance;
+#[cfg(autodidact_kernels = "armv7em")]
+mod armv7em_mahalanobis;
 #[cfg(autodidact_kernels = "helium")]
 mod helium;
 
@@ -61,6 +64,8 @@ use armv7em as backend;
 pub use conv::{Conv3x3, Padding, conv3x3};
 pub use dense::{Activation, Channel, OutputStage, dense, dense_scratch_len};
 pub use distance::{Nearest, dot, nearest_l2, squared_distance};
+pub(crate) use mahalanobis::mahalanobis;
+pub use mahalanobis::{factor_index, factor_len, factor_rows};
 pub use matrix::{Matrix, MatrixError, Order, pack};
 
 #[cfg(test)]

@@ -1,0 +1,201 @@
+//! Expectation maximisation over rows in memory (Dempster, Laird and Rubin 1977), in integers.
+
+use super::parameters::Parameters;
+use super::statistics::{MAX_ROWS, Statistics};
+use super::{Covariance, Gmm, MAX_COMPONENTS, ONE};
+use crate::em::ExpectationMaximization;
+use crate::kernels::squared_distance;
+use crate::{Defect, Operand, ShapeError};
+
+/// Components with less than this share of a row (2^-8) keep mean and covariance in an M step.
+const LEAST_MASS: u64 = 1 << 8;
+
+/// A mixture that is being fitted to rows in memory.
+///
+/// The log-likelihood never falls by more than rounding (see the tests for the tolerance), with two
+/// exceptions: with tied and full covariances a round in which a pivot was raised to the floor, and a round
+/// after which a component's factor left its format. A component that no row belongs to keeps its mean and
+/// covariance and the least weight, 2^-30; that costs no likelihood.
+///
+/// ```
+/// use autodidact::em::{fit, gain_below};
+/// use autodidact::gmm::{Covariance, batch::BatchEm};
+/// const WORDS: usize = BatchEm::words(Covariance::Diagonal, 2, 1);
+/// let rows = [-4200, -4096, -4000, 8100, 8192, 8300];
+/// let mut memory = [0; WORDS];
+/// let mut em = BatchEm::new(&mut memory, Covariance::Diagonal, 2, 1, 1 << 40)?;
+/// em.start_from_centroids(&rows, &[0, 4096])?;
+/// fit(&mut em, &rows[..], 20, gain_below(6))?;
+/// let model = em.model()?;
+/// assert_eq!((model.mean(0), model.mean(1)), (Some(&[-4099][..]), Some(&[8197][..])));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct BatchEm<'m> {
+    parameters: Parameters<'m>,
+    statistics: Statistics<'m>,
+    rows: usize,
+    floor: i64,
+}
+
+impl<'m> BatchEm<'m> {
+    /// Words of memory for `k` components of `dimensions` features.
+    #[must_use]
+    pub const fn words(covariance: Covariance, k: usize, dimensions: usize) -> usize {
+        Parameters::words(covariance, k, dimensions) + Statistics::words(covariance, k, dimensions)
+    }
+
+    /// A learner in `memory` of [`words`](Self::words) words; variances have `floor` (`I8F56`) at least, see
+    /// [`Parameters::set_covariance`].
+    ///
+    /// # Errors
+    /// [`Defect::Shape`] when a dimension is out of range or the memory has another length.
+    pub fn new(
+        memory: &'m mut [i64],
+        covariance: Covariance,
+        k: usize,
+        dimensions: usize,
+        floor: i64,
+    ) -> Result<Self, Defect> {
+        let at = Parameters::words(covariance, k.min(MAX_COMPONENTS), dimensions.min(1 << 8));
+        let (parameters, statistics) = memory.split_at_mut_checked(at).ok_or(Defect::Shape)?;
+        Ok(Self {
+            parameters: Parameters::new(parameters, covariance, k, dimensions)?,
+            statistics: Statistics::new(statistics, covariance, k, dimensions)?,
+            rows: 0,
+            floor,
+        })
+    }
+
+    /// Continues from a model of the same shape.
+    ///
+    /// # Errors
+    /// [`Defect::Shape`] when it has another shape.
+    pub fn start_from_model(&mut self, model: &Gmm<'_>) -> Result<(), Defect> {
+        self.parameters.copy_from(model)
+    }
+
+    /// Starts from a clustering: every row belongs to its nearest centroid, then one M step.
+    ///
+    /// # Errors
+    /// [`ShapeError`] when `rows` is empty, not whole rows or more than [`MAX_ROWS`] of them, or there are
+    /// not k centroids.
+    pub fn start_from_centroids(
+        &mut self,
+        rows: &[i16],
+        centroids: &[i16],
+    ) -> Result<(), ShapeError> {
+        let d = self.parameters.dimensions().max(1);
+        let k = self.parameters.k();
+        self.check(rows)?;
+        ShapeError::exact(Operand::Weights, k * d, centroids.len())?;
+        self.clear();
+        let mut shares = [0; MAX_COMPONENTS];
+        let shares = shares.get_mut(..k).unwrap_or_default();
+        for row in rows.chunks_exact(d) {
+            let (mut best, mut at) = (u64::MAX, 0);
+            for (index, centroid) in centroids.chunks_exact(d).enumerate() {
+                let distance = squared_distance(row, centroid)?;
+                if distance < best {
+                    (best, at) = (distance, index);
+                }
+            }
+            shares.fill(0);
+            if let Some(share) = shares.get_mut(at) {
+                *share = ONE;
+            }
+            self.statistics.add(row, shares);
+        }
+        // A centroid without rows still is a place to look at.
+        for (index, centroid) in centroids.chunks_exact(d).enumerate() {
+            self.parameters.set_mean(index, centroid)?;
+        }
+        self.update();
+        Ok(())
+    }
+
+    /// Whole rows, one at least, no more than the sums hold.
+    fn check(&self, rows: &[i16]) -> Result<(), ShapeError> {
+        let d = self.parameters.dimensions().max(1);
+        ShapeError::at_least(Operand::Input, d, rows.len())?;
+        ShapeError::at_least(Operand::Input, rows.len(), MAX_ROWS * d)?;
+        ShapeError::exact(Operand::Input, rows.len() - rows.len() % d, rows.len())
+    }
+
+    /// Forgets the rows seen since the last M step.
+    pub fn clear(&mut self) {
+        self.statistics.clear();
+        self.rows = 0;
+    }
+
+    /// E step of one row: an E step in slices. Returns the row's log-likelihood (`I16F16`).
+    ///
+    /// Begin with [`clear`](Self::clear), end with [`update`](Self::update). Work: that of
+    /// [`Gmm::responsibilities_into`] and as many multiply-accumulates again, 64 bits wide.
+    ///
+    /// # Errors
+    /// [`ShapeError`] when `features` is not `d` long, or after [`MAX_ROWS`] rows.
+    pub fn accumulate(&mut self, features: &[i16]) -> Result<i32, ShapeError> {
+        ShapeError::at_least(Operand::Input, self.rows + 1, MAX_ROWS)?;
+        let mut shares = [0; MAX_COMPONENTS];
+        let shares = shares.get_mut(..self.parameters.k()).unwrap_or_default();
+        let model = self.model().map_err(|_| ShapeError {
+            operand: Operand::Weights,
+            needed: 0,
+            given: 0,
+        })?;
+        let log_likelihood = model.responsibilities_into(features, shares)?;
+        self.statistics.add(features, shares);
+        self.rows += 1;
+        Ok(log_likelihood)
+    }
+
+    /// M step from the rows accumulated.
+    pub fn update(&mut self) {
+        for index in 0..self.parameters.k() {
+            self.statistics
+                .maximise(&mut self.parameters, index, LEAST_MASS, self.floor);
+        }
+        self.statistics
+            .maximise_shared(&mut self.parameters, self.floor);
+        let statistics = &self.statistics;
+        self.parameters
+            .set_weights_from(|index| statistics.mass(index));
+    }
+
+    /// The mixture as it is now.
+    ///
+    /// # Errors
+    /// None can occur, as in [`Parameters::model`].
+    pub fn model(&self) -> Result<Gmm<'_>, Defect> {
+        self.parameters.model()
+    }
+
+    /// The parameters, to set a start by hand.
+    pub const fn parameters_mut(&mut self) -> &mut Parameters<'m> {
+        &mut self.parameters
+    }
+}
+
+impl ExpectationMaximization for BatchEm<'_> {
+    type Data = [i16];
+    /// Sum over the rows, `I47F16` nats.
+    type LogLikelihood = i64;
+    type Error = ShapeError;
+
+    fn expectation(&mut self, rows: &[i16]) -> Result<i64, ShapeError> {
+        self.check(rows)?;
+        self.clear();
+        let mut total = 0i64;
+        for row in rows.chunks_exact(self.parameters.dimensions().max(1)) {
+            // 2^16 rows of 31 bits.
+            total += i64::from(self.accumulate(row)?);
+        }
+        Ok(total)
+    }
+
+    fn maximization(&mut self) -> Result<(), ShapeError> {
+        self.update();
+        Ok(())
+    }
+}

@@ -1,0 +1,119 @@
+//! Squared Mahalanobis distances through a triangular factor, two rows at a time.
+
+/// Number of rows of a factor as it is stored: `dimensions`, made even.
+#[must_use]
+pub const fn factor_rows(dimensions: usize) -> usize {
+    dimensions + dimensions % 2
+}
+
+/// Number of elements of a packed lower-triangular factor.
+#[must_use]
+pub const fn factor_len(dimensions: usize) -> usize {
+    let pairs = dimensions.div_ceil(2);
+    2 * pairs * (pairs + 1)
+}
+
+/// Where the packed factor has the element of `row` and `column`, `column <= row`.
+///
+/// Rows lie in pairs. A pair holds its columns two by two, the last ones first: two columns of the even
+/// row, the same two of the odd row, then the two columns before. A word of the sample thus serves two
+/// rows, and a kernel can enter its unrolled code at the word where a pair of rows begins.
+#[must_use]
+pub const fn factor_index(row: usize, column: usize) -> usize {
+    let (pair, word) = (row / 2, column / 2);
+    2 * pair * (pair + 1) + 4 * (pair - word) + 2 * (row % 2) + column % 2
+}
+
+/// `sum y_i^2` for `y_i = (p_i · x + o_i) >> s_i`, `p_i` a row of the packed factor.
+///
+/// Exact as long as `|y_i| < 2^28` and there are at most 64 rows, which loading a model proves.
+#[inline]
+pub(crate) fn mahalanobis(factor: &[i16], offsets: &[i64], shifts: &[u8], x: &[i16]) -> u64 {
+    #[cfg(autodidact_kernels = "armv7em")]
+    if let Some(sum) = super::armv7em_mahalanobis::mahalanobis(factor, offsets, shifts, x) {
+        return sum;
+    }
+    portable(factor, offsets, shifts, x)
+}
+
+/// The definition, and what runs where there is nothing faster.
+pub(crate) fn portable(factor: &[i16], offsets: &[i64], shifts: &[u8], x: &[i16]) -> u64 {
+    let mut rest = factor;
+    let mut sum = 0u64;
+    let pairs = offsets
+        .as_chunks::<2>()
+        .0
+        .iter()
+        .zip(shifts.as_chunks::<2>().0);
+    for (words, (offset, shift)) in (1usize..).zip(pairs) {
+        let Some((pair, behind)) = rest.split_at_checked(4 * words) else {
+            break;
+        };
+        rest = behind;
+        let [mut even, mut odd] = *offset;
+        let samples = x.chunks(2).take(words).rev();
+        for ([a, b, c, d], sample) in pair.as_chunks::<4>().0.iter().zip(samples) {
+            let low = i32::from(sample.first().copied().unwrap_or(0));
+            let high = i32::from(sample.get(1).copied().unwrap_or(0));
+            // Products stay within 2^30; offsets are below 2^53, sums of 64 products below 2^37.
+            even = even
+                .wrapping_add(i64::from(i32::from(*a) * low))
+                .wrapping_add(i64::from(i32::from(*b) * high));
+            odd = odd
+                .wrapping_add(i64::from(i32::from(*c) * low))
+                .wrapping_add(i64::from(i32::from(*d) * high));
+        }
+        for (sum_of_row, shift) in [even, odd].into_iter().zip(shift) {
+            let y = i64::from((sum_of_row >> (shift & 31)) as i32);
+            sum = sum.wrapping_add((y * y).cast_unsigned());
+        }
+    }
+    sum
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_packed_order_is_a_bijection_onto_rows_and_columns() {
+        for dimensions in 1..=64 {
+            let rows = factor_rows(dimensions);
+            let mut seen = std::vec![false; factor_len(dimensions)];
+            for row in 0..rows {
+                // With the element above the diagonal of every even row.
+                for column in 0..=(row | 1) {
+                    let at = factor_index(row, column);
+                    assert!(!seen[at]);
+                    seen[at] = true;
+                }
+            }
+            assert!(seen.iter().all(|s| *s));
+        }
+    }
+
+    #[test]
+    fn is_the_sum_of_squares_of_the_rows() {
+        for dimensions in 1..=9usize {
+            let rows = factor_rows(dimensions);
+            let mut factor = std::vec![0i16; factor_len(dimensions)];
+            let x: std::vec::Vec<i16> = (0..dimensions).map(|i| 4000 - 1700 * i as i16).collect();
+            let mut offsets = std::vec![0i64; rows];
+            let mut shifts = std::vec![0u8; rows];
+            let mut expected = 0u64;
+            for row in 0..dimensions {
+                shifts[row] = 9 + (row % 5) as u8;
+                offsets[row] = 1_000_003 * row as i64 - 3_000_000;
+                let mut y = offsets[row];
+                for column in 0..=row {
+                    let p = (row * 7919 + column * 104_729) as i16;
+                    factor[factor_index(row, column)] = p;
+                    y += i64::from(p) * i64::from(x[column]);
+                }
+                expected += (y >> shifts[row]).pow(2) as u64;
+            }
+            assert_eq!(mahalanobis(&factor, &offsets, &shifts, &x), expected);
+            assert_eq!(portable(&factor, &offsets, &shifts, &x), expected);
+        }
+    }
+}
