@@ -18,6 +18,7 @@
 //! | turn sensor counts into features | [`scaler::Scaler`] |
 //! | assign a sample to a cluster | [`kmeans::KMeans`] |
 //! | project, reconstruct, measure the residual | [`pca::Pca`] |
+//! | cluster, query and complete rows of mixed kinds | [`latent_class::LatentClass`] |
 //! | denoise, encode, reconstruct with a network | [`net::Network`] |
 //! | know how numbers are represented and rounded | [`num`] |
 //! | draw random numbers that are the same everywhere | [`rng`] |
@@ -62,9 +63,11 @@ compile_error!(
     "containers are read in place and are little-endian: big-endian targets are not supported"
 );
 
+pub mod em;
 mod error;
 pub mod kernels;
 pub mod kmeans;
+pub mod latent_class;
 pub mod model;
 pub mod net;
 pub mod num;
