@@ -86,8 +86,8 @@ impl Gaussian {
     pub(super) fn log2_density(&self, feature: i16) -> i32 {
         // At most 65535, whose square fits 32 bits and the product 48.
         let distance = u32::from(feature.abs_diff(self.mean));
-        let penalty = (u64::from(distance * distance) * u64::from(self.mantissa))
-            >> (self.shift & 63);
+        let penalty =
+            (u64::from(distance * distance) * u64::from(self.mantissa)) >> (self.shift & 63);
         // constant is within ±16 bits, the penalty below 2^25.
         self.constant - penalty.min(MAX_PENALTY) as i32
     }

@@ -1,7 +1,8 @@
 //! Learning latent classes on the device: EM in integers, in rounds over resident rows or along a stream.
 
 use super::{
-    Column, Gaussian, LatentClass, MAX_CLASSES, MAX_COLUMNS, MISSING, cells, gaussian_columns, nats, to_score,
+    Column, Gaussian, LatentClass, MAX_CLASSES, MAX_COLUMNS, MISSING, cells, gaussian_columns,
+    nats, to_score,
 };
 use crate::em::ExpectationMaximization;
 use crate::num::{exp2, log2, rounding_shift_right, saturating_i16};
@@ -185,7 +186,8 @@ impl<'m> Learner<'m> {
         memory: &'m mut [u64],
         options: Options,
     ) -> Result<Self, Defect> {
-        let sizes_fit = (1..=MAX_CLASSES).contains(&k) && (1..=MAX_COLUMNS).contains(&columns.len());
+        let sizes_fit =
+            (1..=MAX_CLASSES).contains(&k) && (1..=MAX_COLUMNS).contains(&columns.len());
         let options_fit = options.smoothing < 1 << 24
             && options.block >= 1
             && u32::from(options.memory) + u32::from(options.block) <= MAX_ROWS;
@@ -493,7 +495,11 @@ impl<'m> Learner<'m> {
     ///
     /// # Errors
     /// [`ShapeError`] when `rows` is no whole number of rows, or more than [`MAX_ROWS`].
-    pub fn start_random<R: Rng + ?Sized>(&mut self, rows: &[i16], rng: &mut R) -> Result<(), ShapeError> {
+    pub fn start_random<R: Rng + ?Sized>(
+        &mut self,
+        rows: &[i16],
+        rng: &mut R,
+    ) -> Result<(), ShapeError> {
         self.check_rows(rows)?;
         self.clear();
         // At most 256.
@@ -512,7 +518,11 @@ impl<'m> Learner<'m> {
     /// another number.
     pub fn start_from_classes(&mut self, rows: &[i16], classes: &[u16]) -> Result<(), ShapeError> {
         self.check_rows(rows)?;
-        ShapeError::exact(Operand::Input, rows.len() / self.columns.len(), classes.len())?;
+        ShapeError::exact(
+            Operand::Input,
+            rows.len() / self.columns.len(),
+            classes.len(),
+        )?;
         self.clear();
         for (row, class) in rows.chunks_exact(self.columns.len()).zip(classes) {
             self.accumulate_in_class(row, usize::from(*class))?;
@@ -571,7 +581,12 @@ fn distribution(masses: &[u32], surprisals: &mut [u16], first: usize, stride: us
     // At most 2^8 terms below 2^33.
     let total: u64 = masses.clone().map(|mass| u64::from(*mass) + alpha).sum();
     if total > 0 {
-        for (target, mass) in surprisals.iter_mut().skip(first).step_by(stride).zip(masses) {
+        for (target, mass) in surprisals
+            .iter_mut()
+            .skip(first)
+            .step_by(stride)
+            .zip(masses)
+        {
             *target = surprisal(u64::from(*mass) + alpha, total);
         }
     }

@@ -280,12 +280,17 @@ impl<'a> LatentClass<'a> {
     }
 
     /// Responsibilities in `posterior`; returns the log-likelihood in bits, `I16F16`.
-    fn responsibilities(&self, left_out: Option<usize>, sample: &[i16], posterior: &mut [u32]) -> i32 {
+    fn responsibilities(
+        &self,
+        left_out: Option<usize>,
+        sample: &[i16],
+        posterior: &mut [u32],
+    ) -> i32 {
         // Scores and then responsibilities live in the same memory.
         for (score, weight) in posterior.iter_mut().zip(self.weights) {
             *score = to_score(*weight).cast_unsigned();
         }
-        let mut add = |score: &mut u32, term: i32| {
+        let add = |score: &mut u32, term: i32| {
             *score = score.cast_signed().saturating_add(term).cast_unsigned();
         };
         let observed = self.distributions().zip(sample).enumerate();
@@ -357,10 +362,17 @@ fn log_sum(scores: &mut [u32]) -> i32 {
 fn shares(values: &mut [u32]) -> u32 {
     let (at, _) = first_largest(values.iter().copied());
     // Saturates for no table that sums to 1; a value never exceeds the sum either way.
-    let sum = values.iter().fold(0u32, |sum, value| sum.saturating_add(*value)).max(1);
+    let sum = values
+        .iter()
+        .fold(0u32, |sum, value| sum.saturating_add(*value))
+        .max(1);
     let inverse = (1u64 << 54) / u64::from(sum);
     let mut rest = 1u32 << 16;
-    for (_, value) in values.iter_mut().enumerate().filter(|(index, _)| *index != at) {
+    for (_, value) in values
+        .iter_mut()
+        .enumerate()
+        .filter(|(index, _)| *index != at)
+    {
         // value <= sum, so that the product is at most 2^54.
         *value = ((u64::from(*value) * inverse + (1 << 37)) >> 38) as u32;
         rest = rest.saturating_sub(*value);
