@@ -113,6 +113,11 @@ pub enum Defect {
         /// Row of the first mismatch.
         index: u32,
     },
+    /// A column's kind, its number of levels or the distribution over them is not valid.
+    Column {
+        /// Index of the column.
+        index: u32,
+    },
     /// A layer's tag, type or clamp is unknown or does not follow from the layer before.
     Layer {
         /// Index of the layer.
@@ -152,6 +157,12 @@ impl core::fmt::Display for Defect {
                 write!(
                     f,
                     "derived value {index} does not follow from the parameters"
+                )
+            }
+            Self::Column { index } => {
+                write!(
+                    f,
+                    "column {index} has an unknown kind or no distribution over its levels"
                 )
             }
             Self::Layer { layer } => {

@@ -19,6 +19,7 @@
 //! | assign a sample to a cluster | [`kmeans::KMeans`] |
 //! | judge a sample by a mixture of Gaussians, or fit one | [`gmm::Gmm`], [`gmm::batch`], [`gmm::stepwise`] |
 //! | project, reconstruct, measure the residual | [`pca::Pca`] |
+//! | cluster, query and complete rows of mixed kinds | [`latent_class::LatentClass`] |
 //! | denoise, encode, reconstruct with a network | [`net::Network`] |
 //! | fit a latent-variable model | [`em`] |
 //! | know how numbers are represented and rounded | [`num`] |
@@ -69,6 +70,7 @@ mod error;
 pub mod gmm;
 pub mod kernels;
 pub mod kmeans;
+pub mod latent_class;
 mod linalg;
 pub mod model;
 pub mod net;

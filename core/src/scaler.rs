@@ -55,7 +55,7 @@ impl Affine {
         affine.is_valid().then_some(affine)
     }
 
-    const fn is_valid(&self) -> bool {
+    pub(crate) const fn is_valid(&self) -> bool {
         self.multiplier >= 0
             && self.shift <= 62
             && self.bias >= -Self::MAX_BIAS
@@ -63,7 +63,7 @@ impl Affine {
     }
 
     #[inline]
-    fn apply(&self, x: i16) -> i16 {
+    pub(crate) fn apply(&self, x: i16) -> i16 {
         // |x · multiplier| < 2^46 and |bias| <= 2^61.
         let sum = (i64::from(x) * i64::from(self.multiplier)).wrapping_add(self.bias);
         let y = sum >> (self.shift & 63);
