@@ -17,6 +17,7 @@
 //! | load a model and run its parts | [`model::Model`] |
 //! | turn sensor counts into features | [`scaler::Scaler`] |
 //! | assign a sample to a cluster | [`kmeans::KMeans`] |
+//! | learn clusters on the device | [`kmeans::Lloyd`], [`kmeans::Online`] |
 //! | project, reconstruct, measure the residual | [`pca::Pca`] |
 //! | denoise, encode, reconstruct with a network | [`net::Network`] |
 //! | know how numbers are represented and rounded | [`num`] |
@@ -33,7 +34,7 @@
 //! let mut features = [0i16; 64];                  // I4F12: [-8, 8) in steps of 2^-12
 //! model.scaler().scale_into(counts, &mut features)?;
 //! let nearest = model.kmeans("clusters")?.nearest(&features)?;
-//! println!("cluster {} at squared distance {}", nearest.index, nearest.distance_sq);
+//! println!("cluster {} at squared distance {}", nearest.index, nearest.distance);
 //! # Ok(()) }
 //! ```
 //!
