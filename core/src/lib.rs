@@ -18,6 +18,7 @@
 //! | turn sensor counts into features | [`scaler::Scaler`] |
 //! | assign a sample to a cluster | [`kmeans::KMeans`] |
 //! | judge a sample by a mixture of Gaussians, or fit one | [`gmm::Gmm`], [`gmm::batch`], [`gmm::stepwise`] |
+//! | learn clusters on the device | [`kmeans::Lloyd`], [`kmeans::Online`] |
 //! | project, reconstruct, measure the residual | [`pca::Pca`] |
 //! | cluster, query and complete rows of mixed kinds | [`latent_class::LatentClass`] |
 //! | denoise, encode, reconstruct with a network | [`net::Network`] |
@@ -36,7 +37,7 @@
 //! let mut features = [0i16; 64];                  // I4F12: [-8, 8) in steps of 2^-12
 //! model.scaler().scale_into(counts, &mut features)?;
 //! let nearest = model.kmeans("clusters")?.nearest(&features)?;
-//! println!("cluster {} at squared distance {}", nearest.index, nearest.distance_sq);
+//! println!("cluster {} at squared distance {}", nearest.index, nearest.distance);
 //! # Ok(()) }
 //! ```
 //!

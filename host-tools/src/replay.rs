@@ -68,7 +68,7 @@ pub fn run_part(body: &Body<'_>, features: &[i16]) -> Result<PartResult> {
             let nearest = kmeans.nearest(features)?;
             PartResult::KMeans {
                 index: nearest.index,
-                distance_sq: nearest.distance_sq,
+                distance_sq: nearest.distance,
             }
         }
         Body::Pca(pca) => {

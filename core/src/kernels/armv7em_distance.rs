@@ -1,5 +1,5 @@
 //! Dot products and the nearest centroid with `SMLALD`: two products an instruction, summed in 64
-//! bits, so that every sum is exact.
+//! bits, so that every sum is exact. Sums of maxima with `SSUB16`, `SEL` and `SMLAD`, summed in 32 bits.
 #![allow(unsafe_code, reason = "the DSP instructions have no stable intrinsics")]
 
 use super::Nearest;
@@ -223,8 +223,75 @@ pub(super) fn nearest_l2(centroids: &[i16], norms: &[i64], x: &[i16]) -> Nearest
         let square = unsafe { square(words.as_ptr(), words.len()) };
         return Nearest {
             index,
-            distance_sq: score.wrapping_add(square).cast_unsigned(),
+            distance: score.wrapping_add(square).cast_unsigned(),
         };
     }
     super::portable::nearest_l2(centroids, norms, x, dot)
+}
+
+/// `sum max(a_i, b_i)` of the halves of `len` words, modulo 2^32.
+///
+/// `SSUB16` sets a flag for each half from the difference in full, 17 bits, and its result is not
+/// used; `SEL` takes the greater halves, and `SMLAD` by ones adds both.
+///
+/// # Safety
+/// `a` and `b` must point to `len` words.
+#[unsafe(naked)]
+unsafe extern "C" fn maxima(a: *const u32, b: *const u32, len: usize) -> i32 {
+    naked_asm!(
+        #[cfg(autodidact_armv8m)]
+        ".cpu cortex-m33",
+        "push {{r4-r11, lr}}",
+        "mov.w lr, #0x00010001",
+        "movs r3, #0",
+        "subs r2, #8",
+        "blo 2f",
+        "1:",
+        ".rept 2",
+        "ldm.w r0!, {{r4-r7}}",
+        "ldm.w r1!, {{r8-r11}}",
+        "ssub16 r12, r4, r8",
+        "sel r4, r4, r8",
+        "smlad r3, r4, lr, r3",
+        "ssub16 r12, r5, r9",
+        "sel r5, r5, r9",
+        "smlad r3, r5, lr, r3",
+        "ssub16 r12, r6, r10",
+        "sel r6, r6, r10",
+        "smlad r3, r6, lr, r3",
+        "ssub16 r12, r7, r11",
+        "sel r7, r7, r11",
+        "smlad r3, r7, lr, r3",
+        ".endr",
+        "subs r2, #8",
+        "bhs 1b",
+        "2:",
+        "adds r2, #8",
+        "beq 4f",
+        "3:",
+        "ldr r4, [r0], #4",
+        "ldr r8, [r1], #4",
+        "ssub16 r12, r4, r8",
+        "sel r4, r4, r8",
+        "smlad r3, r4, lr, r3",
+        "subs r2, #1",
+        "bne 3b",
+        "4:",
+        "mov r0, r3",
+        "pop {{r4-r11, pc}}",
+    )
+}
+
+/// `sum max(a_i, b_i)`.
+#[inline]
+pub(super) fn sum_of_maxima(a: &[i16], b: &[i16]) -> i64 {
+    // 2^16 maxima fit 32 bits.
+    if a.len() <= 1 << 16
+        && let (Some(a), Some(b)) = (words(a), words(b))
+        && a.len() == b.len()
+    {
+        // SAFETY: both slices hold that many words.
+        return unsafe { maxima(a.as_ptr(), b.as_ptr(), a.len()) }.into();
+    }
+    super::portable::sum_of_maxima(a, b)
 }

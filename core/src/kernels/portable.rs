@@ -157,6 +157,50 @@ pub(super) fn nearest_l2(
     }
     Nearest {
         index: best.0,
-        distance_sq: best.1.wrapping_add(dot(x, x)).cast_unsigned(),
+        distance: best.1.wrapping_add(dot(x, x)).cast_unsigned(),
+    }
+}
+
+pub(super) fn manhattan_distance(a: &[i16], b: &[i16]) -> u64 {
+    a.iter()
+        .zip(b)
+        .map(|(a, b)| u64::from(a.abs_diff(*b)))
+        .sum()
+}
+
+/// `sum max(a_i, b_i)`.
+pub(super) fn sum_of_maxima(a: &[i16], b: &[i16]) -> i64 {
+    // A block's sum fits 32 bits.
+    let blocks = a.chunks(1 << 16).zip(b.chunks(1 << 16));
+    blocks
+        .map(|(a, b)| {
+            let maxima = a.iter().zip(b).map(|(a, b)| i32::from(*a.max(b)));
+            i64::from(maxima.fold(0, i32::wrapping_add))
+        })
+        .sum()
+}
+
+/// Minimises `2 sum max(x, c) - sum c`, which is the distance plus `sum x`.
+#[inline]
+pub(super) fn nearest_l1(
+    centroids: &[i16],
+    sums: &[i64],
+    x: &[i16],
+    sum_of_maxima: impl Fn(&[i16], &[i16]) -> i64,
+) -> Nearest {
+    let mut best = (0, i64::MAX);
+    let rows = centroids.chunks_exact(x.len().max(1)).zip(sums);
+    for (index, (centroid, sum)) in (0u32..).zip(rows) {
+        let score = sum_of_maxima(centroid, x)
+            .wrapping_mul(2)
+            .wrapping_sub(*sum);
+        if score < best.1 {
+            best = (index, score);
+        }
+    }
+    let sum = x.iter().map(|x| i64::from(*x)).sum();
+    Nearest {
+        index: best.0,
+        distance: best.1.wrapping_sub(sum).cast_unsigned(),
     }
 }

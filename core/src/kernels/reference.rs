@@ -92,14 +92,33 @@ pub fn squared_distance(a: &[i16], b: &[i16]) -> u64 {
 /// The row of `centroids` with the smallest squared distance from `x`; the first of equals.
 #[must_use]
 pub fn nearest_l2(centroids: &[i16], x: &[i16]) -> Nearest {
+    nearest(centroids, x, squared_distance)
+}
+
+/// `sum |a_i - b_i|`.
+#[must_use]
+pub fn manhattan_distance(a: &[i16], b: &[i16]) -> u64 {
+    a.iter()
+        .zip(b)
+        .map(|(a, b)| u64::from(i32::from(*a).abs_diff(i32::from(*b))))
+        .sum()
+}
+
+/// The row of `centroids` with the smallest Manhattan distance from `x`; the first of equals.
+#[must_use]
+pub fn nearest_l1(centroids: &[i16], x: &[i16]) -> Nearest {
+    nearest(centroids, x, manhattan_distance)
+}
+
+fn nearest(centroids: &[i16], x: &[i16], metric: fn(&[i16], &[i16]) -> u64) -> Nearest {
     let mut best = Nearest {
         index: 0,
-        distance_sq: u64::MAX,
+        distance: u64::MAX,
     };
     for (index, centroid) in (0..).zip(centroids.chunks_exact(x.len().max(1))) {
-        let distance_sq = squared_distance(centroid, x);
-        if distance_sq < best.distance_sq {
-            best = Nearest { index, distance_sq };
+        let distance = metric(centroid, x);
+        if distance < best.distance {
+            best = Nearest { index, distance };
         }
     }
     best

@@ -6,6 +6,7 @@ use core::num::NonZeroU32;
 use autodidact::kernels::{
     Activation, Channel, Conv3x3, Matrix, Order, OutputStage, Padding, conv3x3, dense, nearest_l2,
 };
+use autodidact::kmeans::{KMeans, Metric, Storage};
 use autodidact::net::{Activation as LayerActivation, Element, Layer, MAX_LAYERS, Network};
 
 use crate::Counter;
@@ -174,6 +175,13 @@ pub fn run(counter: &impl Counter, memory: &mut Memory) {
         refused(name, done);
     }
     refused("nearest_l2_10x64", measure_nearest(counter, wide));
+    for (name, metric) in [
+        ("nearest_l1_10x64", Metric::Manhattan),
+        ("nearest_cosine_10x64", Metric::Cosine),
+    ] {
+        refused(name, measure_kmeans(counter, name, metric, wide));
+    }
+    refused("online_kmeans_step_8x16", measure_online(counter, wide));
     let done = measure_autoencoder(counter, weights, channels, wide, workspace, wide_output);
     refused("autoencoder_mlperf_ad", done);
 }
@@ -308,6 +316,63 @@ fn measure_nearest(counter: &impl Counter, memory: &[i16]) -> Option<()> {
             black_box(sample),
         ));
     });
+    Some(())
+}
+
+fn measure_kmeans(
+    counter: &impl Counter,
+    name: &'static str,
+    metric: Metric,
+    memory: &mut [i16],
+) -> Option<()> {
+    const K: usize = 10;
+    const DIMENSIONS: usize = 64;
+    const MACS: u32 = 640;
+    let (centroids, rest) = memory.split_at_mut_checked(K * DIMENSIONS)?;
+    let sample = rest.get(..DIMENSIONS)?;
+    let mut unit = [0_i16; K * DIMENSIONS];
+    let mut offsets = [0_i64; K];
+    let rows = centroids.chunks_exact(DIMENSIONS);
+    let targets = unit.chunks_exact_mut(DIMENSIONS).zip(&mut offsets);
+    for ((centroid, offset), row) in targets.zip(rows) {
+        if metric == Metric::Cosine {
+            // 64 coordinates of 1/8: unit length in I1F15.
+            for (c, x) in centroid.iter_mut().zip(row) {
+                *c = if *x < 0 { -4096 } else { 4096 };
+            }
+        } else {
+            centroid.copy_from_slice(row);
+        }
+        *offset = metric.offset(centroid);
+    }
+    let kmeans = KMeans::with_metric(metric, &unit, &offsets, DIMENSIONS).ok()?;
+    measure(counter, name, MACS, repeats(MACS), || {
+        let _ = black_box(black_box(&kmeans).nearest(black_box(sample)));
+    });
+    Some(())
+}
+
+fn measure_online(counter: &impl Counter, memory: &[i16]) -> Option<()> {
+    const K: usize = 8;
+    const DIMENSIONS: usize = 16;
+    // The search, one centroid's way and its norm.
+    const MACS: u32 = 160;
+    let mut storage = Storage::<K, DIMENSIONS>::NEW;
+    let centroids = memory.get(..K * DIMENSIONS)?;
+    storage.online_memory().centroids.copy_from_slice(centroids);
+    let mut online = storage.online().ok()?.with_window(1000).with_patience(100);
+    let mut rows = memory.chunks_exact(DIMENSIONS).cycle();
+    measure(
+        counter,
+        "online_kmeans_step_8x16",
+        MACS,
+        repeats(MACS),
+        || {
+            if let Some(row) = rows.next() {
+                let _ = black_box(online.step(black_box(row)));
+            }
+        },
+    );
     Some(())
 }
 

@@ -105,7 +105,7 @@ fn run_part<L: Link>(
             let cost = cost(link);
             link.write(&nearest.index.to_le_bytes())
                 .map_err(ReplayError::Link)?;
-            link.write(&nearest.distance_sq.to_le_bytes())
+            link.write(&nearest.distance.to_le_bytes())
                 .map_err(ReplayError::Link)?;
             Ok(cost)
         }

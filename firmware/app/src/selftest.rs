@@ -5,7 +5,7 @@
 
 use autodidact::kernels::{
     Activation, Channel, Conv3x3, Matrix, Order, OutputStage, Padding, conv3x3, dense, dot,
-    nearest_l2, pack, reference, squared_distance,
+    manhattan_distance, nearest_l1, nearest_l2, pack, reference, squared_distance,
 };
 
 const ORDERS: [Order; 3] = [Order::RowMajor, Order::Quads, Order::Octets];
@@ -151,13 +151,13 @@ pub fn run(memory: &mut Memory) -> Result<u32, Mismatch> {
         let same = distance_case(memory, &mut random, rows, cols);
         if same != Some(true) {
             return Err(Mismatch {
-                kernel: "nearest_l2",
+                kernel: "distance",
                 case,
                 rows,
                 cols,
             });
         }
-        cases += 3;
+        cases += 5;
     }
     Ok(cases)
 }
@@ -320,12 +320,18 @@ fn distance_case(
     random.fill(sample, i16::MIN, i16::MAX, |word| word as i16);
     let mut norms = [0; MAX_CENTROIDS];
     let norms = norms.get_mut(..rows)?;
-    for (norm, centroid) in norms.iter_mut().zip(centroids.chunks_exact(cols)) {
+    let mut sums = [0; MAX_CENTROIDS];
+    let sums = sums.get_mut(..rows)?;
+    let offsets = norms.iter_mut().zip(sums.iter_mut());
+    for ((norm, sum), centroid) in offsets.zip(centroids.chunks_exact(cols)) {
         *norm = reference::dot(centroid, centroid);
+        *sum = centroid.iter().map(|c| i64::from(*c)).sum();
     }
     let first = centroids.get(..cols)?;
     let same = nearest_l2(centroids, norms, sample).ok()?
         == reference::nearest_l2(centroids, sample)
+        && nearest_l1(centroids, sums, sample).ok()? == reference::nearest_l1(centroids, sample)
+        && manhattan_distance(first, sample).ok()? == reference::manhattan_distance(first, sample)
         && dot(first, sample).ok()? == reference::dot(first, sample)
         && squared_distance(first, sample).ok()? == reference::squared_distance(first, sample);
     Some(same)

@@ -36,7 +36,7 @@ fn distances_and_dot_products_are_exact_at_any_length_and_extreme() {
                 .unwrap();
             let expected = Nearest {
                 index: index as u32,
-                distance_sq: least as u64,
+                distance: least as u64,
             };
             assert_eq!(nearest_l2(&centroids, &norms, &x), Ok(expected));
             assert_eq!(reference::nearest_l2(&centroids, &x), expected);
@@ -51,4 +51,42 @@ fn distances_refuse_wrong_lengths() {
     assert!(nearest_l2(&[1, 2, 3], &[1, 2], &[1, 2]).is_err());
     assert!(nearest_l2(&[], &[], &[1]).is_err());
     assert!(nearest_l2(&[], &[1], &[]).is_err());
+}
+
+#[test]
+fn manhattan_distances_are_exact_at_any_length_and_extreme() {
+    let mut random = Random(6);
+    for d in (1..=70).chain([65_536, 65_537]) {
+        for pattern in 0..16 {
+            let k = 1 + random.below(3);
+            let centroids = wide(&random.values(k * d, pattern / 4, -32_768, 32_767));
+            let x = wide(&random.values(d, pattern % 4, -32_768, 32_767));
+            let rows = || centroids.chunks_exact(d);
+            let sums: Vec<i64> = rows()
+                .map(|c| c.iter().map(|c| i64::from(*c)).sum())
+                .collect();
+            let distances: Vec<i64> = rows()
+                .map(|c| {
+                    let pairs = c.iter().zip(&x);
+                    pairs
+                        .map(|(c, x)| (i64::from(*c) - i64::from(*x)).abs())
+                        .sum()
+                })
+                .collect();
+            for (c, distance) in rows().zip(&distances) {
+                assert_eq!(manhattan_distance(c, &x), Ok(*distance as u64));
+                assert_eq!(reference::manhattan_distance(c, &x), *distance as u64);
+            }
+            let least = *distances.iter().min().unwrap();
+            let index = distances.iter().position(|distance| *distance == least);
+            let expected = Nearest {
+                index: index.unwrap() as u32,
+                distance: least as u64,
+            };
+            assert_eq!(nearest_l1(&centroids, &sums, &x), Ok(expected));
+            assert_eq!(reference::nearest_l1(&centroids, &x), expected);
+        }
+    }
+    assert!(manhattan_distance(&[1], &[1, 2]).is_err());
+    assert!(nearest_l1(&[1, 2, 3], &[1, 2], &[1, 2]).is_err());
 }

@@ -1,0 +1,179 @@
+//! The memory that learners borrow.
+
+use super::{KMeans, Lloyd, Metric, Online};
+use crate::{Defect, Operand, ShapeError};
+use zerocopy::{FromBytes, IntoBytes};
+
+/// How much a centroid is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Usage {
+    /// Rows that the centroid stands for: those of the last round of [`Lloyd`], those that [`Online`]
+    /// has seen (up to its window).
+    pub count: u32,
+    /// Steps of [`Online`] since the centroid was last nearest.
+    pub idle: u32,
+}
+
+/// The arrays of a learner of k centroids in d dimensions.
+///
+/// k is the number of usages, d what the number of centroid coordinates makes of it. [`Lloyd`] sums in
+/// `i64`, [`Online`] in `i32`. [`Storage`] is such memory for a k and a d known to the compiler.
+#[derive(Debug)]
+pub struct Memory<'m, A> {
+    /// Centroids, row-major, `k · d`.
+    pub centroids: &'m mut [i16],
+    /// [Offsets](Metric::offset) of the centroids, `k`.
+    pub offsets: &'m mut [i64],
+    /// What the learner sums in, `k · d`.
+    pub accumulators: &'m mut [A],
+    /// One for each centroid, `k`.
+    pub usage: &'m mut [Usage],
+}
+
+impl<A> Memory<'_, A> {
+    /// Puts the centroids of a model here, each with the weight of `count` rows, to learn on from.
+    ///
+    /// # Errors
+    /// [`ShapeError`] when the model has other numbers of clusters or of features.
+    pub fn load(&mut self, model: &KMeans<'_>, count: u32) -> Result<(), ShapeError> {
+        ShapeError::exact(Operand::Output, model.k(), self.usage.len())?;
+        ShapeError::exact(
+            Operand::Output,
+            model.centroids().len(),
+            self.centroids.len(),
+        )?;
+        self.centroids.copy_from_slice(model.centroids());
+        self.usage.fill(Usage { count, idle: 0 });
+        Ok(())
+    }
+
+    /// The number of dimensions, when the lengths fit.
+    pub(super) fn dimensions(&self) -> Result<usize, Defect> {
+        let k = self.usage.len();
+        let d = self.centroids.len().checked_div(k).ok_or(Defect::Shape)?;
+        // Up to 2^16 dimensions, so that every sum below has its headroom.
+        let fits = (1..=1 << 16).contains(&d)
+            && k < usize::from(u16::MAX)
+            && k.checked_mul(d) == Some(self.centroids.len())
+            && self.accumulators.len() == self.centroids.len()
+            && self.offsets.len() == k;
+        if fits { Ok(d) } else { Err(Defect::Shape) }
+    }
+
+    /// Copies a row onto a centroid and derives its offset; what is out of range does nothing.
+    pub(super) fn place(&mut self, metric: Metric, d: usize, cluster: usize, row: &[i16]) {
+        let centroids = self.centroids.chunks_exact_mut(d.max(1));
+        let targets = centroids.zip(self.offsets.iter_mut());
+        if let Some((centroid, offset)) = targets.skip(cluster).next() {
+            if metric == Metric::Cosine {
+                super::direction::normalise(row.iter().map(|x| i64::from(*x)), centroid);
+            } else {
+                for (c, x) in centroid.iter_mut().zip(row) {
+                    *c = *x;
+                }
+            }
+            *offset = metric.offset(centroid);
+        }
+    }
+
+    /// The view of the centroids.
+    pub(super) fn model(&self, metric: Metric, dimensions: usize) -> KMeans<'_> {
+        KMeans {
+            metric,
+            centroids: self.centroids,
+            offsets: self.offsets,
+            dimensions,
+        }
+    }
+}
+
+/// Memory for learners of `K` centroids in `D` dimensions: `10 · K · D + 16 · K` bytes, 1408 for eight
+/// centroids of sixteen features.
+///
+/// The centroids stay when one learner gives way to another, so that [`Lloyd`] on a few rows can
+/// start what [`Online`] goes on with.
+///
+/// ```
+/// use autodidact::kmeans::{Metric, Storage};
+/// use autodidact::rng::Generator;
+///
+/// static ROWS: [i16; 8] = [0, 10, 20, 30, 4000, 4010, 4020, 4030]; // eight rows of one feature
+/// let mut storage = Storage::<2, 1>::NEW;
+/// let mut assignments = [0; 8];
+/// let mut lloyd = storage.lloyd(Metric::SquaredEuclidean, &ROWS, &mut assignments)?;
+/// lloyd.seed_plus_plus(&mut Generator::from_seed(1));
+/// assert!(lloyd.fit(20).converged);
+///
+/// let mut online = storage.online()?.with_window(100);
+/// online.step(&[4100])?;
+/// let mut centroids = [online.model().centroid(0).unwrap()[0], online.model().centroid(1).unwrap()[0]];
+/// centroids.sort();
+/// assert_eq!(centroids, [15, 4032]); // 4015 + (4100 - 4015) / 5
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Storage<const K: usize, const D: usize> {
+    accumulators: [[i64; D]; K],
+    offsets: [i64; K],
+    usage: [Usage; K],
+    centroids: [[i16; D]; K],
+}
+
+impl<const K: usize, const D: usize> Storage<K, D> {
+    /// All zero.
+    pub const NEW: Self = Self {
+        accumulators: [[0; D]; K],
+        offsets: [0; K],
+        usage: [Usage { count: 0, idle: 0 }; K],
+        centroids: [[0; D]; K],
+    };
+
+    /// The arrays as [`Lloyd`] borrows them.
+    pub fn batch_memory(&mut self) -> Memory<'_, i64> {
+        Memory {
+            centroids: self.centroids.as_flattened_mut(),
+            offsets: &mut self.offsets,
+            accumulators: self.accumulators.as_flattened_mut(),
+            usage: &mut self.usage,
+        }
+    }
+
+    /// The arrays as [`Online`] borrows them: half of the accumulators' bytes stay unused.
+    pub fn online_memory(&mut self) -> Memory<'_, i32> {
+        let bytes = self.accumulators.as_flattened_mut().as_mut_bytes();
+        // Words of half the size, of which there are twice as many: the cast does not fail.
+        let words = <[i32]>::mut_from_bytes(bytes).unwrap_or_default();
+        Memory {
+            accumulators: words.get_mut(..K * D).unwrap_or_default(),
+            centroids: self.centroids.as_flattened_mut(),
+            offsets: &mut self.offsets,
+            usage: &mut self.usage,
+        }
+    }
+
+    /// A batch learner that goes on from the centroids that are here: [`Lloyd::new`].
+    ///
+    /// # Errors
+    /// [`Defect::Shape`] when `rows` is no multiple of `D` or `assignments` not as long as there are
+    /// rows.
+    pub fn lloyd<'m>(
+        &'m mut self,
+        metric: Metric,
+        rows: &'m [i16],
+        assignments: &'m mut [u16],
+    ) -> Result<Lloyd<'m>, Defect> {
+        Lloyd::new(metric, rows, self.batch_memory(), assignments)
+    }
+
+    /// A sequential learner that goes on from the centroids that are here: [`Online::new`].
+    ///
+    /// # Errors
+    /// [`Defect::Shape`] when `K` or `D` is 0 or too large.
+    pub fn online(&mut self) -> Result<Online<'_>, Defect> {
+        Online::new(self.online_memory())
+    }
+}
+
+const _: () = assert!(size_of::<Storage<8, 16>>() + size_of::<Online<'_>>() <= 2048);
+const _: () = assert!(size_of::<Storage<8, 16>>() + size_of::<Lloyd<'_>>() <= 2048);

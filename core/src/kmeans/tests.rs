@@ -1,0 +1,657 @@
+//! The view and the learners against definitions in f64 and wide integers.
+
+use super::direction::{Length, Normaliser};
+use super::*;
+use crate::rng::{Generator, below, normal};
+use proptest::prelude::*;
+use std::vec;
+use std::vec::Vec;
+
+const METRICS: [Metric; 3] = [Metric::SquaredEuclidean, Metric::Manhattan, Metric::Cosine];
+
+/// Memory on the heap.
+struct Arrays {
+    centroids: Vec<i16>,
+    offsets: Vec<i64>,
+    sums: Vec<i64>,
+    fine: Vec<i32>,
+    usage: Vec<Usage>,
+}
+
+impl Arrays {
+    fn new(k: usize, d: usize) -> Self {
+        Self {
+            centroids: vec![0; k * d],
+            offsets: vec![0; k],
+            sums: vec![0; k * d],
+            fine: vec![0; k * d],
+            usage: vec![Usage::default(); k],
+        }
+    }
+
+    fn batch(&mut self) -> Memory<'_, i64> {
+        Memory {
+            centroids: &mut self.centroids,
+            offsets: &mut self.offsets,
+            accumulators: &mut self.sums,
+            usage: &mut self.usage,
+        }
+    }
+
+    fn online(&mut self) -> Memory<'_, i32> {
+        Memory {
+            centroids: &mut self.centroids,
+            offsets: &mut self.offsets,
+            accumulators: &mut self.fine,
+            usage: &mut self.usage,
+        }
+    }
+}
+
+fn float(vector: &[i16], bits: i32) -> Vec<f64> {
+    vector
+        .iter()
+        .map(|x| f64::from(*x) / 2f64.powi(bits))
+        .collect()
+}
+
+/// The distance by its definition; the cosine's to a centroid as stored.
+fn distance(metric: Metric, x: &[i16], c: &[i16]) -> f64 {
+    let (x, c) = (float(x, 12), float(c, metric.centroid_bits() as i32));
+    let pairs = || x.iter().zip(&c);
+    match metric {
+        Metric::SquaredEuclidean => pairs().map(|(x, c)| (x - c) * (x - c)).sum(),
+        Metric::Manhattan => pairs().map(|(x, c)| (x - c).abs()).sum(),
+        Metric::Cosine => {
+            let length = x.iter().map(|x| x * x).sum::<f64>().sqrt();
+            let product = pairs().map(|(x, c)| x * c).sum::<f64>();
+            if length == 0.0 {
+                1.0
+            } else {
+                (1.0 - product / length).clamp(0.0, 2.0)
+            }
+        }
+    }
+}
+
+/// Blobs of normal numbers, `n · d`, some of them far out.
+fn blobs(rng: &mut Generator, n: usize, d: usize, blobs: usize) -> Vec<i16> {
+    let centres: Vec<i16> = (0..blobs * d)
+        .map(|_| normal(rng).saturating_mul(3))
+        .collect();
+    (0..n)
+        .flat_map(|_| {
+            let centre = below(rng, blobs as u32) as usize;
+            centres[centre * d..][..d]
+                .iter()
+                .map(|c| c.saturating_add(normal(rng) / 4))
+                .collect::<Vec<_>>()
+        })
+        .collect()
+}
+
+#[test]
+fn every_metric_s_distance_is_its_definition() {
+    let mut rng = Generator::from_seed(1);
+    for d in [1, 2, 3, 16, 64, 257] {
+        for case in 0..20 {
+            let rows = blobs(&mut rng, 6, d, 3);
+            let mut x = blobs(&mut rng, 1, d, 1);
+            match case {
+                0 => x.fill(i16::MIN),
+                1 => x.fill(i16::MAX),
+                2 => x.fill(0),
+                3 => x.iter_mut().for_each(|x| *x = x.signum()),
+                _ => {}
+            }
+            for metric in METRICS {
+                let mut centroids = rows.clone();
+                if metric == Metric::Cosine {
+                    for c in centroids.chunks_exact_mut(d) {
+                        let row: Vec<i64> = c.iter().map(|c| i64::from(*c)).collect();
+                        if !direction::normalise(row.iter().copied(), c) {
+                            c[0] = i16::MAX;
+                        }
+                    }
+                }
+                let offsets: Vec<i64> = centroids
+                    .chunks_exact(d)
+                    .map(|c| metric.offset(c))
+                    .collect();
+                let kmeans = KMeans::with_metric(metric, &centroids, &offsets, d).unwrap();
+                let mut found = [0; 6];
+                kmeans.distances_into(&x, &mut found).unwrap();
+                let unit = 2f64.powi(-(metric.distance_bits() as i32));
+                let tolerance = if metric == Metric::Cosine {
+                    2.0 * unit
+                } else {
+                    0.0
+                };
+                for (found, c) in found.iter().zip(centroids.chunks_exact(d)) {
+                    let expected = distance(metric, &x, c);
+                    let error = (*found as f64 * unit - expected).abs();
+                    assert!(
+                        error <= tolerance,
+                        "{metric:?} {d}: {expected}, off by {error}"
+                    );
+                }
+                let nearest = kmeans.nearest(&x).unwrap();
+                // Rounded cosines may tie where the products do not, never the other way round.
+                assert_eq!(nearest.distance, *found.iter().min().unwrap());
+                assert_eq!(found[nearest.index as usize], nearest.distance);
+                if metric != Metric::Cosine {
+                    let first = found.iter().position(|d| *d == nearest.distance);
+                    assert_eq!(first, Some(nearest.index as usize));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_sample_of_zeros_is_at_cosine_distance_one_from_all() {
+    let centroids = [32_767, 0, -32_768, 0];
+    let kmeans = KMeans::with_metric(Metric::Cosine, &centroids, &[0; 2], 2).unwrap();
+    let nearest = kmeans.nearest(&[0, 0]).unwrap();
+    assert_eq!((nearest.index, nearest.distance), (0, 1 << 30));
+    let opposite = kmeans.nearest(&[-1, 0]).unwrap();
+    assert_eq!((opposite.index, opposite.distance), (1, 0));
+}
+
+#[test]
+fn views_refuse_what_does_not_fit() {
+    let view = |metric, offsets: &[i64]| {
+        KMeans::with_metric(metric, &[3, 4, -5, 6], offsets, 2).map(|view| view.k())
+    };
+    assert_eq!(view(Metric::SquaredEuclidean, &[25, 61]), Ok(2));
+    assert_eq!(view(Metric::Manhattan, &[7, 1]), Ok(2));
+    assert_eq!(
+        view(Metric::Manhattan, &[7, 2]),
+        Err(Defect::Derived { index: 1 })
+    );
+    assert_eq!(
+        view(Metric::Cosine, &[0, 1]),
+        Err(Defect::Scale { index: 0 })
+    );
+    assert_eq!(view(Metric::Manhattan, &[7]), Err(Defect::Shape));
+    assert_eq!(view(Metric::Manhattan, &[]), Err(Defect::Shape));
+}
+
+#[test]
+fn lengths_and_directions_are_within_their_bounds() {
+    let mut rng = Generator::from_seed(2);
+    for square in (0..64).flat_map(|bit| [1u64 << bit, (1 << bit) + 1, (1 << bit) - 1]) {
+        let Some(length) = Length::new(square) else {
+            assert_eq!(square, 0);
+            continue;
+        };
+        let exact = 2f64.powi(40) / (square as f64).sqrt();
+        let error = length.reciprocal() as f64 - exact;
+        assert!(
+            error.abs() <= 1.0 + exact * 2f64.powi(-30),
+            "{square}: {error}"
+        );
+    }
+    for case in 0..2000u32 {
+        let d = 1 + case as usize % 40;
+        let scale = 1i64 << (case % 46);
+        let vector: Vec<i64> = (0..d)
+            .map(|_| i64::from(normal(&mut rng)) * scale)
+            .collect();
+        let Some(by) = Normaliser::new(vector.iter().copied()) else {
+            assert!(vector.iter().all(|v| *v == 0));
+            continue;
+        };
+        let length = vector
+            .iter()
+            .map(|v| (*v as f64).powi(2))
+            .sum::<f64>()
+            .sqrt();
+        for v in &vector {
+            let exact = (*v as f64 / length * 32_768.0).min(32_767.0);
+            let error = f64::from(by.coordinate(*v)) - exact;
+            assert!(error.abs() <= 0.51, "{error}");
+        }
+    }
+}
+
+/// Runs rounds and checks what must hold in each; the last round.
+fn checked_fit(lloyd: &mut Lloyd<'_>, limit: u32) -> Round {
+    let mut before = u64::MAX;
+    for _ in 0..limit {
+        let round = lloyd.round();
+        assert!(
+            round.potential <= before,
+            "{} after {before}",
+            round.potential
+        );
+        before = round.potential;
+        if round.converged() {
+            return round;
+        }
+    }
+    panic!("no convergence in {limit} rounds");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+    #[test]
+    fn the_potential_never_rises_and_rounds_converge(
+        seed in any::<u64>(),
+        n in 1usize..60,
+        d in 1usize..5,
+        k in 1usize..9,
+        spread in 0u32..4,
+        metric in prop::sample::select(METRICS.to_vec()),
+        plus_plus in any::<bool>(),
+    ) {
+        let mut rng = Generator::from_seed(seed);
+        // Few values make ties, duplicates and zeros; the extremes saturate.
+        let one = |rng: &mut Generator| match spread {
+            0 => below(rng, 3) as i16 - 1,
+            1 => below(rng, 21) as i16 - 10,
+            2 => [i16::MIN, i16::MAX, 0][below(rng, 3) as usize],
+            _ => normal(rng),
+        };
+        let rows: Vec<i16> = (0..n * d).map(|_| one(&mut rng)).collect();
+        let (mut arrays, mut assignments) = (Arrays::new(k, d), vec![0; n]);
+        let mut lloyd = Lloyd::new(metric, &rows, arrays.batch(), &mut assignments).unwrap();
+        if plus_plus {
+            lloyd.seed_plus_plus(&mut rng);
+        } else {
+            lloyd.seed_random(&mut rng);
+        }
+        let last = checked_fit(&mut lloyd, 200);
+        // The potential is the sum of the distances that inference reports, and a fixed point.
+        let mut sum = 0;
+        for (row, own) in rows.chunks_exact(d).zip(lloyd.assignments()) {
+            let nearest = lloyd.model().nearest(row).unwrap();
+            prop_assert_eq!(nearest.index, u32::from(*own));
+            sum += nearest.distance;
+        }
+        let tolerance = if metric == Metric::Cosine { 4 * n as u64 } else { 0 };
+        prop_assert!(sum.abs_diff(last.potential) <= tolerance, "{} {}", sum, last.potential);
+        // No centroid is without rows while some row lies off its centroid.
+        if metric != Metric::Cosine && last.potential > 0 {
+            prop_assert!(lloyd.usage().iter().all(|usage| usage.count > 0));
+        }
+        let model = lloyd.model();
+        let (centroids, offsets) = (model.centroids().to_vec(), model.offsets.to_vec());
+        prop_assert!(KMeans::with_metric(metric, &centroids, &offsets, d).is_ok());
+    }
+}
+
+#[test]
+fn fixed_points_are_means_medians_and_directions() {
+    let mut rng = Generator::from_seed(3);
+    for metric in METRICS {
+        for d in [1, 3, 16] {
+            let (n, k) = (301, 5);
+            let rows = blobs(&mut rng, n, d, 5);
+            let (mut arrays, mut assignments) = (Arrays::new(k, d), vec![0; n]);
+            let mut lloyd = Lloyd::new(metric, &rows, arrays.batch(), &mut assignments).unwrap();
+            assert_eq!(lloyd.seed_plus_plus(&mut rng), k);
+            checked_fit(&mut lloyd, 200);
+            for cluster in 0..k {
+                let own: Vec<&[i16]> = rows
+                    .chunks_exact(d)
+                    .zip(lloyd.assignments())
+                    .filter(|(_, a)| usize::from(**a) == cluster)
+                    .map(|(row, _)| row)
+                    .collect();
+                let centroid = lloyd.model().centroid(cluster).unwrap();
+                let count = own.len() as f64;
+                assert_eq!(lloyd.usage()[cluster].count as usize, own.len());
+                let lengths: Vec<f64> = own
+                    .iter()
+                    .map(|row| float(row, 0).iter().map(|x| x * x).sum::<f64>().sqrt())
+                    .collect();
+                let mean: Vec<f64> = (0..d)
+                    .map(|c| {
+                        let of = |(row, length): (&&[i16], &f64)| match metric {
+                            Metric::Cosine => f64::from(row[c]) / length,
+                            _ => f64::from(row[c]),
+                        };
+                        own.iter().zip(&lengths).map(of).sum::<f64>() / count
+                    })
+                    .collect();
+                let length = mean.iter().map(|m| m * m).sum::<f64>().sqrt();
+                for (c, value) in centroid.iter().enumerate() {
+                    match metric {
+                        Metric::SquaredEuclidean => {
+                            assert!((f64::from(*value) - mean[c]).abs() <= 0.5 + 1e-9);
+                        }
+                        Metric::Manhattan => {
+                            let below = own.iter().filter(|row| row[c] < *value).count();
+                            let above = own.iter().filter(|row| row[c] > *value).count();
+                            assert!(2 * below <= own.len() && 2 * above <= own.len());
+                        }
+                        Metric::Cosine => {
+                            // A step that gains nothing is not taken: it may lack the last rounding.
+                            let exact = mean[c] / length * 32_768.0;
+                            assert!((f64::from(*value) - exact).abs() <= 3.0, "{value} {exact}");
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn rounds_follow_lloyd_s_algorithm_in_f64() {
+    let mut rng = Generator::from_seed(4);
+    let (n, d, k) = (2000, 8, 6);
+    let rows = blobs(&mut rng, n, d, 9);
+    let (mut arrays, mut assignments) = (Arrays::new(k, d), vec![0; n]);
+    let metric = Metric::SquaredEuclidean;
+    let mut lloyd = Lloyd::new(metric, &rows, arrays.batch(), &mut assignments).unwrap();
+    lloyd.seed_plus_plus(&mut rng);
+    let mut centroids = float(lloyd.model().centroids(), 12);
+    let float_rows = float(&rows, 12);
+    for _ in 0..30 {
+        let round = lloyd.round();
+        let (mut sums, mut counts) = (vec![0.0; k * d], vec![0.0; k]);
+        let mut potential = 0.0;
+        for x in float_rows.chunks_exact(d) {
+            let distances = centroids
+                .chunks_exact(d)
+                .map(|c| c.iter().zip(x).map(|(c, x)| (c - x) * (c - x)).sum::<f64>());
+            let (own, distance) = distances
+                .enumerate()
+                .min_by(|a, b| a.1.total_cmp(&b.1))
+                .unwrap();
+            potential += distance;
+            counts[own] += 1.0;
+            sums[own * d..][..d]
+                .iter_mut()
+                .zip(x)
+                .for_each(|(sum, x)| *sum += x);
+        }
+        for (c, (sum, at)) in centroids.iter_mut().zip(sums.iter().zip(0..)) {
+            *c = sum / counts[at / d];
+        }
+        let found = round.potential as f64 / 2f64.powi(24);
+        // A row on the border may change sides a round later for the rounding of the centroids.
+        assert!(
+            (found / potential - 1.0).abs() < 1e-4,
+            "{found} {potential}"
+        );
+    }
+}
+
+#[test]
+fn empty_clusters_take_the_furthest_rows_in_turn() {
+    // Three centroids on one spot: two are empty, and take 90 and then 50.
+    let rows = [0, 1, 2, 50, 90];
+    let mut arrays = Arrays::new(3, 1);
+    let mut assignments = [0; 5];
+    let mut lloyd = Lloyd::new(
+        Metric::SquaredEuclidean,
+        &rows,
+        arrays.batch(),
+        &mut assignments,
+    )
+    .unwrap();
+    let round = lloyd.round();
+    assert_eq!((round.moved, round.reseeded), (1, 2));
+    // The mean is 29: 90 is furthest by 61, then 0 by 29.
+    assert_eq!(lloyd.model().centroids(), [29, 90, 0]);
+    assert_eq!(lloyd.assignments(), [2, 0, 0, 0, 1]);
+    checked_fit(&mut lloyd, 10);
+}
+
+#[test]
+fn more_centroids_than_rows_and_rows_of_zeros_are_no_trouble() {
+    for metric in METRICS {
+        let rows = [7, 7, 7, 7, 0, 0];
+        let mut arrays = Arrays::new(5, 2);
+        let mut assignments = [0; 3];
+        let mut lloyd = Lloyd::new(metric, &rows, arrays.batch(), &mut assignments).unwrap();
+        let mut rng = Generator::from_seed(1);
+        let different = lloyd.seed_plus_plus(&mut rng);
+        assert_eq!(different, if metric == Metric::Cosine { 1 } else { 2 });
+        assert!(lloyd.fit(5).converged);
+        assert_eq!(
+            lloyd.seed_random(&mut rng),
+            if metric == Metric::Cosine { 2 } else { 3 }
+        );
+        assert!(lloyd.fit(5).converged);
+        let zeros = [0; 6];
+        let mut lloyd = Lloyd::new(metric, &zeros, arrays.batch(), &mut assignments).unwrap();
+        lloyd.seed_plus_plus(&mut rng);
+        assert!(lloyd.fit(5).converged);
+    }
+}
+
+#[test]
+fn learners_refuse_lengths_that_do_not_fit() {
+    let mut arrays = Arrays::new(2, 3);
+    let metric = Metric::Manhattan;
+    for (rows, assignments) in [(0, 0), (7, 2), (6, 3), (6, 1)] {
+        let (rows, mut assignments) = (vec![0; rows], vec![0; assignments]);
+        let lloyd = Lloyd::new(metric, &rows, arrays.batch(), &mut assignments);
+        assert_eq!(lloyd.err(), Some(Defect::Shape));
+    }
+    arrays.centroids.pop();
+    assert_eq!(Online::new(arrays.online()).err(), Some(Defect::Shape));
+    assert!(Reservoir::new(&mut [0; 5], 2).is_err());
+    assert!(Reservoir::new(&mut [0; 4], 0).is_err());
+    let mut storage = Storage::<2, 3>::NEW;
+    assert!(storage.online().unwrap().step(&[1, 2]).is_err());
+    let norms = [0];
+    let other = KMeans::new(&[0, 0, 0], &norms, 3).unwrap();
+    assert!(storage.online_memory().load(&other, 1).is_err());
+}
+
+#[test]
+fn steps_of_one_row_make_a_round() {
+    let rows = [1, 2, 30, 40, 41];
+    let mut arrays = Arrays::new(2, 1);
+    let mut assignments = [0; 5];
+    let mut lloyd = Lloyd::new(
+        Metric::SquaredEuclidean,
+        &rows,
+        arrays.batch(),
+        &mut assignments,
+    )
+    .unwrap();
+    lloyd.seed_random(&mut Generator::from_seed(9));
+    for _ in 0..4 {
+        assert_eq!(lloyd.step(), None);
+    }
+    assert!(lloyd.step().is_some());
+}
+
+#[test]
+fn seeding_draws_rows_in_proportion_to_their_distance() {
+    // From 0 the weights of 0, 1, 3 are 0, 1, 9 squared and 0, 1, 3 plain; and so on.
+    let rows = [0i16, 1, 3];
+    for (metric, weights) in [
+        (
+            Metric::SquaredEuclidean,
+            [[0.0, 1.0, 9.0], [1.0, 0.0, 4.0], [9.0, 4.0, 0.0]],
+        ),
+        (
+            Metric::Manhattan,
+            [[0.0, 1.0, 3.0], [1.0, 0.0, 2.0], [3.0, 2.0, 0.0]],
+        ),
+    ] {
+        let mut counts = [[0f64; 3]; 3];
+        let mut rng = Generator::from_seed(6);
+        let draws = 30_000;
+        for _ in 0..draws {
+            let mut arrays = Arrays::new(2, 1);
+            let mut assignments = [0; 3];
+            let mut lloyd = Lloyd::new(metric, &rows, arrays.batch(), &mut assignments).unwrap();
+            assert_eq!(lloyd.seed_plus_plus(&mut rng), 2);
+            let place = |c: i16| rows.iter().position(|x| *x == c).unwrap();
+            counts[place(arrays.centroids[0])][place(arrays.centroids[1])] += 1.0;
+        }
+        for (counts, weights) in counts.iter().zip(weights) {
+            let total: f64 = weights.iter().sum();
+            for (count, weight) in counts.iter().zip(weights) {
+                let expected = f64::from(draws) / 3.0 * weight / total;
+                assert!(
+                    (count - expected).abs() <= 4.5 * expected.sqrt(),
+                    "{count} {expected}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn random_seeds_are_every_row_equally_often_and_never_one_twice() {
+    let rows = [10i16, 11, 12, 13, 14];
+    let mut counts = [0f64; 5];
+    let mut rng = Generator::from_seed(7);
+    for _ in 0..20_000 {
+        let mut arrays = Arrays::new(3, 1);
+        let mut assignments = [0; 5];
+        let mut lloyd =
+            Lloyd::new(Metric::Manhattan, &rows, arrays.batch(), &mut assignments).unwrap();
+        assert_eq!(lloyd.seed_random(&mut rng), 3);
+        assert!(arrays.centroids.windows(2).all(|pair| pair[0] < pair[1]));
+        for c in &arrays.centroids {
+            counts[(c - 10) as usize] += 1.0;
+        }
+    }
+    assert!(
+        counts
+            .iter()
+            .all(|count| (count - 12_000.0).abs() < 4.5 * 70.0),
+        "{counts:?}"
+    );
+}
+
+#[test]
+fn a_reservoir_holds_every_row_with_the_same_probability() {
+    let mut counts = [0f64; 40];
+    let mut rng = Generator::from_seed(8);
+    for _ in 0..20_000 {
+        let mut buffer = [0; 5];
+        let mut reservoir = Reservoir::new(&mut buffer, 1).unwrap();
+        for t in 0..40 {
+            assert_eq!(reservoir.rows().len(), 5.min(t as usize));
+            reservoir.step(&[t], &mut rng).unwrap();
+        }
+        for t in reservoir.rows() {
+            counts[*t as usize] += 1.0;
+        }
+    }
+    // 20000 · 5 / 40 each.
+    assert!(
+        counts
+            .iter()
+            .all(|count| (count - 2500.0).abs() < 4.5 * 50.0),
+        "{counts:?}"
+    );
+}
+
+/// Sequential k-means in f64.
+fn sequential(centroids: &mut [f64], counts: &mut [f64], x: &[f64], window: f64) {
+    let distances = centroids
+        .chunks_exact(x.len())
+        .map(|c| c.iter().zip(x).map(|(c, x)| (c - x) * (c - x)).sum::<f64>());
+    let own = distances
+        .enumerate()
+        .min_by(|a, b| a.1.total_cmp(&b.1))
+        .unwrap()
+        .0;
+    counts[own] = (counts[own] + 1.0).min(window);
+    for (c, x) in centroids[own * x.len()..].iter_mut().zip(x) {
+        *c += (x - *c) / counts[own];
+    }
+}
+
+#[test]
+fn sequential_steps_follow_f64_within_a_unit() {
+    for (window, tolerance) in [(u16::MAX, 1.0), (200, 1.0), (1, 1.0)] {
+        let mut rng = Generator::from_seed(10);
+        let (d, k) = (4, 3);
+        // Well apart, so that no row is on a border.
+        let centres: Vec<i16> = (0..k * d).map(|at| ((at / d) as i16 - 1) * 9000).collect();
+        let mut arrays = Arrays::new(k, d);
+        arrays.centroids.copy_from_slice(&centres);
+        let mut online = Online::new(arrays.online()).unwrap().with_window(window);
+        let (mut exact, mut counts) = (float(&centres, 0), vec![0.0; k]);
+        for _ in 0..30_000 {
+            let centre = below(&mut rng, k as u32) as usize;
+            let row: Vec<i16> = centres[centre * d..][..d]
+                .iter()
+                .map(|c| c + normal(&mut rng) / 4)
+                .collect();
+            online.step(&row).unwrap();
+            sequential(&mut exact, &mut counts, &float(&row, 0), window.into());
+        }
+        for (found, exact) in online.model().centroids().iter().zip(&exact) {
+            assert!(
+                (f64::from(*found) - exact).abs() <= tolerance,
+                "{found} {exact}"
+            );
+        }
+        let model = online.model();
+        assert!(KMeans::new(model.centroids(), model.offsets, d).is_ok());
+    }
+}
+
+#[test]
+fn a_window_follows_a_drift_that_a_mean_does_not() {
+    let ends: Vec<i16> = [u16::MAX, 100]
+        .into_iter()
+        .map(|window| {
+            let mut arrays = Arrays::new(1, 1);
+            let mut online = Online::new(arrays.online()).unwrap().with_window(window);
+            (0..20_000i16).for_each(|t| {
+                online.step(&[t]).unwrap();
+            });
+            online.model().centroids()[0]
+        })
+        .collect();
+    // The mean of all, and a lag of window - 1 behind the last.
+    assert_eq!(ends, [10_000, 19_900]);
+}
+
+#[test]
+fn extremes_neither_overflow_nor_pass_their_row() {
+    let mut arrays = Arrays::new(1, 2);
+    let mut online = Online::new(arrays.online()).unwrap().with_window(3);
+    for t in 0..1000 {
+        let row = if t % 7 < 4 {
+            [i16::MIN, i16::MAX]
+        } else {
+            [i16::MAX, i16::MIN]
+        };
+        online.step(&row).unwrap();
+    }
+    for _ in 0..100 {
+        online.step(&[i16::MIN, i16::MAX]).unwrap();
+    }
+    assert_eq!(online.model().centroids(), [i16::MIN, i16::MAX]);
+}
+
+#[test]
+fn dead_centroids_move_to_rows_that_lie_far_out() {
+    for patience in [u32::MAX, 200] {
+        let mut rng = Generator::from_seed(11);
+        let mut arrays = Arrays::new(3, 1);
+        // The third lies where nothing is; two blobs share the second.
+        arrays.centroids.copy_from_slice(&[0, 10_000, -30_000]);
+        arrays.usage.fill(Usage { count: 1, idle: 0 });
+        let mut online = Online::new(arrays.online())
+            .unwrap()
+            .with_window(50)
+            .with_patience(patience);
+        for _ in 0..3000 {
+            let centre = [0, 0, 0, 0, 0, 0, 0, 0, 9_000, 12_000][below(&mut rng, 10) as usize];
+            online.step(&[centre + normal(&mut rng) / 64]).unwrap();
+        }
+        let mut centroids = online.model().centroids().to_vec();
+        centroids.sort_unstable();
+        let near = |c: i16, place: i16| (c - place).abs() < 200;
+        let found =
+            near(centroids[0], 0) && near(centroids[1], 9_000) && near(centroids[2], 12_000);
+        assert_eq!(found, patience == 200, "{centroids:?}");
+    }
+}
