@@ -18,6 +18,7 @@
 //! | turn sensor counts into features | [`scaler::Scaler`] |
 //! | assign a sample to a cluster | [`kmeans::KMeans`] |
 //! | project, reconstruct, measure the residual | [`pca::Pca`] |
+//! | learn principal components on the device | [`pca::IncrementalPca`] |
 //! | denoise, encode, reconstruct with a network | [`net::Network`] |
 //! | know how numbers are represented and rounded | [`num`] |
 //! | draw random numbers that are the same everywhere | [`rng`] |
