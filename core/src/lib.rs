@@ -21,6 +21,7 @@
 //! | learn clusters on the device | [`kmeans::Lloyd`], [`kmeans::Online`] |
 //! | project, reconstruct, measure the residual | [`pca::Pca`] |
 //! | cluster, query and complete rows of mixed kinds | [`latent_class::LatentClass`] |
+//! | learn principal components on the device | [`pca::IncrementalPca`] |
 //! | denoise, encode, reconstruct with a network | [`net::Network`] |
 //! | fit a latent-variable model | [`em`] |
 //! | know how numbers are represented and rounded | [`num`] |

@@ -8,6 +8,7 @@ use autodidact::kernels::{
 };
 use autodidact::kmeans::{KMeans, Metric, Storage};
 use autodidact::net::{Activation as LayerActivation, Element, Layer, MAX_LAYERS, Network};
+use autodidact::pca::{Forgetting, IncrementalPca, Pca, Storage, center_offset};
 
 use crate::Counter;
 
@@ -182,6 +183,15 @@ pub fn run(counter: &impl Counter, memory: &mut Memory) {
         refused(name, measure_kmeans(counter, name, metric, wide));
     }
     refused("online_kmeans_step_8x16", measure_online(counter, wide));
+    refused("pca_residual_64x16", measure_pca_residual(counter, wide));
+    let mut storage = Storage::<4, 16>::NEW;
+    let name = "incremental_pca_step_4x16";
+    let learner = storage.learner(Forgetting::NEVER).ok();
+    refused(name, measure_pca_step(counter, name, learner, wide));
+    let mut storage = Storage::<16, 64>::NEW;
+    let name = "incremental_pca_step_16x64";
+    let learner = storage.learner(Forgetting::NEVER).ok();
+    refused(name, measure_pca_step(counter, name, learner, wide));
     let done = measure_autoencoder(counter, weights, channels, wide, workspace, wide_output);
     refused("autoencoder_mlperf_ad", done);
 }
@@ -348,6 +358,24 @@ fn measure_kmeans(
     let kmeans = KMeans::with_metric(metric, &unit, &offsets, DIMENSIONS).ok()?;
     measure(counter, name, MACS, repeats(MACS), || {
         let _ = black_box(black_box(&kmeans).nearest(black_box(sample)));
+/// Scores of a sample and how far the components leave it unexplained.
+fn measure_pca_residual(counter: &impl Counter, memory: &[i16]) -> Option<()> {
+    const K: usize = 16;
+    const DIMENSIONS: usize = 64;
+    // Projecting is one for each weight, restoring another.
+    const MACS: u32 = 2048;
+    let (components, rest) = memory.split_at_checked(K * DIMENSIONS)?;
+    let (mean, rest) = rest.split_at_checked(DIMENSIONS)?;
+    let sample = rest.get(..DIMENSIONS)?;
+    let mut offsets = [0_i64; K];
+    for (offset, component) in offsets.iter_mut().zip(components.chunks_exact(DIMENSIONS)) {
+        *offset = center_offset(component, mean);
+    }
+    let pca = Pca::new(mean, components, &offsets).ok()?;
+    let mut scores = [0_i32; K];
+    measure(counter, "pca_residual_64x16", MACS, repeats(MACS), || {
+        let _ = black_box(pca.project_into(black_box(sample), &mut scores));
+        let _ = black_box(pca.residual(black_box(sample), black_box(&scores)));
     });
     Some(())
 }
@@ -373,6 +401,26 @@ fn measure_online(counter: &impl Counter, memory: &[i16]) -> Option<()> {
             }
         },
     );
+/// A step of a learner that has seen as many samples as there is memory for, the mean over the same samples.
+fn measure_pca_step(
+    counter: &impl Counter,
+    name: &'static str,
+    learner: Option<IncrementalPca<'_>>,
+    memory: &[i16],
+) -> Option<()> {
+    let mut learner = learner?;
+    let (k, d) = (learner.k(), learner.dimensions());
+    // Dot product, remainder and update of each component; Gram-Schmidt takes k - 1 more in the mean.
+    let macs = u32::try_from((4 * k).checked_sub(1)?.checked_mul(d)?).ok()?;
+    for sample in memory.chunks_exact(d) {
+        learner.step(sample).ok()?;
+    }
+    let mut samples = memory.chunks_exact(d).cycle();
+    measure(counter, name, macs, repeats(macs), || {
+        if let Some(sample) = samples.next() {
+            let _ = black_box(learner.step(black_box(sample)));
+        }
+    });
     Some(())
 }
 

@@ -1,13 +1,22 @@
-//! Principal component analysis: project, reconstruct, residual.
+//! Principal component analysis: project, reconstruct, residual, whiten, and learn on the device.
 //!
 //! `y = U (x - mu)`, `x^ = mu + U^T y`, `Q = |x - x^|^2` (Jackson and Mudholkar 1979 for Q). `U` has
 //! orthonormal rows in `I1F15`, features are `I4F12`, scores `I20F12`. Sums are 64 bits wide, each
 //! result is rounded once.
 //!
+//! A model that knows the variance along each component has a [`Spectrum`] as well: whitened scores,
+//! Hotelling's T2 and the explained variance. [`IncrementalPca`] learns all of it, one sample at a time.
+//!
 //! Errors against exact arithmetic with the same parameters: a score is off by at most half a unit
 //! of 2^-12; a reconstructed feature by half a unit and what the rounded scores carry along, in all
 //! at most `(1 + sqrt(k)) / 2` units. Components are stored to 2^-16, an entry of exactly 1 as
 //! `1 - 2^-15`.
+
+mod learn;
+mod spectrum;
+
+pub use learn::{Buffers, Forgetting, IncrementalPca, Storage, storage_bytes};
+pub use spectrum::{Spectrum, inverse_deviation};
 
 use crate::kernels::dot;
 use crate::num::{rounding_shift_right, saturating_i16, saturating_i32};
@@ -15,6 +24,8 @@ use crate::{Defect, Operand, ShapeError};
 
 /// Fractional bits of a component (`I1F15`).
 const COMPONENT_BITS: u32 = 15;
+/// Columns that a reconstruction sums at a time.
+const BLOCK: usize = 4;
 
 /// A mean and k orthonormal components of d dimensions.
 #[derive(Debug, Clone, Copy)]
@@ -22,6 +33,7 @@ pub struct Pca<'a> {
     mean: &'a [i16],
     components: &'a [i16],
     offsets: &'a [i64],
+    spectrum: Option<Spectrum<'a>>,
 }
 
 impl<'a> Pca<'a> {
@@ -62,7 +74,40 @@ impl<'a> Pca<'a> {
             mean,
             components,
             offsets,
+            spectrum: None,
         })
+    }
+
+    /// The same model with the variances along its components.
+    ///
+    /// ```
+    /// use autodidact::pca::{Pca, Spectrum, center_offset, inverse_deviation};
+    /// let (mean, component) = ([4096, 0], [19_661, 26_214]); // (1, 0) and (0.6, 0.8)
+    /// let offsets = [center_offset(&component, &mean)];
+    /// let variances = [4 << 24]; // 4 of 5 in all
+    /// let inverses = [inverse_deviation(variances[0])]; // 1/2
+    /// let spectrum = Spectrum::new(&variances, &inverses, 5 << 24)?;
+    /// let pca = Pca::new(&mean, &component, &offsets)?.with_spectrum(spectrum)?;
+    /// assert_eq!(pca.spectrum().map(|spectrum| spectrum.explained_ratio(1)), Some(4 * (1 << 16) / 5));
+    /// # Ok::<(), autodidact::Defect>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Defect::Shape`] when there are not as many variances as components.
+    pub const fn with_spectrum(self, spectrum: Spectrum<'a>) -> Result<Self, Defect> {
+        if spectrum.k() != self.k() {
+            return Err(Defect::Shape);
+        }
+        Ok(Self {
+            spectrum: Some(spectrum),
+            ..self
+        })
+    }
+
+    /// Variances along the components, where the model knows them.
+    #[must_use]
+    pub const fn spectrum(&self) -> Option<Spectrum<'a>> {
+        self.spectrum
     }
 
     /// Number of components.
@@ -121,28 +166,48 @@ impl<'a> Pca<'a> {
         Ok(())
     }
 
-    /// One coordinate of the reconstruction.
+    /// `N` coordinates of the reconstruction, from `start` on.
+    ///
+    /// Rows are walked side by side, so that each reads its memory in order and `N` sums stay in registers.
     #[inline]
-    fn coordinate(&self, column: usize, mean: i16, scores: &[i32]) -> i16 {
-        let column = self.components.get(column..).unwrap_or(&[]);
-        let mut sum = 0i64;
-        for (u, y) in column.iter().step_by(self.mean.len().max(1)).zip(scores) {
-            // |u · y| <= 2^46 and k <= 2^16.
-            sum = sum.wrapping_add(i64::from(*u) * i64::from(*y));
+    fn restored<const N: usize>(&self, start: usize, mean: &[i16; N], scores: &[i32]) -> [i16; N] {
+        let from = self.components.get(start..).unwrap_or(&[]);
+        let mut sums = [0i64; N];
+        for (row, y) in from.chunks(self.mean.len().max(1)).zip(scores) {
+            for (sum, u) in sums
+                .iter_mut()
+                .zip(row.first_chunk::<N>().unwrap_or(&[0; N]))
+            {
+                // |u · y| <= 2^46 and k <= 2^16.
+                *sum = sum.wrapping_add(wide_product(*y, *u));
+            }
         }
-        let offset = saturating_i32(rounding_shift_right(sum, COMPONENT_BITS));
-        saturating_i16(offset.saturating_add(i32::from(mean)))
+        let mut restored = *mean;
+        for (x, sum) in restored.iter_mut().zip(sums) {
+            let offset = saturating_i32(rounding_shift_right(sum, COMPONENT_BITS));
+            *x = saturating_i16(offset.saturating_add(i32::from(*x)));
+        }
+        restored
     }
 
     /// Reconstruction `x^ = mu + U^T y` in `I4F12`, saturating.
+    ///
+    /// Work: `k · d` multiply-accumulates.
     ///
     /// # Errors
     /// [`ShapeError`] when `scores` is not `k` long or `features` not `d`.
     pub fn reconstruct_into(&self, scores: &[i32], features: &mut [i16]) -> Result<(), ShapeError> {
         ShapeError::exact(Operand::Input, self.k(), scores.len())?;
         ShapeError::exact(Operand::Output, self.dimensions(), features.len())?;
-        for (column, (x, mean)) in features.iter_mut().zip(self.mean).enumerate() {
-            *x = self.coordinate(column, *mean, scores);
+        let (means, last_means) = self.mean.as_chunks::<BLOCK>();
+        let (blocks, last) = features.as_chunks_mut::<BLOCK>();
+        let mut start = 0;
+        for (block, mean) in blocks.iter_mut().zip(means) {
+            *block = self.restored(start, mean, scores);
+            start += BLOCK;
+        }
+        for (index, (x, mean)) in (start..).zip(last.iter_mut().zip(last_means)) {
+            [*x] = self.restored(index, &[*mean], scores);
         }
         Ok(())
     }
@@ -151,19 +216,59 @@ impl<'a> Pca<'a> {
     ///
     /// `scores` are those of `features`, from [`project_into`](Self::project_into).
     ///
+    /// Work: `k · d` multiply-accumulates.
+    ///
     /// # Errors
     /// [`ShapeError`] when a slice has the wrong length.
     pub fn residual(&self, features: &[i16], scores: &[i32]) -> Result<u64, ShapeError> {
         ShapeError::exact(Operand::Input, self.dimensions(), features.len())?;
         ShapeError::exact(Operand::Input, self.k(), scores.len())?;
+        let (means, last_means) = self.mean.as_chunks::<BLOCK>();
+        let (blocks, last) = features.as_chunks::<BLOCK>();
         let mut sum = 0u64;
-        for (column, (x, mean)) in features.iter().zip(self.mean).enumerate() {
-            let restored = self.coordinate(column, *mean, scores);
-            let difference = i32::from(*x).abs_diff(i32::from(restored));
-            sum = sum.wrapping_add(u64::from(difference.wrapping_mul(difference)));
+        let mut start = 0;
+        for (block, mean) in blocks.iter().zip(means) {
+            sum = sum.wrapping_add(distance(block, &self.restored(start, mean, scores)));
+            start += BLOCK;
+        }
+        for (index, (x, mean)) in (start..).zip(last.iter().zip(last_means)) {
+            sum = sum.wrapping_add(distance(&[*x], &self.restored(index, &[*mean], scores)));
         }
         Ok(sum)
     }
+}
+
+/// `|a - b|^2`.
+#[inline]
+fn distance<const N: usize>(a: &[i16; N], b: &[i16; N]) -> u64 {
+    a.iter()
+        .zip(b)
+        .map(|(a, b)| {
+            let difference = i32::from(*a).abs_diff(i32::from(*b));
+            // At most (2^16 - 1)^2.
+            u64::from(difference.wrapping_mul(difference))
+        })
+        .sum()
+}
+
+/// `a · b`, exact.
+#[inline]
+const fn wide_product(a: i32, b: i16) -> i64 {
+    if cfg!(autodidact_kernels = "armv6m") {
+        split_product(a, b)
+    } else {
+        // At most 2^46.
+        (a as i64).wrapping_mul(b as i64)
+    }
+}
+
+/// [`wide_product`] for cores without a long multiplication: two short ones instead of a call.
+#[inline]
+const fn split_product(a: i32, b: i16) -> i64 {
+    // Both fit 32 bits: at most 2^15 · 2^15 and (2^16 - 1) · 2^15.
+    let high = (a >> 16).wrapping_mul(b as i32);
+    let low = (a & 0xffff).wrapping_mul(b as i32);
+    ((high as i64) << 16).wrapping_add(low as i64)
 }
 
 /// `-u · mu` in `I37F27`: what centring adds to a score, as [`Pca::new`] expects it.
@@ -175,3 +280,6 @@ pub fn center_offset(component: &[i16], mean: &[i16]) -> i64 {
         .map(|(u, m)| -i64::from(i32::from(*u) * i32::from(*m)))
         .sum()
 }
+
+#[cfg(test)]
+mod tests;

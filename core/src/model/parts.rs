@@ -1,0 +1,207 @@
+//! From a part's tensors to the view that runs: one function a kind.
+
+use super::layout::{LayerRecord, NO_CODE, PartEntry, TensorEntry};
+use super::{Body, Kind, Task, TensorElement, tensor_bytes};
+use crate::Defect;
+use crate::kernels::{Channel, Matrix, Order};
+use crate::kmeans::KMeans;
+use crate::net::{Activation, Autoencoder, Denoiser, Element, Layer, Network};
+use crate::pca::Pca;
+use zerocopy::{FromBytes, Immutable, KnownLayout};
+
+/// The tensors of one part and the bytes behind them.
+#[derive(Clone, Copy)]
+pub(super) struct Tensors<'a> {
+    pub(super) bytes: &'a [u8],
+    pub(super) entries: &'a [TensorEntry],
+}
+
+impl<'a> Tensors<'a> {
+    /// Tensor `index` as elements of type `T`, of exactly `rows · cols`.
+    pub(super) fn get<T: FromBytes + Immutable + KnownLayout>(
+        &self,
+        index: u16,
+        element: TensorElement,
+        frac_bits: u8,
+        [rows, cols]: [u32; 2],
+    ) -> Result<&'a [T], Defect> {
+        let defect = Defect::Tensor { index };
+        let entry = self.entries.get(usize::from(index)).ok_or(defect)?;
+        if entry.element != element as u8 || entry.frac_bits != frac_bits || entry.order != 0 {
+            return Err(defect);
+        }
+        if entry.rows != rows || entry.cols != cols {
+            return Err(Defect::Shape);
+        }
+        <[T]>::ref_from_bytes(tensor_bytes(self.bytes, entry)).map_err(|_| defect)
+    }
+
+    /// Tensor `index` as a weight matrix.
+    fn matrix(&self, index: u16) -> Result<Matrix<'a>, Defect> {
+        let defect = Defect::Tensor { index };
+        let entry = self.entries.get(usize::from(index)).ok_or(defect)?;
+        if entry.element != TensorElement::I8 as u8 || entry.frac_bits != 0 {
+            return Err(defect);
+        }
+        let order = Order::from_tag(entry.order).ok_or(defect)?;
+        let data = <[i8]>::ref_from_bytes(tensor_bytes(self.bytes, entry)).map_err(|_| defect)?;
+        let [rows, cols] = [entry.rows, entry.cols].map(|n| usize::try_from(n).unwrap_or(0));
+        Matrix::new(data, rows, cols, order).map_err(|_| defect)
+    }
+
+    /// Exactly `count` tensors, no more.
+    fn expect(&self, count: usize) -> Result<(), Defect> {
+        if self.entries.len() == count {
+            Ok(())
+        } else {
+            let index = self.entries.len().min(count);
+            Err(Defect::Tensor {
+                index: u16::try_from(index).unwrap_or(u16::MAX),
+            })
+        }
+    }
+
+    /// The part that `entry` describes; with `prove`, derived values and ranges are checked as well.
+    pub(super) fn body(&self, entry: &PartEntry, prove: bool) -> Result<Body<'a>, Defect> {
+        let kind = Kind::from_tag(entry.kind).ok_or(Defect::Kind { found: entry.kind })?;
+        if kind != Kind::Network && entry.task != 0 {
+            return Err(Defect::Shape);
+        }
+        match kind {
+            Kind::Scaler => Err(Defect::Kind { found: entry.kind }),
+            Kind::KMeans => self.kmeans(entry, prove).map(Body::KMeans),
+            Kind::Pca => self.pca(entry, prove).map(Body::Pca),
+            Kind::Network => self.task(entry, prove),
+        }
+    }
+
+    fn kmeans(&self, entry: &PartEntry, prove: bool) -> Result<KMeans<'a>, Defect> {
+        self.expect(2)?;
+        let [k, d, zero, zero_2] = entry.params;
+        let centroids = self.get(0, TensorElement::I16, 12, [k, d])?;
+        let norms = self.get(1, TensorElement::I64, 24, [k, 1])?;
+        let d = usize::try_from(d).map_err(|_| Defect::Shape)?;
+        if zero != 0 || zero_2 != 0 {
+            return Err(Defect::Shape);
+        }
+        let new = if prove {
+            KMeans::new
+        } else {
+            KMeans::from_trusted
+        };
+        new(centroids, norms, d)
+    }
+
+    fn pca(&self, entry: &PartEntry, prove: bool) -> Result<Pca<'a>, Defect> {
+        self.expect(3)?;
+        let [k, d, zero, zero_2] = entry.params;
+        let mean = self.get(0, TensorElement::I16, 12, [1, d])?;
+        let components = self.get(1, TensorElement::I16, 15, [k, d])?;
+        let offsets = self.get(2, TensorElement::I64, 27, [k, 1])?;
+        if zero != 0 || zero_2 != 0 {
+            return Err(Defect::Shape);
+        }
+        let new = if prove { Pca::new } else { Pca::from_trusted };
+        new(mean, components, offsets)
+    }
+
+    /// A network and what it was trained for.
+    fn task(&self, entry: &PartEntry, prove: bool) -> Result<Body<'a>, Defect> {
+        let [layers, code, zero, zero_2] = entry.params;
+        let task = Task::from_tag(entry.task).ok_or(Defect::Kind { found: entry.task })?;
+        if zero != 0 || zero_2 != 0 {
+            return Err(Defect::Shape);
+        }
+        let code = match code {
+            NO_CODE => None,
+            code => Some(u16::try_from(code).map_err(|_| Defect::Shape)?),
+        };
+        let network = self.network(layers, code, prove)?;
+        let complete = match task {
+            Task::Autoencoder => Autoencoder::new(network.clone()).is_some(),
+            Task::Denoiser => Denoiser::new(network.clone()).is_some(),
+        };
+        if complete {
+            Ok(Body::Network(network, task))
+        } else {
+            Err(Defect::Shape)
+        }
+    }
+
+    /// One tensor of layer records, then weights and channels of each layer.
+    fn network(
+        &self,
+        layers: u32,
+        code: Option<u16>,
+        prove: bool,
+    ) -> Result<Network<'a>, Defect> {
+        let records: &[LayerRecord] = self.get(0, TensorElement::Layer, 0, [layers, 1])?;
+        self.expect(records.len().saturating_mul(2).saturating_add(1))?;
+        let mut defect = None;
+        let mut index = 0u16;
+        let stack = records.iter().map_while(|record| {
+            let layer = index;
+            index = index.saturating_add(1);
+            match self.layer(record, layer) {
+                Ok(layer) => Some(layer),
+                Err(found) => {
+                    defect = Some(found);
+                    None
+                }
+            }
+        });
+        let new = if prove {
+            Network::new(stack, code)
+        } else {
+            Network::from_trusted(stack, code)
+        };
+        // A broken layer ends the stack early: its own defect says more than what follows from it.
+        match defect {
+            Some(defect) => Err(defect),
+            None => new,
+        }
+    }
+
+    fn layer(&self, record: &LayerRecord, index: u16) -> Result<Layer<'a>, Defect> {
+        let defect = Defect::Layer { layer: index };
+        let element = |tag: u8| match tag {
+            0 => Ok(Element::I8),
+            1 => Ok(Element::I16),
+            _ => Err(defect),
+        };
+        let activation = match record.activation {
+            0 => Activation::Clamp,
+            1 => Activation::Sigmoid,
+            2 => Activation::Tanh,
+            _ => return Err(defect),
+        };
+        if record.reserved != 0
+            || record.reserved_2 != 0
+            || !(record.output_scale.is_finite() && record.output_scale > 0.0)
+        {
+            return Err(defect);
+        }
+        let first = index
+            .checked_mul(2)
+            .and_then(|i| i.checked_add(1))
+            .ok_or(defect)?;
+        let weights = self.matrix(first)?;
+        let rows = u32::try_from(weights.rows()).map_err(|_| Defect::Shape)?;
+        let channels: &[Channel] = self.get(
+            first.saturating_add(1),
+            TensorElement::Channel,
+            0,
+            [rows, 1],
+        )?;
+        Ok(Layer {
+            weights,
+            channels,
+            activation,
+            input: element(record.input)?,
+            output: element(record.output)?,
+            zero_point: record.zero_point,
+            min: record.min,
+            max: record.max,
+        })
+    }
+}
