@@ -98,6 +98,11 @@ pub enum Defect {
     },
     /// The name is empty, has a space or other than printable ASCII, or is not unique.
     Name,
+    /// A part reads from one that does not come before it or is no PCA with variances.
+    Source {
+        /// The part's index found.
+        found: u32,
+    },
     /// A tensor is missing, of another type or format, or there is one too many.
     Tensor {
         /// Its index within the part.
@@ -145,6 +150,10 @@ impl core::fmt::Display for Defect {
             Self::Name => write!(
                 f,
                 "the name is empty, used twice, or has a space or other than printable ASCII"
+            ),
+            Self::Source { found } => write!(
+                f,
+                "it reads part {found}, which is no PCA with variances before it"
             ),
             Self::Tensor { index } => {
                 write!(

@@ -76,6 +76,15 @@ impl Metric {
         }
     }
 
+    /// Fractional bits of an [offset](Self::offset).
+    pub(crate) const fn offset_bits(self) -> u32 {
+        match self {
+            Self::SquaredEuclidean => 24,
+            Self::Manhattan => 12,
+            Self::Cosine => 0,
+        }
+    }
+
     /// What the search starts from at a centroid: see the table above.
     #[must_use]
     pub fn offset(self, centroid: &[i16]) -> i64 {
@@ -151,15 +160,6 @@ impl<'a> KMeans<'a> {
             }
         }
         Ok(view)
-    }
-
-    /// As [`new`](Self::new), without recomputing the norms.
-    pub(crate) fn from_trusted(
-        centroids: &'a [i16],
-        norms: &'a [i64],
-        dimensions: usize,
-    ) -> Result<Self, Defect> {
-        Self::trusted_with_metric(Metric::SquaredEuclidean, centroids, norms, dimensions)
     }
 
     /// As [`with_metric`](Self::with_metric), checking lengths only.

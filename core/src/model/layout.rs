@@ -1,6 +1,7 @@
 //! The container's fixed records, byte for byte as FORMAT.md has them.
 
 use crate::kernels::Channel;
+use crate::latent_class::{Column, Gaussian};
 use crate::scaler::ScalerFeature;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
@@ -54,7 +55,8 @@ pub(crate) struct PartEntry {
     /// Shape and parameters; their meaning depends on the kind.
     pub(crate) params: [u32; 4],
     pub(crate) workspace_bytes: u32,
-    pub(crate) reserved: u32,
+    /// Index of the part whose results this one reads: 0 for the scaler, or a PCA before it.
+    pub(crate) source: u32,
 }
 
 #[derive(Debug, Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
@@ -99,6 +101,10 @@ pub enum Kind {
     Pca = 3,
     /// A dense network.
     Network = 4,
+    /// A Gaussian mixture.
+    Gmm = 5,
+    /// Latent classes over columns of mixed kinds.
+    LatentClass = 6,
 }
 
 impl Kind {
@@ -108,6 +114,8 @@ impl Kind {
             2 => Some(Self::KMeans),
             3 => Some(Self::Pca),
             4 => Some(Self::Network),
+            5 => Some(Self::Gmm),
+            6 => Some(Self::LatentClass),
             _ => None,
         }
     }
@@ -120,6 +128,8 @@ impl core::fmt::Display for Kind {
             Self::KMeans => "k-means",
             Self::Pca => "PCA",
             Self::Network => "network",
+            Self::Gmm => "Gaussian mixture",
+            Self::LatentClass => "latent-class model",
         })
     }
 }
@@ -172,6 +182,18 @@ pub enum TensorElement {
     Layer = 5,
     /// Output parameters of a layer, one record a row.
     Channel = 6,
+    /// 32-bit fixed-point numbers.
+    I32 = 7,
+    /// Small numbers: shifts.
+    U8 = 8,
+    /// Unsigned 16-bit fixed-point numbers.
+    U16 = 9,
+    /// Unsigned 64-bit fixed-point numbers.
+    U64 = 10,
+    /// Records of a latent-class model's columns.
+    Column = 11,
+    /// Records of a Gaussian column within a class.
+    Gaussian = 12,
 }
 
 impl TensorElement {
@@ -183,6 +205,12 @@ impl TensorElement {
             4 => Some(Self::ScalerFeature),
             5 => Some(Self::Layer),
             6 => Some(Self::Channel),
+            7 => Some(Self::I32),
+            8 => Some(Self::U8),
+            9 => Some(Self::U16),
+            10 => Some(Self::U64),
+            11 => Some(Self::Column),
+            12 => Some(Self::Gaussian),
             _ => None,
         }
     }
@@ -191,12 +219,15 @@ impl TensorElement {
     #[must_use]
     pub const fn bytes(self) -> usize {
         match self {
-            Self::I8 => 1,
-            Self::I16 => 2,
-            Self::I64 => 8,
+            Self::I8 | Self::U8 => 1,
+            Self::I16 | Self::U16 => 2,
+            Self::I32 => 4,
+            Self::I64 | Self::U64 => 8,
             Self::ScalerFeature => size_of::<ScalerFeature>(),
             Self::Layer => size_of::<LayerRecord>(),
             Self::Channel => size_of::<Channel>(),
+            Self::Column => size_of::<Column>(),
+            Self::Gaussian => size_of::<Gaussian>(),
         }
     }
 }
@@ -208,6 +239,8 @@ const _: () = assert!(size_of::<TensorEntry>() == 20);
 const _: () = assert!(size_of::<LayerRecord>() == 16);
 const _: () = assert!(size_of::<ScalerFeature>() == 32);
 const _: () = assert!(size_of::<Channel>() == 12);
+const _: () = assert!(size_of::<Column>() == 4);
+const _: () = assert!(size_of::<Gaussian>() == 16);
 
 /// The container's checksum over everything but the checksum itself.
 pub(crate) fn checksum(bytes: &[u8]) -> u32 {

@@ -21,22 +21,26 @@
 
 mod error;
 mod layout;
+mod parts;
 mod writer;
 
 pub use error::{LoadError, PartError};
 pub use layout::{Kind, Task, TensorElement};
 pub use writer::{LayerSpec, ModelSpec, NetworkSpec, PartBody, PartSpec, WriteError};
 
-use crate::Defect;
-use crate::kernels::{Channel, Matrix, Order};
+use crate::{Defect, ShapeError};
+use crate::gmm::Gmm;
+use crate::kernels::Order;
 use crate::kmeans::KMeans;
-use crate::net::{Activation, Autoencoder, Denoiser, Element, Layer, Network};
+use crate::latent_class::LatentClass;
+use crate::net::{Autoencoder, Denoiser, Network};
 use crate::pca::Pca;
 use crate::scaler::{Scaler, ScalerFeature};
 use layout::{
-    BASE_ALIGN, Header, LayerRecord, MAGIC, MAX_PARTS, MAX_TENSORS, NAME_BYTES, NO_CODE, PartEntry,
+    BASE_ALIGN, Header, LayerRecord, MAGIC, MAX_PARTS, MAX_TENSORS, NAME_BYTES, PartEntry,
     TENSOR_ALIGN, TensorEntry, VERSION, checksum,
 };
+use parts::Tensors;
 use zerocopy::{FromBytes, Immutable, KnownLayout};
 
 /// Bytes aligned for [`Model::load`], for [`include_model!`](crate::include_model).
@@ -79,6 +83,68 @@ pub enum Body<'a> {
     Pca(Pca<'a>),
     /// A dense network and what it was trained for.
     Network(Network<'a>, Task),
+    /// A Gaussian mixture.
+    Gmm(Gmm<'a>),
+    /// Latent classes.
+    LatentClass(LatentClass<'a>),
+}
+
+impl Body<'_> {
+    /// Values that the part is given.
+    #[must_use]
+    pub fn inputs(&self) -> usize {
+        match self {
+            Self::KMeans(kmeans) => kmeans.dimensions(),
+            Self::Pca(pca) => pca.dimensions(),
+            Self::Network(network, _) => network.inputs(),
+            Self::Gmm(gmm) => gmm.dimensions(),
+            Self::LatentClass(classes) => classes.columns().len(),
+        }
+    }
+}
+
+/// What a part is given.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub enum Input<'a> {
+    /// The scaler's features.
+    Features,
+    /// The whitened scores of these components, an earlier part of the container.
+    Whitened(Pca<'a>),
+}
+
+impl Input<'_> {
+    /// Scores to hold between features and what the part is given: 0 where it is given the features.
+    #[must_use]
+    pub const fn scores(&self) -> usize {
+        match self {
+            Self::Features => 0,
+            Self::Whitened(pca) => pca.k(),
+        }
+    }
+
+    /// What the part is given for these features: the features themselves, or `whitened`, filled.
+    ///
+    /// # Errors
+    /// [`ShapeError`] when `features` does not fit the components, or `scores` and `whitened` are not
+    /// [`scores`](Self::scores) long.
+    pub fn prepare<'v>(
+        &self,
+        features: &'v [i16],
+        scores: &mut [i32],
+        whitened: &'v mut [i16],
+    ) -> Result<&'v [i16], ShapeError> {
+        match self {
+            Self::Features => Ok(features),
+            Self::Whitened(pca) => {
+                pca.project_into(features, scores)?;
+                if let Some(spectrum) = pca.spectrum() {
+                    spectrum.whiten_into(scores, whitened)?;
+                }
+                Ok(whitened)
+            }
+        }
+    }
 }
 
 /// Name, kind and contents of a part.
@@ -86,6 +152,8 @@ pub enum Body<'a> {
 pub struct Part<'a> {
     /// Name, printable ASCII.
     pub name: &'a str,
+    /// What the part is given.
+    pub input: Input<'a>,
     /// Contents.
     pub body: Body<'a>,
 }
@@ -105,60 +173,6 @@ pub struct TensorInfo {
     pub offset: u32,
     /// Bytes.
     pub length: u32,
-}
-
-/// The directory and the bytes behind it, while they are being read.
-#[derive(Clone, Copy)]
-struct Tensors<'a> {
-    bytes: &'a [u8],
-    /// Those of one part.
-    entries: &'a [TensorEntry],
-}
-
-impl<'a> Tensors<'a> {
-    /// Tensor `index` as elements of type `T`, of exactly `rows · cols`.
-    fn get<T: FromBytes + Immutable + KnownLayout>(
-        &self,
-        index: u16,
-        element: TensorElement,
-        frac_bits: u8,
-        [rows, cols]: [u32; 2],
-    ) -> Result<&'a [T], Defect> {
-        let defect = Defect::Tensor { index };
-        let entry = self.entries.get(usize::from(index)).ok_or(defect)?;
-        if entry.element != element as u8 || entry.frac_bits != frac_bits || entry.order != 0 {
-            return Err(defect);
-        }
-        if entry.rows != rows || entry.cols != cols {
-            return Err(Defect::Shape);
-        }
-        <[T]>::ref_from_bytes(tensor_bytes(self.bytes, entry)).map_err(|_| defect)
-    }
-
-    /// Tensor `index` as a weight matrix.
-    fn matrix(&self, index: u16) -> Result<Matrix<'a>, Defect> {
-        let defect = Defect::Tensor { index };
-        let entry = self.entries.get(usize::from(index)).ok_or(defect)?;
-        if entry.element != TensorElement::I8 as u8 || entry.frac_bits != 0 {
-            return Err(defect);
-        }
-        let order = Order::from_tag(entry.order).ok_or(defect)?;
-        let data = <[i8]>::ref_from_bytes(tensor_bytes(self.bytes, entry)).map_err(|_| defect)?;
-        let [rows, cols] = [entry.rows, entry.cols].map(|n| usize::try_from(n).unwrap_or(0));
-        Matrix::new(data, rows, cols, order).map_err(|_| defect)
-    }
-
-    /// Exactly `count` tensors, no more.
-    fn expect(&self, count: usize) -> Result<(), Defect> {
-        if self.entries.len() == count {
-            Ok(())
-        } else {
-            let index = self.entries.len().min(count);
-            Err(Defect::Tensor {
-                index: u16::try_from(index).unwrap_or(u16::MAX),
-            })
-        }
-    }
 }
 
 /// The bytes of a tensor; empty when the entry points outside, which `load` excludes.
@@ -337,7 +351,7 @@ impl<'a> Model<'a> {
         let mut next = 0u16;
         for (part, entry) in (0u16..).zip(self.parts) {
             let fail = |defect| LoadError::Part { part, defect };
-            if entry.first_tensor != next || entry.reserved != 0 {
+            if entry.first_tensor != next {
                 return Err(fail(Defect::Tensor { index: 0 }));
             }
             next = next.checked_add(entry.tensors).ok_or(fail(Defect::Shape))?;
@@ -352,7 +366,7 @@ impl<'a> Model<'a> {
                 return Err(fail(Defect::Name));
             }
             if part == 0 {
-                if entry.workspace_bytes != 0 {
+                if entry.workspace_bytes != 0 || entry.source != 0 {
                     return Err(fail(Defect::Shape));
                 }
                 continue;
@@ -361,17 +375,20 @@ impl<'a> Model<'a> {
                 return Err(LoadError::Scaler);
             }
             let body = self.body(entry, true).map_err(fail)?;
+            // What a part reads comes before it: no circle is possible.
+            if usize::try_from(entry.source).map_or(true, |source| source >= usize::from(part)) {
+                return Err(fail(Defect::Source { found: entry.source }));
+            }
+            let given = match self.input_of(entry).map_err(fail)? {
+                Input::Features => self.scaler.len(),
+                Input::Whitened(pca) => pca.k(),
+            };
             let workspace = match &body {
                 Body::Network(network, _) => network.workspace_bytes(),
                 _ => 0,
             };
-            let inputs = match &body {
-                Body::KMeans(kmeans) => kmeans.dimensions(),
-                Body::Pca(pca) => pca.dimensions(),
-                Body::Network(network, _) => network.inputs(),
-            };
             if usize::try_from(entry.workspace_bytes).ok() != Some(workspace)
-                || inputs != self.scaler.len()
+                || body.inputs() != given
             {
                 return Err(fail(Defect::Shape));
             }
@@ -380,6 +397,21 @@ impl<'a> Model<'a> {
             Ok(())
         } else {
             Err(LoadError::Tensor { tensor: next })
+        }
+    }
+
+    /// What a part reads: the scaler's features or the whitened scores of a PCA.
+    fn input_of(&self, entry: &PartEntry) -> Result<Input<'a>, Defect> {
+        if entry.source == 0 {
+            return Ok(Input::Features);
+        }
+        let defect = Defect::Source {
+            found: entry.source,
+        };
+        let source = usize::try_from(entry.source).map_err(|_| defect)?;
+        match self.body(self.parts.get(source).ok_or(defect)?, false)? {
+            Body::Pca(pca) if pca.spectrum().is_some() => Ok(Input::Whitened(pca)),
+            _ => Err(defect),
         }
     }
 
@@ -394,140 +426,7 @@ impl<'a> Model<'a> {
             bytes: self.bytes,
             entries,
         };
-        let kind = Kind::from_tag(entry.kind).ok_or(Defect::Kind { found: entry.kind })?;
-        let is_network = kind == Kind::Network;
-        if !is_network && entry.task != 0 {
-            return Err(Defect::Shape);
-        }
-        match kind {
-            Kind::Scaler => Err(Defect::Kind { found: entry.kind }),
-            Kind::KMeans => {
-                tensors.expect(2)?;
-                let [k, d, zero, zero_2] = entry.params;
-                let centroids = tensors.get(0, TensorElement::I16, 12, [k, d])?;
-                let norms = tensors.get(1, TensorElement::I64, 24, [k, 1])?;
-                let d = usize::try_from(d).map_err(|_| Defect::Shape)?;
-                if zero != 0 || zero_2 != 0 {
-                    return Err(Defect::Shape);
-                }
-                let new = if prove {
-                    KMeans::new
-                } else {
-                    KMeans::from_trusted
-                };
-                new(centroids, norms, d).map(Body::KMeans)
-            }
-            Kind::Pca => {
-                tensors.expect(3)?;
-                let [k, d, zero, zero_2] = entry.params;
-                let mean = tensors.get(0, TensorElement::I16, 12, [1, d])?;
-                let components = tensors.get(1, TensorElement::I16, 15, [k, d])?;
-                let offsets = tensors.get(2, TensorElement::I64, 27, [k, 1])?;
-                if zero != 0 || zero_2 != 0 {
-                    return Err(Defect::Shape);
-                }
-                let new = if prove { Pca::new } else { Pca::from_trusted };
-                new(mean, components, offsets).map(Body::Pca)
-            }
-            Kind::Network => {
-                let [layers, code, zero, zero_2] = entry.params;
-                let task = Task::from_tag(entry.task).ok_or(Defect::Kind { found: entry.task })?;
-                if zero != 0 || zero_2 != 0 {
-                    return Err(Defect::Shape);
-                }
-                let code = match code {
-                    NO_CODE => None,
-                    code => Some(u16::try_from(code).map_err(|_| Defect::Shape)?),
-                };
-                let network = Self::network(&tensors, layers, code, prove)?;
-                let complete = match task {
-                    Task::Autoencoder => Autoencoder::new(network.clone()).is_some(),
-                    Task::Denoiser => Denoiser::new(network.clone()).is_some(),
-                };
-                if complete {
-                    Ok(Body::Network(network, task))
-                } else {
-                    Err(Defect::Shape)
-                }
-            }
-        }
-    }
-
-    /// One tensor of layer records, then weights and channels of each layer.
-    fn network(
-        tensors: &Tensors<'a>,
-        layers: u32,
-        code: Option<u16>,
-        prove: bool,
-    ) -> Result<Network<'a>, Defect> {
-        let records: &[LayerRecord] = tensors.get(0, TensorElement::Layer, 0, [layers, 1])?;
-        tensors.expect(records.len().saturating_mul(2).saturating_add(1))?;
-        let mut defect = None;
-        let mut index = 0u16;
-        let stack = records.iter().map_while(|record| {
-            let layer = index;
-            index = index.saturating_add(1);
-            match Self::layer(tensors, record, layer) {
-                Ok(layer) => Some(layer),
-                Err(found) => {
-                    defect = Some(found);
-                    None
-                }
-            }
-        });
-        let new = if prove {
-            Network::new(stack, code)
-        } else {
-            Network::from_trusted(stack, code)
-        };
-        // A broken layer ends the stack early: its own defect says more than what follows from it.
-        match defect {
-            Some(defect) => Err(defect),
-            None => new,
-        }
-    }
-
-    fn layer(tensors: &Tensors<'a>, record: &LayerRecord, index: u16) -> Result<Layer<'a>, Defect> {
-        let defect = Defect::Layer { layer: index };
-        let element = |tag: u8| match tag {
-            0 => Ok(Element::I8),
-            1 => Ok(Element::I16),
-            _ => Err(defect),
-        };
-        let activation = match record.activation {
-            0 => Activation::Clamp,
-            1 => Activation::Sigmoid,
-            2 => Activation::Tanh,
-            _ => return Err(defect),
-        };
-        if record.reserved != 0
-            || record.reserved_2 != 0
-            || !(record.output_scale.is_finite() && record.output_scale > 0.0)
-        {
-            return Err(defect);
-        }
-        let first = index
-            .checked_mul(2)
-            .and_then(|i| i.checked_add(1))
-            .ok_or(defect)?;
-        let weights = tensors.matrix(first)?;
-        let rows = u32::try_from(weights.rows()).map_err(|_| Defect::Shape)?;
-        let channels: &[Channel] = tensors.get(
-            first.saturating_add(1),
-            TensorElement::Channel,
-            0,
-            [rows, 1],
-        )?;
-        Ok(Layer {
-            weights,
-            channels,
-            activation,
-            input: element(record.input)?,
-            output: element(record.output)?,
-            zero_point: record.zero_point,
-            min: record.min,
-            max: record.max,
-        })
+        tensors.body(entry, prove)
     }
 
     /// Counts to features and back.
@@ -562,6 +461,7 @@ impl<'a> Model<'a> {
         self.parts.iter().skip(1).filter_map(|entry| {
             Some(Part {
                 name: name_of(entry)?,
+                input: self.input_of(entry).ok()?,
                 body: self.body(entry, false).ok()?,
             })
         })
@@ -609,6 +509,17 @@ impl<'a> Model<'a> {
         self.body(entry, false).map_err(|_| PartError::NotFound)
     }
 
+    /// What the part `name` is given.
+    ///
+    /// # Errors
+    /// [`PartError::NotFound`] when there is no such part.
+    pub fn input(&self, name: &str) -> Result<Input<'a>, PartError> {
+        self.parts()
+            .find(|part| part.name == name)
+            .map(|part| part.input)
+            .ok_or(PartError::NotFound)
+    }
+
     /// The k-means model `name`.
     ///
     /// # Errors
@@ -627,6 +538,28 @@ impl<'a> Model<'a> {
     pub fn pca(&self, name: &str) -> Result<Pca<'a>, PartError> {
         match self.find(name, Kind::Pca)? {
             Body::Pca(pca) => Ok(pca),
+            _ => Err(PartError::NotFound),
+        }
+    }
+
+    /// The Gaussian mixture `name`.
+    ///
+    /// # Errors
+    /// [`PartError`] when there is no such part or it is of another kind.
+    pub fn gmm(&self, name: &str) -> Result<Gmm<'a>, PartError> {
+        match self.find(name, Kind::Gmm)? {
+            Body::Gmm(gmm) => Ok(gmm),
+            _ => Err(PartError::NotFound),
+        }
+    }
+
+    /// The latent-class model `name`.
+    ///
+    /// # Errors
+    /// [`PartError`] when there is no such part or it is of another kind.
+    pub fn latent_class(&self, name: &str) -> Result<LatentClass<'a>, PartError> {
+        match self.find(name, Kind::LatentClass)? {
+            Body::LatentClass(classes) => Ok(classes),
             _ => Err(PartError::NotFound),
         }
     }

@@ -3,10 +3,13 @@
 use super::layout::{LayerRecord, NO_CODE, PartEntry, TensorEntry};
 use super::{Body, Kind, Task, TensorElement, tensor_bytes};
 use crate::Defect;
+use crate::gmm::{self, Covariance, Gmm};
 use crate::kernels::{Channel, Matrix, Order};
-use crate::kmeans::KMeans;
+use crate::kmeans::{KMeans, Metric};
+use crate::latent_class::{Column, Gaussian, LatentClass};
 use crate::net::{Activation, Autoencoder, Denoiser, Element, Layer, Network};
-use crate::pca::Pca;
+use crate::pca::{Pca, Spectrum};
+use crate::scaler::ScalerFeature;
 use zerocopy::{FromBytes, Immutable, KnownLayout};
 
 /// The tensors of one part and the bytes behind them.
@@ -72,28 +75,35 @@ impl<'a> Tensors<'a> {
             Kind::KMeans => self.kmeans(entry, prove).map(Body::KMeans),
             Kind::Pca => self.pca(entry, prove).map(Body::Pca),
             Kind::Network => self.task(entry, prove),
+            Kind::Gmm => self.gmm(entry, prove).map(Body::Gmm),
+            Kind::LatentClass => self.latent_class(entry, prove).map(Body::LatentClass),
         }
     }
 
     fn kmeans(&self, entry: &PartEntry, prove: bool) -> Result<KMeans<'a>, Defect> {
         self.expect(2)?;
-        let [k, d, zero, zero_2] = entry.params;
-        let centroids = self.get(0, TensorElement::I16, 12, [k, d])?;
-        let norms = self.get(1, TensorElement::I64, 24, [k, 1])?;
-        let d = usize::try_from(d).map_err(|_| Defect::Shape)?;
-        if zero != 0 || zero_2 != 0 {
-            return Err(Defect::Shape);
-        }
-        let new = if prove {
-            KMeans::new
-        } else {
-            KMeans::from_trusted
+        let [k, d, metric, zero] = entry.params;
+        let metric = match (metric, zero) {
+            (0, 0) => Metric::SquaredEuclidean,
+            (1, 0) => Metric::Manhattan,
+            (2, 0) => Metric::Cosine,
+            _ => return Err(Defect::Shape),
         };
-        new(centroids, norms, d)
+        let bits = frac_bits(metric.centroid_bits());
+        let centroids = self.get(0, TensorElement::I16, bits, [k, d])?;
+        let bits = frac_bits(metric.offset_bits());
+        let offsets = self.get(1, TensorElement::I64, bits, [k, 1])?;
+        let d = usize::try_from(d).map_err(|_| Defect::Shape)?;
+        let new = if prove {
+            KMeans::with_metric
+        } else {
+            KMeans::trusted_with_metric
+        };
+        new(metric, centroids, offsets, d)
     }
 
+    /// Three tensors; two more when the variances are known.
     fn pca(&self, entry: &PartEntry, prove: bool) -> Result<Pca<'a>, Defect> {
-        self.expect(3)?;
         let [k, d, zero, zero_2] = entry.params;
         let mean = self.get(0, TensorElement::I16, 12, [1, d])?;
         let components = self.get(1, TensorElement::I16, 15, [k, d])?;
@@ -102,7 +112,89 @@ impl<'a> Tensors<'a> {
             return Err(Defect::Shape);
         }
         let new = if prove { Pca::new } else { Pca::from_trusted };
-        new(mean, components, offsets)
+        let pca = new(mean, components, offsets)?;
+        if self.entries.len() == 3 {
+            return Ok(pca);
+        }
+        self.expect(5)?;
+        let total = k.checked_add(1).ok_or(Defect::Shape)?;
+        let variances: &[u64] = self.get(3, TensorElement::U64, 24, [total, 1])?;
+        let inverses = self.get(4, TensorElement::U64, 32, [k, 1])?;
+        let (total, variances) = variances.split_last().ok_or(Defect::Shape)?;
+        let new = if prove {
+            Spectrum::new
+        } else {
+            Spectrum::from_trusted
+        };
+        pca.with_spectrum(new(variances, inverses, *total)?)
+    }
+
+    /// Weights, means, factors, shifts, constants, and offsets unless the covariances are diagonal.
+    fn gmm(&self, entry: &PartEntry, prove: bool) -> Result<Gmm<'a>, Defect> {
+        let [k, d, covariance, zero] = entry.params;
+        let covariance = match (covariance, zero) {
+            (0, 0) => Covariance::Diagonal,
+            (1, 0) => Covariance::Tied,
+            (2, 0) => Covariance::Full,
+            _ => return Err(Defect::Shape),
+        };
+        let dimensions = usize::try_from(d).map_err(|_| Defect::Shape)?;
+        let components = usize::try_from(k).map_err(|_| Defect::Shape)?;
+        if components > gmm::MAX_COMPONENTS || dimensions > gmm::MAX_DIMENSIONS {
+            return Err(Defect::Shape);
+        }
+        let [factors, len, rows] = gmm::factor_shape(covariance, components, dimensions)
+            .map(|n| u32::try_from(n).unwrap_or(0));
+        let offsets: &[i64] = if covariance == Covariance::Diagonal {
+            self.expect(5)?;
+            &[]
+        } else {
+            self.expect(6)?;
+            self.get(5, TensorElement::I64, 0, [k, rows])?
+        };
+        let tensors = gmm::Tensors {
+            weights: self.get(0, TensorElement::I32, 30, [k, 1])?,
+            means: self.get(1, TensorElement::I16, 12, [k, d])?,
+            factors: self.get(2, TensorElement::I16, 0, [factors, len])?,
+            shifts: self.get(3, TensorElement::U8, 0, [factors, rows])?,
+            constants: self.get(4, TensorElement::I32, 16, [k, 1])?,
+            offsets,
+        };
+        let new = if prove {
+            Gmm::new
+        } else {
+            Gmm::from_trusted
+        };
+        new(covariance, dimensions, tensors)
+    }
+
+    /// Columns and weights; surprisals if a column is discrete; lines and Gaussians if one is not.
+    fn latent_class(&self, entry: &PartEntry, prove: bool) -> Result<LatentClass<'a>, Defect> {
+        let [k, columns, cells, gaussians] = entry.params;
+        let columns: &[Column] = self.get(0, TensorElement::Column, 0, [columns, 1])?;
+        let weights = self.get(1, TensorElement::U16, 12, [k, 1])?;
+        let mut next = 2;
+        let surprisals: &[u16] = if cells == 0 {
+            &[]
+        } else {
+            next = 3;
+            self.get(2, TensorElement::U16, 12, [cells, k])?
+        };
+        let (lines, gaussians): (&[ScalerFeature], &[Gaussian]) = if gaussians == 0 {
+            (&[], &[])
+        } else {
+            let lines = self.get(next, TensorElement::ScalerFeature, 0, [gaussians, 1])?;
+            next = next.saturating_add(2);
+            let index = next.saturating_sub(1);
+            (lines, self.get(index, TensorElement::Gaussian, 0, [gaussians, k])?)
+        };
+        self.expect(usize::from(next))?;
+        let new = if prove {
+            LatentClass::new
+        } else {
+            LatentClass::from_trusted
+        };
+        new(columns, weights, surprisals, lines, gaussians)
     }
 
     /// A network and what it was trained for.
@@ -204,4 +296,9 @@ impl<'a> Tensors<'a> {
             max: record.max,
         })
     }
+}
+
+/// Fractional bits as a directory has them; no format has 256 of them.
+pub(super) fn frac_bits(bits: u32) -> u8 {
+    u8::try_from(bits).unwrap_or(u8::MAX)
 }

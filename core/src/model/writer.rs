@@ -4,11 +4,14 @@ use super::layout::{
     Header, LayerRecord, MAGIC, NAME_BYTES, NO_CODE, PartEntry, TENSOR_ALIGN, TensorEntry, VERSION,
     checksum,
 };
+use super::parts::frac_bits;
 use super::{Kind, LoadError, Model, Task, TensorElement};
+use crate::gmm::{Covariance, Gmm, factor_shape};
 use crate::kernels::{Channel, Order, pack};
-use crate::kmeans::squared_norm;
+use crate::kmeans::Metric;
+use crate::latent_class::{LatentClass, cells};
 use crate::net::{Activation, Element};
-use crate::pca::center_offset;
+use crate::pca::{center_offset, inverse_deviation};
 use crate::scaler::ScalerFeature;
 use zerocopy::IntoBytes;
 
@@ -30,6 +33,8 @@ pub struct ModelSpec<'a> {
 pub struct PartSpec<'a> {
     /// 1 to 16 printable ASCII characters.
     pub name: &'a str,
+    /// The earlier PCA whose whitened scores it reads; `None` for the features themselves.
+    pub input: Option<&'a str>,
     /// Its parameters.
     pub body: PartBody<'a>,
 }
@@ -38,9 +43,11 @@ pub struct PartSpec<'a> {
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub enum PartBody<'a> {
-    /// Centroids, `I4F12`, row-major.
+    /// Centroids, row-major, in the format of the metric.
     KMeans {
-        /// `k · d` elements; d is the width of the scaler.
+        /// How distances are measured.
+        metric: Metric,
+        /// `k · d` elements; d is the number of values that the part is given.
         centroids: &'a [i16],
     },
     /// Mean and components.
@@ -49,9 +56,16 @@ pub enum PartBody<'a> {
         mean: &'a [i16],
         /// `I1F15`, row-major, `k · d` elements.
         components: &'a [i16],
+        /// `U40F24`: the variance along each component, then that of all features together; empty
+        /// where they are not known.
+        variances: &'a [u64],
     },
     /// A dense network.
     Network(NetworkSpec<'a>),
+    /// A Gaussian mixture.
+    Gmm(Gmm<'a>),
+    /// Latent classes.
+    LatentClass(LatentClass<'a>),
 }
 
 /// A network to write.
@@ -108,6 +122,8 @@ pub enum WriteError {
     Shape,
     /// A name is longer than 16 bytes.
     Name,
+    /// A part reads the scores of one that is not there or is no PCA.
+    Input,
     /// What would be written does not load: a proof fails or a value is out of range.
     Invalid(LoadError),
 }
@@ -121,6 +137,7 @@ impl core::fmt::Display for WriteError {
                 "dimensions of a part do not fit each other or the format"
             ),
             Self::Name => write!(f, "a part's name is longer than {NAME_BYTES} bytes"),
+            Self::Input => write!(f, "a part reads the scores of one that is no PCA of this model"),
             Self::Invalid(error) => write!(f, "the model is not valid: {error}"),
         }
     }
@@ -131,9 +148,11 @@ impl core::error::Error for WriteError {}
 /// What a tensor is filled with.
 enum Fill<'a> {
     Bytes(&'a [u8]),
-    Norms {
+    CentroidOffsets {
+        metric: Metric,
         rows: &'a [i16],
     },
+    InverseDeviations(&'a [u64]),
     Offsets {
         mean: &'a [i16],
         components: &'a [i16],
@@ -181,12 +200,17 @@ impl<'a> TensorSpec<'a> {
         match &self.fill {
             Fill::Bytes(bytes) if bytes.len() == out.len() => out.copy_from_slice(bytes),
             Fill::Bytes(_) => return Err(WriteError::Shape),
-            Fill::Norms { rows } => {
+            Fill::CentroidOffsets { metric, rows } => {
                 for (cell, row) in out
                     .chunks_exact_mut(8)
                     .zip(rows.chunks_exact(self.cols_of(rows.len())))
                 {
-                    cell.copy_from_slice(&squared_norm(row).to_le_bytes());
+                    cell.copy_from_slice(&metric.offset(row).to_le_bytes());
+                }
+            }
+            Fill::InverseDeviations(variances) => {
+                for (cell, variance) in out.chunks_exact_mut(8).zip(variances.iter()) {
+                    cell.copy_from_slice(&inverse_deviation(*variance).to_le_bytes());
                 }
             }
             Fill::Offsets { mean, components } => {
@@ -253,6 +277,8 @@ impl<'a> PartBody<'a> {
             Self::KMeans { .. } => Kind::KMeans,
             Self::Pca { .. } => Kind::Pca,
             Self::Network(_) => Kind::Network,
+            Self::Gmm(_) => Kind::Gmm,
+            Self::LatentClass(_) => Kind::LatentClass,
         }
     }
 
@@ -260,7 +286,14 @@ impl<'a> PartBody<'a> {
         let word = |n: usize| u32::try_from(n).map_err(|_| WriteError::Shape);
         let rows = |len: usize| word(len.checked_div(width).unwrap_or(0));
         Ok(match self {
-            Self::KMeans { centroids } => [rows(centroids.len())?, word(width)?, 0, 0],
+            Self::KMeans { metric, centroids } => {
+                let tag = match metric {
+                    Metric::SquaredEuclidean => 0,
+                    Metric::Manhattan => 1,
+                    Metric::Cosine => 2,
+                };
+                [rows(centroids.len())?, word(width)?, tag, 0]
+            }
             Self::Pca { components, .. } => [rows(components.len())?, word(width)?, 0, 0],
             Self::Network(net) => [
                 word(net.layers.len())?,
@@ -268,28 +301,59 @@ impl<'a> PartBody<'a> {
                 0,
                 0,
             ],
+            Self::Gmm(gmm) => {
+                let tag = match gmm.covariance() {
+                    Covariance::Diagonal => 0,
+                    Covariance::Tied => 1,
+                    Covariance::Full => 2,
+                };
+                [word(gmm.k())?, word(gmm.dimensions())?, tag, 0]
+            }
+            Self::LatentClass(classes) => [
+                word(classes.classes())?,
+                word(classes.columns().len())?,
+                word(cells(classes.columns()))?,
+                word(classes.lines().len())?,
+            ],
         })
     }
 
     /// Calls `visit` for every tensor, in file order.
     fn tensors(&self, width: usize, visit: Visit<'_, 'a>) -> Result<(), WriteError> {
         match *self {
-            Self::KMeans { centroids } => {
+            Self::KMeans { metric, centroids } => {
                 let k = centroids.len().checked_div(width).unwrap_or(0);
                 let fill = Fill::Bytes(centroids.as_bytes());
-                visit(TensorSpec::new(TensorElement::I16, 12, [k, width], fill))?;
-                let fill = Fill::Norms { rows: centroids };
-                visit(TensorSpec::new(TensorElement::I64, 24, [k, 1], fill))
+                let bits = frac_bits(metric.centroid_bits());
+                visit(TensorSpec::new(TensorElement::I16, bits, [k, width], fill))?;
+                let rows = centroids;
+                let fill = Fill::CentroidOffsets { metric, rows };
+                let bits = frac_bits(metric.offset_bits());
+                visit(TensorSpec::new(TensorElement::I64, bits, [k, 1], fill))
             }
-            Self::Pca { mean, components } => {
+            Self::Pca {
+                mean,
+                components,
+                variances,
+            } => {
                 let k = components.len().checked_div(width).unwrap_or(0);
                 let fill = Fill::Bytes(mean.as_bytes());
                 visit(TensorSpec::new(TensorElement::I16, 12, [1, width], fill))?;
                 let fill = Fill::Bytes(components.as_bytes());
                 visit(TensorSpec::new(TensorElement::I16, 15, [k, width], fill))?;
                 let fill = Fill::Offsets { mean, components };
-                visit(TensorSpec::new(TensorElement::I64, 27, [k, 1], fill))
+                visit(TensorSpec::new(TensorElement::I64, 27, [k, 1], fill))?;
+                if variances.is_empty() {
+                    return Ok(());
+                }
+                let rows = variances.len();
+                let fill = Fill::Bytes(variances.as_bytes());
+                visit(TensorSpec::new(TensorElement::U64, 24, [rows, 1], fill))?;
+                let fill = Fill::InverseDeviations(variances);
+                visit(TensorSpec::new(TensorElement::U64, 32, [k, 1], fill))
             }
+            Self::Gmm(gmm) => Self::gmm_tensors(&gmm, visit),
+            Self::LatentClass(classes) => Self::latent_class_tensors(&classes, visit),
             Self::Network(net) => {
                 let fill = Fill::Records(net.layers);
                 visit(TensorSpec::new(
@@ -316,6 +380,49 @@ impl<'a> PartBody<'a> {
                 Ok(())
             }
         }
+    }
+
+    fn gmm_tensors(gmm: &Gmm<'a>, visit: Visit<'_, 'a>) -> Result<(), WriteError> {
+        let (covariance, k, d) = (gmm.covariance(), gmm.k(), gmm.dimensions());
+        let [factors, len, rows] = factor_shape(covariance, k, d);
+        let tensors = gmm.tensors();
+        let mut bytes = |element, frac_bits, shape, bytes| {
+            visit(TensorSpec::new(element, frac_bits, shape, Fill::Bytes(bytes)))
+        };
+        bytes(TensorElement::I32, 30, [k, 1], tensors.weights.as_bytes())?;
+        bytes(TensorElement::I16, 12, [k, d], tensors.means.as_bytes())?;
+        bytes(TensorElement::I16, 0, [factors, len], tensors.factors.as_bytes())?;
+        bytes(TensorElement::U8, 0, [factors, rows], tensors.shifts)?;
+        bytes(TensorElement::I32, 16, [k, 1], tensors.constants.as_bytes())?;
+        if covariance == Covariance::Diagonal {
+            return Ok(());
+        }
+        bytes(TensorElement::I64, 0, [k, rows], tensors.offsets.as_bytes())
+    }
+
+    fn latent_class_tensors(
+        classes: &LatentClass<'a>,
+        visit: Visit<'_, 'a>,
+    ) -> Result<(), WriteError> {
+        let (k, columns) = (classes.classes(), classes.columns());
+        let (cells, gaussians) = (cells(columns), classes.lines().len());
+        let mut bytes = |element, frac_bits, shape, bytes| {
+            visit(TensorSpec::new(element, frac_bits, shape, Fill::Bytes(bytes)))
+        };
+        let shape = [columns.len(), 1];
+        bytes(TensorElement::Column, 0, shape, columns.as_bytes())?;
+        bytes(TensorElement::U16, 12, [k, 1], classes.weights().as_bytes())?;
+        if cells > 0 {
+            let surprisals = classes.surprisals().as_bytes();
+            bytes(TensorElement::U16, 12, [cells, k], surprisals)?;
+        }
+        if gaussians > 0 {
+            let lines = classes.lines().as_bytes();
+            bytes(TensorElement::ScalerFeature, 0, [gaussians, 1], lines)?;
+            let gaussian = classes.gaussians().as_bytes();
+            bytes(TensorElement::Gaussian, 0, [gaussians, k], gaussian)?;
+        }
+        Ok(())
     }
 
     fn workspace_bytes(&self) -> usize {
@@ -348,14 +455,38 @@ impl<'a> ModelSpec<'a> {
             fill,
         ))?;
         for part in self.parts {
-            part.body.tensors(width, visit)?;
+            part.body.tensors(self.width_of(part)?, visit)?;
         }
         Ok(())
     }
 
-    fn count(&self, body: &PartBody<'a>) -> Result<usize, WriteError> {
+    /// Index in the directory of what a part reads.
+    fn source(&self, part: &PartSpec<'a>) -> Result<usize, WriteError> {
+        let Some(input) = part.input else {
+            return Ok(0);
+        };
+        let found = self.parts.iter().position(|other| other.name == input);
+        // The scaler is number 0.
+        found.map(|at| at.saturating_add(1)).ok_or(WriteError::Input)
+    }
+
+    /// Values that a part is given.
+    fn width_of(&self, part: &PartSpec<'a>) -> Result<usize, WriteError> {
+        let width = self.scaler.len();
+        let Some(at) = self.source(part)?.checked_sub(1) else {
+            return Ok(width);
+        };
+        match self.parts.get(at).map(|source| source.body) {
+            Some(PartBody::Pca { mean, components, .. }) => {
+                Ok(components.len().checked_div(mean.len()).unwrap_or(0))
+            }
+            _ => Err(WriteError::Input),
+        }
+    }
+
+    fn count(&self, part: &PartSpec<'a>) -> Result<usize, WriteError> {
         let mut count = 0usize;
-        body.tensors(self.scaler.len(), &mut |_| {
+        part.body.tensors(self.width_of(part)?, &mut |_| {
             count = count.saturating_add(1);
             Ok(())
         })?;
@@ -462,7 +593,7 @@ impl<'a> ModelSpec<'a> {
                 0,
             ],
             workspace_bytes: 0,
-            reserved: 0,
+            source: 0,
         };
         let mut offset = size_of::<Header>();
         put(out, offset, entry.as_bytes())?;
@@ -476,10 +607,10 @@ impl<'a> ModelSpec<'a> {
                     _ => 0,
                 },
                 first_tensor: entry.first_tensor.saturating_add(entry.tensors),
-                tensors: half(self.count(&part.body)?)?,
-                params: part.body.params(width)?,
+                tensors: half(self.count(part)?)?,
+                params: part.body.params(self.width_of(part)?)?,
                 workspace_bytes: word(part.body.workspace_bytes())?,
-                reserved: 0,
+                source: word(self.source(part)?)?,
             };
             put(out, offset, entry.as_bytes())?;
         }
