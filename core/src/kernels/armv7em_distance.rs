@@ -282,16 +282,16 @@ unsafe extern "C" fn maxima(a: *const u32, b: *const u32, len: usize) -> i32 {
     )
 }
 
-/// `sum max(a_i, b_i)`.
-#[inline]
-pub(super) fn sum_of_maxima(a: &[i16], b: &[i16]) -> i64 {
+/// The nearest centroid under the Manhattan distance.
+pub(super) fn nearest_l1(centroids: &[i16], sums: &[i64], x: &[i16]) -> Nearest {
     // 2^16 maxima fit 32 bits.
-    if a.len() <= 1 << 16
-        && let (Some(a), Some(b)) = (words(a), words(b))
-        && a.len() == b.len()
+    if x.len() <= 1 << 16
+        && let (Some(rows), Some(x)) = (words(centroids), words(x))
     {
-        // SAFETY: both slices hold that many words.
-        return unsafe { maxima(a.as_ptr(), b.as_ptr(), a.len()) }.into();
+        return super::portable::nearest_l1(rows, sums, x, |a, b| {
+            // SAFETY: both slices hold that many words.
+            unsafe { maxima(a.as_ptr(), b.as_ptr(), a.len().min(b.len())) }.into()
+        });
     }
-    super::portable::sum_of_maxima(a, b)
+    super::portable::nearest_l1(centroids, sums, x, super::portable::sum_of_maxima)
 }

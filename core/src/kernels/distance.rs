@@ -75,11 +75,14 @@ pub fn nearest_l2(centroids: &[i16], norms: &[i64], x: &[i16]) -> Result<Nearest
 /// [`ShapeError`] when `centroids` is not `sums.len() · x.len()` long, or there is no centroid.
 pub fn nearest_l1(centroids: &[i16], sums: &[i64], x: &[i16]) -> Result<Nearest, ShapeError> {
     check(centroids, sums, x)?;
+    #[cfg(autodidact_kernels = "armv7em")]
+    return Ok(backend::nearest_l1(centroids, sums, x));
+    #[cfg(not(autodidact_kernels = "armv7em"))]
     Ok(portable::nearest_l1(
         centroids,
         sums,
         x,
-        backend::sum_of_maxima,
+        portable::sum_of_maxima,
     ))
 }
 

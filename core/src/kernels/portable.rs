@@ -181,12 +181,14 @@ pub(super) fn sum_of_maxima(a: &[i16], b: &[i16]) -> i64 {
 }
 
 /// Minimises `2 sum max(x, c) - sum c`, which is the distance plus `sum x`.
+///
+/// Rows may be of elements or of anything that `sum_of_maxima` reads.
 #[inline]
-pub(super) fn nearest_l1(
-    centroids: &[i16],
+pub(super) fn nearest_l1<T>(
+    centroids: &[T],
     sums: &[i64],
-    x: &[i16],
-    sum_of_maxima: impl Fn(&[i16], &[i16]) -> i64,
+    x: &[T],
+    sum_of_maxima: impl Fn(&[T], &[T]) -> i64,
 ) -> Nearest {
     let mut best = (0, i64::MAX);
     let rows = centroids.chunks_exact(x.len().max(1)).zip(sums);
@@ -198,9 +200,8 @@ pub(super) fn nearest_l1(
             best = (index, score);
         }
     }
-    let sum = x.iter().map(|x| i64::from(*x)).sum();
     Nearest {
         index: best.0,
-        distance: best.1.wrapping_sub(sum).cast_unsigned(),
+        distance: best.1.wrapping_sub(sum_of_maxima(x, x)).cast_unsigned(),
     }
 }

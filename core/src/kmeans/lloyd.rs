@@ -123,7 +123,8 @@ const SETTLED: i64 = i64::MIN;
 impl<'m> Lloyd<'m> {
     /// A learner of the rows (row-major, `n · d`, `I4F12`) that goes on from the centroids in `memory`.
     ///
-    /// Centroids for the cosine are normalised, and one of zeros becomes the first axis. `assignments`
+    /// Centroids for the cosine are normalised unless they are unit vectors, and one of zeros becomes the
+    /// first axis. `assignments`
     /// holds one entry a row.
     ///
     /// # Errors
@@ -145,7 +146,7 @@ impl<'m> Lloyd<'m> {
         }
         let centroids = memory.centroids.chunks_exact_mut(dimensions);
         for (offset, centroid) in memory.offsets.iter_mut().zip(centroids) {
-            if metric == Metric::Cosine {
+            if metric == Metric::Cosine && !direction::is_unit(centroid) {
                 match normaliser(centroid) {
                     Some(by) => centroid
                         .iter_mut()

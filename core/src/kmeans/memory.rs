@@ -64,8 +64,8 @@ impl<A> Memory<'_, A> {
     /// Copies a row onto a centroid and derives its offset; what is out of range does nothing.
     pub(super) fn place(&mut self, metric: Metric, d: usize, cluster: usize, row: &[i16]) {
         let centroids = self.centroids.chunks_exact_mut(d.max(1));
-        let targets = centroids.zip(self.offsets.iter_mut());
-        if let Some((centroid, offset)) = targets.skip(cluster).next() {
+        let mut targets = centroids.zip(self.offsets.iter_mut());
+        if let Some((centroid, offset)) = targets.nth(cluster) {
             if metric == Metric::Cosine {
                 super::direction::normalise(row.iter().map(|x| i64::from(*x)), centroid);
             } else {
@@ -112,7 +112,9 @@ impl<A> Memory<'_, A> {
 /// assert_eq!(centroids, [15, 4032]); // 4015 + (4100 - 4015) / 5
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+// In this order the centroids lie on a word boundary, where the kernels are fastest.
 #[derive(Debug, Clone)]
+#[repr(C)]
 pub struct Storage<const K: usize, const D: usize> {
     accumulators: [[i64; D]; K],
     offsets: [i64; K],

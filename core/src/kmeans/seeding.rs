@@ -2,6 +2,7 @@
 
 use super::direction::{BITS, COSINE_BITS, WEIGHT_BITS};
 use super::{Lloyd, Metric, Usage};
+use crate::num::sqrt;
 use rand_core::Rng;
 
 /// A uniform integer in `0..bound`: `floor(word · bound / 2^64)`. A `bound` of 0 gives 0.
@@ -16,8 +17,9 @@ impl Lloyd<'_> {
     /// probability proportional to its distance from those before, the first on any row.
     ///
     /// The distance is the metric's own: squared for k-means (their `D^2` weighting), plain for
-    /// Manhattan, `1 - cos` for the cosine (to 2^-30), where rows of zeros are passed over. One draw
-    /// a centroid, no greedy trials; the sums are exact, so that a seed gives the same rows everywhere.
+    /// Manhattan, `1 - cos` for the cosine, where rows of zeros are passed over and what lies within the
+    /// rounding of a direction, `sqrt(d) · 2^-16`, counts as 0. One draw a centroid, no greedy trials;
+    /// the sums are exact, so that a seed gives the same rows everywhere.
     ///
     /// Work: three distances for each row and centroid, `3 · n · k · d`. Scratch: the assignments.
     ///
@@ -160,7 +162,13 @@ impl Lloyd<'_> {
         let contribution = self.contribution(row, cluster).max(0).cast_unsigned();
         match self.metric {
             Metric::SquaredEuclidean | Metric::Manhattan => contribution,
-            Metric::Cosine => contribution >> (WEIGHT_BITS + BITS - COSINE_BITS),
+            // A row on a centroid is off by the rounding of its d coordinates, up to 2^-16 each.
+            Metric::Cosine => {
+                let weight = contribution >> (WEIGHT_BITS + BITS - COSINE_BITS);
+                let rounding =
+                    (u64::from(sqrt(self.dimensions as u64)) + 1) << (COSINE_BITS - BITS - 1);
+                if weight <= rounding { 0 } else { weight }
+            }
         }
     }
 }

@@ -269,7 +269,8 @@ proptest! {
             prop_assert_eq!(nearest.index, u32::from(*own));
             sum += nearest.distance;
         }
-        let tolerance = if metric == Metric::Cosine { 4 * n as u64 } else { 0 };
+        // A direction's rounding makes its length differ from 1, which inference clamps.
+        let tolerance = if metric == Metric::Cosine { (n as u64) << 16 } else { 0 };
         prop_assert!(sum.abs_diff(last.potential) <= tolerance, "{} {}", sum, last.potential);
         // No centroid is without rows while some row lies off its centroid.
         if metric != Metric::Cosine && last.potential > 0 {
@@ -309,13 +310,17 @@ fn fixed_points_are_means_medians_and_directions() {
                 let mean: Vec<f64> = (0..d)
                     .map(|c| {
                         let of = |(row, length): (&&[i16], &f64)| match metric {
-                            Metric::Cosine => f64::from(row[c]) / length,
+                            Metric::Cosine => f64::from(row[c]) / length.max(1.0),
                             _ => f64::from(row[c]),
                         };
                         own.iter().zip(&lengths).map(of).sum::<f64>() / count
                     })
                     .collect();
                 let length = mean.iter().map(|m| m * m).sum::<f64>().sqrt();
+                if metric == Metric::Cosine && length == 0.0 {
+                    // Rows of zeros alone have no direction.
+                    continue;
+                }
                 for (c, value) in centroid.iter().enumerate() {
                     match metric {
                         Metric::SquaredEuclidean => {

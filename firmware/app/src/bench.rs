@@ -329,6 +329,10 @@ fn measure_nearest(counter: &impl Counter, memory: &[i16]) -> Option<()> {
     Some(())
 }
 
+/// On a word boundary, as a container's tensors are.
+#[repr(align(4))]
+struct Aligned<T>(T);
+
 fn measure_kmeans(
     counter: &impl Counter,
     name: &'static str,
@@ -340,7 +344,8 @@ fn measure_kmeans(
     const MACS: u32 = 640;
     let (centroids, rest) = memory.split_at_mut_checked(K * DIMENSIONS)?;
     let sample = rest.get(..DIMENSIONS)?;
-    let mut unit = [0_i16; K * DIMENSIONS];
+    let mut unit = Aligned([0_i16; K * DIMENSIONS]);
+    let Aligned(unit) = &mut unit;
     let mut offsets = [0_i64; K];
     let rows = centroids.chunks_exact(DIMENSIONS);
     let targets = unit.chunks_exact_mut(DIMENSIONS).zip(&mut offsets);
@@ -355,7 +360,7 @@ fn measure_kmeans(
         }
         *offset = metric.offset(centroid);
     }
-    let kmeans = KMeans::with_metric(metric, &unit, &offsets, DIMENSIONS).ok()?;
+    let kmeans = KMeans::with_metric(metric, unit, &offsets, DIMENSIONS).ok()?;
     measure(counter, name, MACS, repeats(MACS), || {
         let _ = black_box(black_box(&kmeans).nearest(black_box(sample)));
 /// Scores of a sample and how far the components leave it unexplained.
