@@ -35,11 +35,14 @@ use crate::num::{exp2, log2, saturating_i32};
 use crate::{Defect, Operand, ShapeError};
 
 pub mod batch;
+mod condition;
 mod covariance;
 pub mod parameters;
+mod sample;
 mod statistics;
 pub mod stepwise;
 
+pub use condition::Conditional;
 pub use statistics::MAX_ROWS;
 
 #[cfg(test)]

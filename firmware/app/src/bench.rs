@@ -3,6 +3,9 @@
 use core::hint::black_box;
 use core::num::NonZeroU32;
 
+use autodidact::gmm::Covariance;
+use autodidact::gmm::parameters::Parameters;
+use autodidact::gmm::stepwise::{Rate, StepwiseEm};
 use autodidact::kernels::{
     Activation, Channel, Conv3x3, Matrix, Order, OutputStage, Padding, conv3x3, dense, nearest_l2,
 };
@@ -192,6 +195,7 @@ pub fn run(counter: &impl Counter, memory: &mut Memory) {
     let name = "incremental_pca_step_16x64";
     let learner = storage.learner(Forgetting::NEVER).ok();
     refused(name, measure_pca_step(counter, name, learner, wide));
+    refused("gmm", measure_gmm(counter, wide));
     let done = measure_autoencoder(counter, weights, channels, wide, workspace, wide_output);
     refused("autoencoder_mlperf_ad", done);
 }
@@ -483,5 +487,45 @@ fn measure_autoencoder(
             let _ = black_box(network.run(black_box(&mut *workspace), black_box(input), output));
         },
     );
+    Some(())
+}
+
+/// A mixture of Gaussians: the log-likelihood of a sample, and a step of learning.
+fn measure_gmm(counter: &impl Counter, memory: &[i16]) -> Option<()> {
+    const K: usize = 8;
+    const DIMENSIONS: usize = 16;
+    let (means, rest) = memory.split_at_checked(K * DIMENSIONS)?;
+    let sample = rest.get(..DIMENSIONS)?;
+    let kinds = [
+        (
+            "gmm_full_8x16",
+            Covariance::Full,
+            K * DIMENSIONS * (DIMENSIONS + 1) / 2,
+        ),
+        ("gmm_diagonal_8x16", Covariance::Diagonal, K * DIMENSIONS),
+    ];
+    let mut words = [0; Parameters::words(Covariance::Full, K, DIMENSIONS)];
+    for (name, covariance, macs) in kinds {
+        let words = words.get_mut(..Parameters::words(covariance, K, DIMENSIONS))?;
+        let mut parameters = Parameters::new(words, covariance, K, DIMENSIONS).ok()?;
+        for (index, mean) in means.chunks_exact(DIMENSIONS).enumerate() {
+            parameters.set_mean(index, mean).ok()?;
+        }
+        let model = parameters.model().ok()?;
+        model.log_likelihood(sample).ok()?;
+        let macs = u32::try_from(macs).ok()?;
+        measure(counter, name, macs, repeats(macs), || {
+            let _ = black_box(black_box(&model).log_likelihood(black_box(sample)));
+        });
+        if covariance == Covariance::Diagonal {
+            let mut state = [0; StepwiseEm::words(Covariance::Diagonal, K, DIMENSIONS)];
+            let rate = Rate::new(45_875, 655);
+            let mut learner = StepwiseEm::from_model(&mut state, &model, 1000, rate, 0).ok()?;
+            let name = "stepwise_em_step_diagonal_8x16";
+            measure(counter, name, macs, repeats(64 * macs), || {
+                let _ = black_box(learner.step(black_box(sample)));
+            });
+        }
+    }
     Some(())
 }
