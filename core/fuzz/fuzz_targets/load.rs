@@ -1,17 +1,23 @@
-//! Any bytes: a typed error, or a model that runs. `cargo +nightly fuzz run load` in this folder;
-//! `tests/golden` is a good corpus to start from.
+//! Any bytes: a typed error, or a model that runs. In the folder above this one:
+//! `mkdir -p fuzz/corpus/load && cargo +nightly fuzz run load fuzz/corpus/load ../tests/golden`.
 #![no_main]
 
 use autodidact::model::{Body, Model};
 use libfuzzer_sys::fuzz_target;
 
-/// Where the header keeps length and checksum.
+/// Where the header keeps the length of the file, its checksum, and place and length of the text at its end.
 const LENGTH: usize = 8;
 const CHECKSUM: usize = 12;
+const TEXT_OFFSET: usize = 20;
+const TEXT_LENGTH: usize = 24;
+const HEADER_BYTES: usize = 32;
 
 /// CRC-32 (IEEE 802.3) of everything but its own field, so that the fuzzer gets past it.
 fn checksum(bytes: &[u8]) -> u32 {
-    let covered = bytes.iter().enumerate().filter(|(at, _)| !(CHECKSUM..CHECKSUM + 4).contains(at));
+    let covered = bytes
+        .iter()
+        .enumerate()
+        .filter(|(at, _)| !(CHECKSUM..CHECKSUM + 4).contains(at));
     !covered.fold(!0u32, |crc, (_, byte)| {
         (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
             (crc >> 1) ^ (0xedb8_8320 & (crc & 1).wrapping_neg())
@@ -19,33 +25,54 @@ fn checksum(bytes: &[u8]) -> u32 {
     })
 }
 
+/// Makes length, text and checksum those of these bytes.
+fn repair(bytes: &mut [u8]) {
+    let Ok(length) = u32::try_from(bytes.len()) else {
+        return;
+    };
+    bytes[LENGTH..LENGTH + 4].copy_from_slice(&length.to_le_bytes());
+    let text = u32::from_le_bytes(bytes[TEXT_OFFSET..TEXT_OFFSET + 4].try_into().unwrap());
+    if let Some(text) = length.checked_sub(text) {
+        bytes[TEXT_LENGTH..TEXT_LENGTH + 4].copy_from_slice(&text.to_le_bytes());
+    }
+    let crc = checksum(bytes);
+    bytes[CHECKSUM..CHECKSUM + 4].copy_from_slice(&crc.to_le_bytes());
+}
+
 fuzz_target!(|data: &[u8]| {
-    // Exactly as long as the input, so that a read behind the end is a read behind the allocation.
-    let mut words = vec![0u64; data.len() / 8];
-    let length = words.len() * 8;
-    let mut bytes = data[..length].to_vec();
-    if length >= 32 {
-        bytes[LENGTH..LENGTH + 4].copy_from_slice(&(length as u32).to_le_bytes());
-        let crc = checksum(&bytes);
-        bytes[CHECKSUM..CHECKSUM + 4].copy_from_slice(&crc.to_le_bytes());
+    // An allocation of exactly as many bytes, so that a read behind the end is one that the sanitiser sees.
+    let mut bytes = data.to_vec();
+    if bytes.len() >= HEADER_BYTES {
+        assert!(
+            bytes.as_ptr().addr().is_multiple_of(8),
+            "the system's allocator aligns to 16"
+        );
+        repair(&mut bytes);
     }
-    for (word, chunk) in words.iter_mut().zip(bytes.chunks_exact(8)) {
-        *word = u64::from_le_bytes(chunk.try_into().unwrap());
-    }
-    // SAFETY: a `u64` slice is valid memory of eight times as many bytes.
-    let bytes = unsafe { core::slice::from_raw_parts(words.as_ptr().cast::<u8>(), length) };
-    let Ok(model) = Model::load(bytes) else { return };
+    let Ok(model) = Model::load(&bytes) else {
+        return;
+    };
     let width = model.scaler().len();
     let mut features = vec![0; width];
-    model.scaler().scale_into(&vec![i16::MIN; width], &mut features).unwrap();
+    model
+        .scaler()
+        .scale_into(&vec![i16::MIN; width], &mut features)
+        .unwrap();
+    let mut back = vec![0; width];
+    model.scaler().unscale_into(&features, &mut back).unwrap();
     for part in model.parts() {
         match &part.body {
             Body::KMeans(kmeans) => {
-                kmeans.nearest(&features).unwrap();
+                let nearest = kmeans.nearest(&features).unwrap();
+                assert!((nearest.index as usize) < kmeans.k());
+                kmeans
+                    .distances_into(&features, &mut vec![0; kmeans.k()])
+                    .unwrap();
             }
             Body::Pca(pca) => {
                 let mut scores = vec![0; pca.k()];
                 pca.project_into(&features, &mut scores).unwrap();
+                pca.reconstruct_into(&scores, &mut back).unwrap();
                 pca.residual(&features, &scores).unwrap();
             }
             Body::Network(network, _) => {

@@ -61,6 +61,12 @@ pub struct Sizes {
 }
 
 impl Sizes {
+    /// Bytes of a [`Memory`] of these sizes.
+    pub const fn memory_bytes(&self) -> usize {
+        let words = self.workspace_bytes.next_multiple_of(4) + self.scores * size_of::<i32>();
+        words + (3 * self.width * size_of::<i16>()).next_multiple_of(4)
+    }
+
     /// What `model` needs.
     pub fn of(model: &Model<'_>) -> Self {
         let mut sizes = Self {
@@ -81,7 +87,25 @@ impl Sizes {
     }
 }
 
+const _: () = {
+    let sizes = Sizes {
+        width: 7,
+        scores: 5,
+        workspace_bytes: 3,
+    };
+    assert!(sizes.memory_bytes() == size_of::<Memory<7, 5, 3>>());
+};
+
 impl<'b> Buffers<'b> {
+    /// How large they are.
+    pub const fn sizes(&self) -> Sizes {
+        Sizes {
+            width: self.counts.len(),
+            scores: self.scores.len(),
+            workspace_bytes: self.workspace.len(),
+        }
+    }
+
     /// The beginning of each buffer, as long as `model` needs it.
     ///
     /// # Errors

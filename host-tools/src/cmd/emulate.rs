@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 use autodidact::model::Model;
-use autodidact_tools::emulator::{self, Core};
+use autodidact_tools::emulator::{self, Board, Core, Footprint, MemorySize};
 use autodidact_tools::evaluate::Units;
 use autodidact_tools::{artifact, replay};
 use clap::Args;
@@ -27,6 +27,14 @@ pub(crate) struct Emulate {
     /// Rows to run.
     #[arg(long, value_enum, default_value_t = Rows::All)]
     rows: Rows,
+
+    /// Flash of the board that the model is for, such as 256K: the model has to fit it.
+    #[arg(long, value_name = "BYTES")]
+    flash: Option<MemorySize>,
+
+    /// RAM of that board, such as 64K.
+    #[arg(long, value_name = "BYTES")]
+    ram: Option<MemorySize>,
 
     /// Write the device's results as CSV to this file.
     #[arg(short, long, value_name = "FILE")]
@@ -54,11 +62,13 @@ impl Emulate {
                 grouped(cost.instructions_per_row())
             );
         }
-        println!(
-            "{:<15} {} bytes at the deepest",
-            "stack",
-            grouped(device.log.stack_bytes)
-        );
+        let board = Board {
+            flash: self.flash,
+            ram: self.ram,
+        };
+        let footprint = Footprint::measure(self.core, bytes.len(), &device)?;
+        print_footprint(&footprint, &board);
+        board.check(&footprint)?;
         if let Some(path) = &self.output {
             let rows = replay::decode(&model, &device.results)?;
             artifact::write(path, to_csv(&model, &rows)?.as_bytes())?;
@@ -79,4 +89,43 @@ impl Emulate {
         );
         Ok(())
     }
+}
+
+/// Two lines: what an application with this model takes, of how much.
+fn print_footprint(footprint: &Footprint, board: &Board) {
+    let line = |memory: &str, used: u64, available: Option<MemorySize>, parts: &[(u64, &str)]| {
+        let parts: Vec<_> = parts
+            .iter()
+            .map(|(bytes, what)| format!("{} of {what}", grouped(*bytes)))
+            .collect();
+        let of = available.map_or_else(String::new, |size| format!(" of {}", grouped(size.0)));
+        println!(
+            "{memory:<15} {}{of} bytes: {}",
+            grouped(used),
+            parts.join(", ")
+        );
+    };
+    let Footprint {
+        code,
+        model,
+        buffers,
+        variables,
+        stack,
+    } = *footprint;
+    line(
+        "flash",
+        footprint.flash(),
+        board.flash,
+        &[(code, "code"), (model, "model")],
+    );
+    line(
+        "RAM",
+        footprint.ram(),
+        board.ram,
+        &[
+            (buffers, "buffers"),
+            (variables, "variables"),
+            (stack, "stack at its deepest"),
+        ],
+    );
 }

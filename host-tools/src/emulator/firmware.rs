@@ -49,6 +49,21 @@ pub fn build(core: Core, image: Image) -> Result<PathBuf> {
     build_image(core, image.name(), "release", &[], None)
 }
 
+/// Builds an image as an application for a part is built, optimised for size where that costs a core nothing that
+/// matters, and returns its ELF file.
+///
+/// # Errors
+///
+/// The toolchain is missing and cannot be installed, or the build fails.
+pub(super) fn build_for_size(core: Core, image: Image) -> Result<PathBuf> {
+    let profile = match core {
+        // Link-time optimisation for size makes no vector loops.
+        Core::M55 => "release",
+        Core::M4 | Core::M0Plus | Core::Rv32 => "small",
+    };
+    build_image(core, image.name(), profile, &[], None)
+}
+
 /// Builds the demonstration around the model file `model` and copies its ELF file to `elf`.
 ///
 /// # Errors

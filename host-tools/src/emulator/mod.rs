@@ -5,10 +5,12 @@
 //! - [`replay`] runs rows of sensor counts through a model on a core and brings back the results' bytes.
 //! - [`bench()`] counts the instructions of the kernels.
 //! - [`build_demo`] bakes a model into an image, [`run_image`] runs it, [`measure_image`] tells its flash and RAM.
+//! - [`Footprint`] is what a model takes on a device, [`Board`] tells whether it fits.
 //! - [`set_up`] installs what a core needs; everything above does so too when it has to.
 
 mod apt;
 mod bench;
+mod budget;
 mod firmware;
 mod image;
 mod log;
@@ -20,12 +22,13 @@ mod toolchain;
 
 pub use apt::install as install_packages;
 pub use bench::{BenchRow, Goal, bench, goal};
+pub use budget::{Board, Footprint, MemorySize};
 pub use firmware::{Image, build, build_demo};
 pub use image::{ImageSize, measure_image, panic_symbols};
 pub use log::LogDecoder;
 pub use machine::{Core, Machine};
 pub use qemu::{Finished, RUN_TIMEOUT};
-pub use run::{PartCost, Replay, ReplayLog, replay, run_image};
+pub use run::{BufferBytes, PartCost, Replay, ReplayLog, replay, run_image};
 
 /// Finds or installs all that building for and emulating `core` needs, and says what it installs and why.
 ///

@@ -15,8 +15,19 @@ pub struct ReplayLog {
     pub lines: Vec<String>,
     /// What each part of the model cost, in directory order.
     pub parts: Vec<PartCost>,
+    /// What the model's buffers take, if the image ran a model.
+    pub buffers: Option<BufferBytes>,
     /// Deepest stack, in bytes.
     pub stack_bytes: u64,
+}
+
+/// What the buffers take that a model runs in, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BufferBytes {
+    /// What the model needs.
+    pub needed: u64,
+    /// What the image has.
+    pub given: u64,
 }
 
 /// What running one part of a model cost.
@@ -132,7 +143,8 @@ fn write(folder: &Path, name: &str, bytes: &[u8]) -> Result<()> {
     fs::write(&path, bytes).with_context(|| format!("{} cannot be written", path.display()))
 }
 
-/// Reads `part <name> <kind> <rows> <instructions>` and `stack <bytes>`; other lines are for people.
+/// Reads `part <name> <kind> <rows> <instructions>`, `buffers <needed> <given>` and `stack <bytes>`; other lines are
+/// for people.
 fn parse(lines: Vec<String>) -> Result<ReplayLog> {
     let mut log = ReplayLog::default();
     for line in &lines {
@@ -144,6 +156,12 @@ fn parse(lines: Vec<String>) -> Result<ReplayLog> {
                 rows: number(line, rows)?,
                 instructions: number(line, instructions)?,
             }),
+            ["buffers", needed, given] => {
+                log.buffers = Some(BufferBytes {
+                    needed: number(line, needed)?,
+                    given: number(line, given)?,
+                });
+            }
             ["stack", bytes] => log.stack_bytes = number(line, bytes)?,
             _ => {}
         }
@@ -167,11 +185,17 @@ mod tests {
             "hello",
             "part a kmeans 449 898000",
             "part b pca 0 0",
+            "buffers 640 94208",
             "stack 1234",
         ];
         let log = parse(lines.map(str::to_owned).to_vec()).unwrap();
         assert_eq!(log.stack_bytes, 1234);
-        assert_eq!(log.lines.len(), 4);
+        assert_eq!(log.lines.len(), 5);
+        let buffers = BufferBytes {
+            needed: 640,
+            given: 94_208,
+        };
+        assert_eq!(log.buffers, Some(buffers));
         assert_eq!(log.parts[0].instructions_per_row(), 2000);
         assert_eq!(log.parts[1].instructions_per_row(), 0);
     }

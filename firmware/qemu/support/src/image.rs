@@ -1,7 +1,7 @@
 //! The images themselves, for any machine.
 
 use autodidact::model::Model;
-use autodidact_app::{Buffers, Link as _, Memory};
+use autodidact_app::{Buffers, Link as _, Memory, Sizes};
 use autodidact_app::{bench as workloads, selftest as comparison};
 
 use crate::fault::fault;
@@ -72,9 +72,12 @@ fn run_model(machine: &Machine, model: &[u8], buffers: Buffers<'_>) -> ! {
             exit_failure()
         }
     };
+    let needed = Sizes::of(&model).memory_bytes();
+    let given = buffers.sizes().memory_bytes();
     match autodidact_app::replay(&model, &mut files, buffers) {
         Ok(rows) => {
             defmt::println!("rows {=u32}", rows);
+            defmt::println!("buffers {=usize} {=usize}", needed, given);
             defmt::println!("stack {=usize}", stack::high_water_bytes());
             exit_success()
         }
