@@ -19,6 +19,7 @@
 //! | assign a sample to a cluster | [`kmeans::KMeans`] |
 //! | project, reconstruct, measure the residual | [`pca::Pca`] |
 //! | denoise, encode, reconstruct with a network | [`net::Network`] |
+//! | turn a score into an alarm at a chosen rate of false alarms | [`anomaly::Detector`] |
 //! | know how numbers are represented and rounded | [`num`] |
 //! | draw random numbers that are the same everywhere | [`rng`] |
 //! | call a kernel directly | [`kernels`] |
@@ -62,6 +63,7 @@ compile_error!(
     "containers are read in place and are little-endian: big-endian targets are not supported"
 );
 
+pub mod anomaly;
 mod error;
 pub mod kernels;
 pub mod kmeans;
