@@ -24,6 +24,7 @@
 //! | learn principal components on the device | [`pca::IncrementalPca`] |
 //! | denoise, encode, reconstruct with a network | [`net::Network`] |
 //! | fit a latent-variable model | [`em`] |
+//! | turn a score into an alarm at a chosen rate of false alarms | [`anomaly::Detector`] |
 //! | know how numbers are represented and rounded | [`num`] |
 //! | draw random numbers that are the same everywhere | [`rng`] |
 //! | call a kernel directly | [`kernels`] |
@@ -68,6 +69,7 @@ compile_error!(
 );
 
 pub mod em;
+pub mod anomaly;
 mod error;
 pub mod gmm;
 pub mod kernels;

@@ -6,6 +6,7 @@ use core::num::NonZeroU32;
 use autodidact::gmm::Covariance;
 use autodidact::gmm::parameters::Parameters;
 use autodidact::gmm::stepwise::{Rate, StepwiseEm};
+use autodidact::anomaly::{Detector, DetectorConfig, Score};
 use autodidact::kernels::{
     Activation, Channel, Conv3x3, Matrix, Order, OutputStage, Padding, conv3x3, dense, nearest_l2,
 };
@@ -198,6 +199,7 @@ pub fn run(counter: &impl Counter, memory: &mut Memory) {
     refused("gmm", measure_gmm(counter, wide));
     let done = measure_autoencoder(counter, weights, channels, wide, workspace, wide_output);
     refused("autoencoder_mlperf_ad", done);
+    refused("detector_update", measure_detector(counter));
 }
 
 /// Says so when the kernels refused a workload's shapes.
@@ -527,5 +529,26 @@ fn measure_gmm(counter: &impl Counter, memory: &[i16]) -> Option<()> {
             });
         }
     }
+/// One decision of a detector, learning and frozen: per score, so that the work counted is 1.
+fn measure_detector(counter: &impl Counter) -> Option<()> {
+    const REPEATS: NonZeroU32 = NonZeroU32::MIN.saturating_add(999);
+    let mut config = DetectorConfig::one_in(1000);
+    config.calibration = u32::MAX;
+    let mut detector = Detector::new(config).ok()?;
+    let mut state = 1_u32;
+    let mut score = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        Score::from(state >> 4)
+    };
+    for _ in 0..2000 {
+        detector.update(score());
+    }
+    measure(counter, "detector_update", 1, REPEATS, || {
+        let _ = black_box(detector.update(black_box(score())));
+    });
+    detector.freeze();
+    measure(counter, "detector_update_frozen", 1, REPEATS, || {
+        let _ = black_box(detector.update(black_box(score())));
+    });
     Some(())
 }
