@@ -68,8 +68,8 @@ compile_error!(
     "containers are read in place and are little-endian: big-endian targets are not supported"
 );
 
-pub mod em;
 pub mod anomaly;
+pub mod em;
 mod error;
 pub mod gmm;
 pub mod kernels;

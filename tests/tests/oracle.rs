@@ -36,10 +36,7 @@ fn nearest_centroids_and_distances_are_those_of_f64() {
             let exact = oracle::nearest(&centroids, &real(&row));
             // Both sums are exact: multiples of 2^-24 below 2^53.
             assert_eq!(found.index as usize, exact.index);
-            assert_eq!(
-                found.distance as f64 / 16_777_216.0,
-                exact.squared_distance
-            );
+            assert_eq!(found.distance as f64 / 16_777_216.0, exact.squared_distance);
         }
     }
 }

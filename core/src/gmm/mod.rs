@@ -131,7 +131,11 @@ pub(crate) const fn factors_of(covariance: Covariance, k: usize) -> usize {
 }
 
 /// Number of factors, elements of each, and rows of each.
-pub(crate) const fn factor_shape(covariance: Covariance, k: usize, dimensions: usize) -> [usize; 3] {
+pub(crate) const fn factor_shape(
+    covariance: Covariance,
+    k: usize,
+    dimensions: usize,
+) -> [usize; 3] {
     [
         factors_of(covariance, k),
         component_factor_len(covariance, dimensions),

@@ -28,7 +28,6 @@ pub use error::{LoadError, PartError};
 pub use layout::{Kind, Task, TensorElement};
 pub use writer::{LayerSpec, ModelSpec, NetworkSpec, PartBody, PartSpec, WriteError};
 
-use crate::{Defect, ShapeError};
 use crate::gmm::Gmm;
 use crate::kernels::Order;
 use crate::kmeans::KMeans;
@@ -36,6 +35,7 @@ use crate::latent_class::LatentClass;
 use crate::net::{Autoencoder, Denoiser, Network};
 use crate::pca::Pca;
 use crate::scaler::{Scaler, ScalerFeature};
+use crate::{Defect, ShapeError};
 use layout::{
     BASE_ALIGN, Header, LayerRecord, MAGIC, MAX_PARTS, MAX_TENSORS, NAME_BYTES, PartEntry,
     TENSOR_ALIGN, TensorEntry, VERSION, checksum,
@@ -377,7 +377,9 @@ impl<'a> Model<'a> {
             let body = self.body(entry, true).map_err(fail)?;
             // What a part reads comes before it: no circle is possible.
             if usize::try_from(entry.source).map_or(true, |source| source >= usize::from(part)) {
-                return Err(fail(Defect::Source { found: entry.source }));
+                return Err(fail(Defect::Source {
+                    found: entry.source,
+                }));
             }
             let given = match self.input_of(entry).map_err(fail)? {
                 Input::Features => self.scaler.len(),

@@ -160,11 +160,7 @@ impl<'a> Tensors<'a> {
             constants: self.get(4, TensorElement::I32, 16, [k, 1])?,
             offsets,
         };
-        let new = if prove {
-            Gmm::new
-        } else {
-            Gmm::from_trusted
-        };
+        let new = if prove { Gmm::new } else { Gmm::from_trusted };
         new(covariance, dimensions, tensors)
     }
 
@@ -186,7 +182,10 @@ impl<'a> Tensors<'a> {
             let lines = self.get(next, TensorElement::ScalerFeature, 0, [gaussians, 1])?;
             next = next.saturating_add(2);
             let index = next.saturating_sub(1);
-            (lines, self.get(index, TensorElement::Gaussian, 0, [gaussians, k])?)
+            (
+                lines,
+                self.get(index, TensorElement::Gaussian, 0, [gaussians, k])?,
+            )
         };
         self.expect(usize::from(next))?;
         let new = if prove {
@@ -221,12 +220,7 @@ impl<'a> Tensors<'a> {
     }
 
     /// One tensor of layer records, then weights and channels of each layer.
-    fn network(
-        &self,
-        layers: u32,
-        code: Option<u16>,
-        prove: bool,
-    ) -> Result<Network<'a>, Defect> {
+    fn network(&self, layers: u32, code: Option<u16>, prove: bool) -> Result<Network<'a>, Defect> {
         let records: &[LayerRecord] = self.get(0, TensorElement::Layer, 0, [layers, 1])?;
         self.expect(records.len().saturating_mul(2).saturating_add(1))?;
         let mut defect = None;

@@ -137,7 +137,10 @@ impl core::fmt::Display for WriteError {
                 "dimensions of a part do not fit each other or the format"
             ),
             Self::Name => write!(f, "a part's name is longer than {NAME_BYTES} bytes"),
-            Self::Input => write!(f, "a part reads the scores of one that is no PCA of this model"),
+            Self::Input => write!(
+                f,
+                "a part reads the scores of one that is no PCA of this model"
+            ),
             Self::Invalid(error) => write!(f, "the model is not valid: {error}"),
         }
     }
@@ -387,11 +390,21 @@ impl<'a> PartBody<'a> {
         let [factors, len, rows] = factor_shape(covariance, k, d);
         let tensors = gmm.tensors();
         let mut bytes = |element, frac_bits, shape, bytes| {
-            visit(TensorSpec::new(element, frac_bits, shape, Fill::Bytes(bytes)))
+            visit(TensorSpec::new(
+                element,
+                frac_bits,
+                shape,
+                Fill::Bytes(bytes),
+            ))
         };
         bytes(TensorElement::I32, 30, [k, 1], tensors.weights.as_bytes())?;
         bytes(TensorElement::I16, 12, [k, d], tensors.means.as_bytes())?;
-        bytes(TensorElement::I16, 0, [factors, len], tensors.factors.as_bytes())?;
+        bytes(
+            TensorElement::I16,
+            0,
+            [factors, len],
+            tensors.factors.as_bytes(),
+        )?;
         bytes(TensorElement::U8, 0, [factors, rows], tensors.shifts)?;
         bytes(TensorElement::I32, 16, [k, 1], tensors.constants.as_bytes())?;
         if covariance == Covariance::Diagonal {
@@ -407,7 +420,12 @@ impl<'a> PartBody<'a> {
         let (k, columns) = (classes.classes(), classes.columns());
         let (cells, gaussians) = (cells(columns), classes.lines().len());
         let mut bytes = |element, frac_bits, shape, bytes| {
-            visit(TensorSpec::new(element, frac_bits, shape, Fill::Bytes(bytes)))
+            visit(TensorSpec::new(
+                element,
+                frac_bits,
+                shape,
+                Fill::Bytes(bytes),
+            ))
         };
         let shape = [columns.len(), 1];
         bytes(TensorElement::Column, 0, shape, columns.as_bytes())?;
@@ -467,7 +485,9 @@ impl<'a> ModelSpec<'a> {
         };
         let found = self.parts.iter().position(|other| other.name == input);
         // The scaler is number 0.
-        found.map(|at| at.saturating_add(1)).ok_or(WriteError::Input)
+        found
+            .map(|at| at.saturating_add(1))
+            .ok_or(WriteError::Input)
     }
 
     /// Values that a part is given.
@@ -477,9 +497,9 @@ impl<'a> ModelSpec<'a> {
             return Ok(width);
         };
         match self.parts.get(at).map(|source| source.body) {
-            Some(PartBody::Pca { mean, components, .. }) => {
-                Ok(components.len().checked_div(mean.len()).unwrap_or(0))
-            }
+            Some(PartBody::Pca {
+                mean, components, ..
+            }) => Ok(components.len().checked_div(mean.len()).unwrap_or(0)),
             _ => Err(WriteError::Input),
         }
     }
