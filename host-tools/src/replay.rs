@@ -3,7 +3,8 @@
 //! The results are bytes in the layout that a device writes them in, so that host and device can be
 //! compared without interpretation: for every row and every part in directory order, little-endian
 //! and packed. k-means: index `u32`, squared distance `u64`. PCA: scores `i32`, reconstruction
-//! `i16`, residual `u64`. Network: outputs `i16`.
+//! `i16`, residual `u64`. Network: outputs `i16`. Gaussian mixture and latent classes: log-likelihood
+//! `i32`, k responsibilities `u32`.
 
 use anyhow::{Context, Result, ensure};
 use autodidact::model::{Body, Model, Part};
@@ -15,8 +16,8 @@ pub enum PartResult {
     KMeans {
         /// Its index.
         index: u32,
-        /// Squared distance, `U40F24`.
-        distance_sq: u64,
+        /// Distance in the metric's format; squared Euclidean distances in `U40F24`.
+        distance: u64,
     },
     /// Projection and what it leaves over.
     Pca {
@@ -29,6 +30,13 @@ pub enum PartResult {
     },
     /// Outputs of a network, `I4F12`.
     Network(Vec<i16>),
+    /// What a Gaussian mixture or latent classes make of the row.
+    Mixture {
+        /// Nats, `I16F16`.
+        log_likelihood: i32,
+        /// `U16F16`, one a component or class, summing to 1.
+        responsibilities: Vec<u32>,
+    },
 }
 
 /// Runs whole rows of counts through the scaler and every part.
@@ -49,7 +57,7 @@ pub fn replay(model: &Model<'_>, samples: &[i16]) -> Result<Vec<u8>> {
     for counts in samples.chunks_exact(width) {
         model.scaler().scale_into(counts, &mut features)?;
         for part in &parts {
-            run_part(&part.body, &features)
+            run_part(part, &features)
                 .with_context(|| format!("part `{}`", part.name))?
                 .encode(&mut bytes);
         }
@@ -62,13 +70,16 @@ pub fn replay(model: &Model<'_>, samples: &[i16]) -> Result<Vec<u8>> {
 /// # Errors
 ///
 /// The row has another width.
-pub fn run_part(body: &Body<'_>, features: &[i16]) -> Result<PartResult> {
-    Ok(match body {
+pub fn run_part(part: &Part<'_>, features: &[i16]) -> Result<PartResult> {
+    let count = part.input.scores();
+    let (mut scores, mut whitened) = (vec![0; count], vec![0; count]);
+    let features = part.input.prepare(features, &mut scores, &mut whitened)?;
+    Ok(match &part.body {
         Body::KMeans(kmeans) => {
             let nearest = kmeans.nearest(features)?;
             PartResult::KMeans {
                 index: nearest.index,
-                distance_sq: nearest.distance,
+                distance: nearest.distance,
             }
         }
         Body::Pca(pca) => {
@@ -89,6 +100,20 @@ pub fn run_part(body: &Body<'_>, features: &[i16]) -> Result<PartResult> {
             network.run(&mut workspace, features, &mut output)?;
             PartResult::Network(output)
         }
+        Body::Gmm(gmm) => {
+            let mut responsibilities = vec![0; gmm.k()];
+            PartResult::Mixture {
+                log_likelihood: gmm.responsibilities_into(features, &mut responsibilities)?,
+                responsibilities,
+            }
+        }
+        Body::LatentClass(classes) => {
+            let mut responsibilities = vec![0; classes.classes()];
+            PartResult::Mixture {
+                log_likelihood: classes.posterior_into(features, &mut responsibilities)?,
+                responsibilities,
+            }
+        }
         _ => anyhow::bail!("this kind of part cannot be replayed yet"),
     })
 }
@@ -96,9 +121,9 @@ pub fn run_part(body: &Body<'_>, features: &[i16]) -> Result<PartResult> {
 impl PartResult {
     fn encode(&self, bytes: &mut Vec<u8>) {
         match self {
-            Self::KMeans { index, distance_sq } => {
+            Self::KMeans { index, distance } => {
                 bytes.extend(index.to_le_bytes());
-                bytes.extend(distance_sq.to_le_bytes());
+                bytes.extend(distance.to_le_bytes());
             }
             Self::Pca {
                 scores,
@@ -110,6 +135,13 @@ impl PartResult {
                 bytes.extend(residual.to_le_bytes());
             }
             Self::Network(output) => bytes.extend(output.iter().flat_map(|x| x.to_le_bytes())),
+            Self::Mixture {
+                log_likelihood,
+                responsibilities,
+            } => {
+                bytes.extend(log_likelihood.to_le_bytes());
+                bytes.extend(responsibilities.iter().flat_map(|r| r.to_le_bytes()));
+            }
         }
     }
 }
@@ -154,7 +186,7 @@ impl Reader<'_> {
         Some(match body {
             Body::KMeans(_) => PartResult::KMeans {
                 index: u32::from_le_bytes(self.take()?),
-                distance_sq: u64::from_le_bytes(self.take()?),
+                distance: u64::from_le_bytes(self.take()?),
             },
             Body::Pca(pca) => PartResult::Pca {
                 scores: (0..pca.k())
@@ -164,7 +196,18 @@ impl Reader<'_> {
                 residual: u64::from_le_bytes(self.take()?),
             },
             Body::Network(network, _) => PartResult::Network(self.i16s(network.outputs())?),
+            Body::Gmm(gmm) => self.mixture(gmm.k())?,
+            Body::LatentClass(classes) => self.mixture(classes.classes())?,
             _ => return None,
+        })
+    }
+
+    fn mixture(&mut self, k: usize) -> Option<PartResult> {
+        Some(PartResult::Mixture {
+            log_likelihood: i32::from_le_bytes(self.take()?),
+            responsibilities: (0..k)
+                .map(|_| self.take().map(u32::from_le_bytes))
+                .collect::<Option<_>>()?,
         })
     }
 }

@@ -3,8 +3,8 @@
 use autodidact::model::{Body, Model};
 use autodidact::{Operand, ShapeError};
 
-/// Storage for [`Buffers`], for models of up to `WIDTH` features, `SCORES` components and `WORKSPACE` bytes of
-/// workspace.
+/// Storage for [`Buffers`], for models of up to `WIDTH` features, `SCORES` components (or classes) and
+/// `WORKSPACE` bytes of workspace.
 #[derive(Debug)]
 #[repr(C, align(4))]
 pub struct Memory<const WIDTH: usize, const SCORES: usize, const WORKSPACE: usize> {
@@ -13,6 +13,7 @@ pub struct Memory<const WIDTH: usize, const SCORES: usize, const WORKSPACE: usiz
     counts: [i16; WIDTH],
     features: [i16; WIDTH],
     output: [i16; WIDTH],
+    whitened: [i16; SCORES],
 }
 
 impl<const WIDTH: usize, const SCORES: usize, const WORKSPACE: usize>
@@ -25,6 +26,7 @@ impl<const WIDTH: usize, const SCORES: usize, const WORKSPACE: usize>
         counts: [0; WIDTH],
         features: [0; WIDTH],
         output: [0; WIDTH],
+        whitened: [0; SCORES],
     };
 
     /// All of this memory.
@@ -33,6 +35,7 @@ impl<const WIDTH: usize, const SCORES: usize, const WORKSPACE: usize>
             counts: &mut self.counts,
             features: &mut self.features,
             output: &mut self.output,
+            whitened: &mut self.whitened,
             scores: &mut self.scores,
             workspace: &mut self.workspace,
         }
@@ -45,6 +48,7 @@ pub struct Buffers<'b> {
     pub(crate) counts: &'b mut [i16],
     pub(crate) features: &'b mut [i16],
     pub(crate) output: &'b mut [i16],
+    pub(crate) whitened: &'b mut [i16],
     pub(crate) scores: &'b mut [i32],
     pub(crate) workspace: &'b mut [u8],
 }
@@ -54,7 +58,7 @@ pub struct Buffers<'b> {
 pub struct Sizes {
     /// Features of a sample; what networks give back is as wide.
     pub width: usize,
-    /// Components of the largest PCA.
+    /// Most components of a PCA or a mixture, or most classes.
     pub scores: usize,
     /// Workspace of the hungriest network, in bytes.
     pub workspace_bytes: usize,
@@ -64,7 +68,7 @@ impl Sizes {
     /// Bytes of a [`Memory`] of these sizes.
     pub const fn memory_bytes(&self) -> usize {
         let words = self.workspace_bytes.next_multiple_of(4) + self.scores * size_of::<i32>();
-        words + (3 * self.width * size_of::<i16>()).next_multiple_of(4)
+        words + ((3 * self.width + self.scores) * size_of::<i16>()).next_multiple_of(4)
     }
 
     /// What `model` needs.
@@ -77,6 +81,8 @@ impl Sizes {
         for part in model.parts() {
             match part.body {
                 Body::Pca(pca) => sizes.scores = sizes.scores.max(pca.k()),
+                Body::Gmm(gmm) => sizes.scores = sizes.scores.max(gmm.k()),
+                Body::LatentClass(classes) => sizes.scores = sizes.scores.max(classes.classes()),
                 Body::Network(network, _) => {
                     sizes.workspace_bytes = sizes.workspace_bytes.max(network.workspace_bytes());
                 }
@@ -121,6 +127,7 @@ impl<'b> Buffers<'b> {
             counts: cut(self.counts, Operand::Input, width)?,
             features: cut(self.features, Operand::Input, width)?,
             output: cut(self.output, Operand::Output, width)?,
+            whitened: cut(self.whitened, Operand::Output, scores)?,
             scores: cut(self.scores, Operand::Output, scores)?,
             workspace: cut(self.workspace, Operand::Workspace, workspace_bytes)?,
         })

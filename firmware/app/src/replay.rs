@@ -7,14 +7,15 @@
 //! | k-means | index `u32`, squared distance `u64` (`U40F24`) |
 //! | PCA | k scores `i32` (`I20F12`), d reconstructed features `i16` (`I4F12`), residual `u64` (`U40F24`) |
 //! | network | outputs `i16` (`I4F12`) |
+//! | Gaussian mixture, latent classes | log-likelihood `i32` (nats, `I16F16`), k responsibilities `u32` (`U16F16`) |
 //!
 //! At the end the log has a line `part <name> <kind> <rows> <instructions>` for the scaler and for each part:
 //! the instructions of the calls into the model alone, without the link.
 
 use autodidact::ShapeError;
 use autodidact::kernels::squared_distance;
-use autodidact::model::{Body, Model};
-use zerocopy::IntoBytes as _;
+use autodidact::model::{Body, Model, Part};
+use zerocopy::{FromBytes as _, IntoBytes as _};
 
 use crate::{Buffers, Link};
 
@@ -58,7 +59,7 @@ pub fn replay<L: Link>(
             .scale_into(buffers.counts, buffers.features)?;
         scaling = scaling.wrapping_add(link.instructions().wrapping_sub(begin));
         for (index, part) in model.parts().enumerate() {
-            let cost = run_part(&part.body, link, &mut buffers)?;
+            let cost = run_part(&part, link, &mut buffers)?;
             if let Some(total) = costs.get_mut(index) {
                 *total = total.wrapping_add(cost);
             }
@@ -71,6 +72,8 @@ pub fn replay<L: Link>(
             Body::KMeans(_) => "kmeans",
             Body::Pca(_) => "pca",
             Body::Network(..) => "network",
+            Body::Gmm(_) => "gmm",
+            Body::LatentClass(_) => "latent-class",
             _ => "unknown",
         };
         defmt::println!(
@@ -84,24 +87,32 @@ pub fn replay<L: Link>(
     Ok(rows)
 }
 
-/// Runs one part on the features, writes its results and returns the instructions it took.
+/// Runs one part on what it reads, writes its results and returns the instructions it took, whitening included.
 fn run_part<L: Link>(
-    body: &Body<'_>,
+    part: &Part<'_>,
     link: &mut L,
     buffers: &mut Buffers<'_>,
 ) -> Result<u64, ReplayError<L::Error>> {
     let Buffers {
         features,
         output,
+        whitened,
         scores,
         workspace,
         ..
     } = buffers;
     let begin = link.instructions();
     let cost = |link: &L| link.instructions().wrapping_sub(begin);
-    match body {
+    let count = part.input.scores();
+    let whitened = whitened.get_mut(..count).unwrap_or_default();
+    let input = part.input.prepare(
+        features,
+        scores.get_mut(..count).unwrap_or_default(),
+        whitened,
+    )?;
+    match &part.body {
         Body::KMeans(kmeans) => {
-            let nearest = kmeans.nearest(features)?;
+            let nearest = kmeans.nearest(input)?;
             let cost = cost(link);
             link.write(&nearest.index.to_le_bytes())
                 .map_err(ReplayError::Link)?;
@@ -111,9 +122,10 @@ fn run_part<L: Link>(
         }
         Body::Pca(pca) => {
             let scores = scores.get_mut(..pca.k()).unwrap_or_default();
-            pca.project_into(features, scores)?;
+            let output = output.get_mut(..pca.dimensions()).unwrap_or_default();
+            pca.project_into(input, scores)?;
             pca.reconstruct_into(scores, output)?;
-            let residual = squared_distance(features, output)?;
+            let residual = squared_distance(input, output)?;
             let cost = cost(link);
             link.write(scores.as_bytes()).map_err(ReplayError::Link)?;
             link.write(output.as_bytes()).map_err(ReplayError::Link)?;
@@ -122,12 +134,44 @@ fn run_part<L: Link>(
             Ok(cost)
         }
         Body::Network(network, _) => {
-            network.run(workspace, features, output)?;
+            let output = output.get_mut(..network.outputs()).unwrap_or_default();
+            network.run(workspace, input, output)?;
             let cost = cost(link);
             link.write(output.as_bytes()).map_err(ReplayError::Link)?;
+            Ok(cost)
+        }
+        Body::Gmm(gmm) => {
+            let responsibilities = unsigned(scores, gmm.k());
+            let nats = gmm.responsibilities_into(input, responsibilities)?;
+            let cost = cost(link);
+            write_mixture(link, nats, responsibilities)?;
+            Ok(cost)
+        }
+        Body::LatentClass(classes) => {
+            let posterior = unsigned(scores, classes.classes());
+            let nats = classes.posterior_into(input, posterior)?;
+            let cost = cost(link);
+            write_mixture(link, nats, posterior)?;
             Ok(cost)
         }
         // A kind that this image is older than: it has no results.
         _ => Ok(0),
     }
+}
+
+/// The first `len` of the scores' memory, for numbers without a sign.
+fn unsigned(scores: &mut [i32], len: usize) -> &mut [u32] {
+    // Elements of the same size and alignment: the cast does not fail.
+    let words = <[u32]>::mut_from_bytes(scores.as_mut_bytes()).unwrap_or_default();
+    words.get_mut(..len).unwrap_or_default()
+}
+
+fn write_mixture<L: Link>(
+    link: &mut L,
+    nats: i32,
+    responsibilities: &[u32],
+) -> Result<(), ReplayError<L::Error>> {
+    link.write(&nats.to_le_bytes()).map_err(ReplayError::Link)?;
+    link.write(responsibilities.as_bytes())
+        .map_err(ReplayError::Link)
 }
