@@ -18,7 +18,7 @@ impl Lloyd<'_> {
     ///
     /// The distance is the metric's own: squared for k-means (their `D^2` weighting), plain for
     /// Manhattan, `1 - cos` for the cosine, where rows of zeros are passed over and what lies within the
-    /// rounding of a direction, `sqrt(d) · 2^-16`, counts as 0. One draw a centroid, no greedy trials;
+    /// rounding of a direction, `(sqrt(d) + 2) · 2^-16`, counts as 0. One draw a centroid, no greedy trials;
     /// the sums are exact, so that a seed gives the same rows everywhere.
     ///
     /// Work: three distances for each row and centroid, `3 · n · k · d`. Scratch: the assignments.
@@ -162,11 +162,12 @@ impl Lloyd<'_> {
         let contribution = self.contribution(row, cluster).max(0).cast_unsigned();
         match self.metric {
             Metric::SquaredEuclidean | Metric::Manhattan => contribution,
-            // A row on a centroid is off by the rounding of its d coordinates, up to 2^-16 each.
+            // A row on a centroid is off by the rounding of its d coordinates, up to 2^-16 each, and
+            // 2^-15 for a 1.
             Metric::Cosine => {
                 let weight = contribution >> (WEIGHT_BITS + BITS - COSINE_BITS);
                 let rounding =
-                    (u64::from(sqrt(self.dimensions as u64)) + 1) << (COSINE_BITS - BITS - 1);
+                    (u64::from(sqrt(self.dimensions as u64)) + 2) << (COSINE_BITS - BITS - 1);
                 if weight <= rounding { 0 } else { weight }
             }
         }
