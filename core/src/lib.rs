@@ -63,6 +63,7 @@ compile_error!(
 );
 
 mod error;
+pub mod em;
 pub mod kernels;
 pub mod kmeans;
 pub mod model;
