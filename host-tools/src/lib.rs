@@ -15,4 +15,6 @@ pub mod quantize;
 pub mod replay;
 #[cfg(feature = "train")]
 pub mod showcase;
+#[cfg(feature = "train")]
+pub mod study;
 pub mod train;

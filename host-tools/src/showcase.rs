@@ -216,7 +216,6 @@ fn classical(
         }
         .check()?,
         features,
-        device,
     )?;
     quantised
         .parts

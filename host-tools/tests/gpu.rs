@@ -10,7 +10,6 @@ use autodidact_tools::{
         device::{self, DeviceChoice, TrainingDevice},
         kmeans::{self, KMeansOptions},
         model::DenseStack,
-        pca::{self, PcaOptions},
     },
 };
 
@@ -100,20 +99,6 @@ fn k_means_finds_the_same_clusters() {
     let gpu = kmeans::fit(&config, &data, &wgpu(), &mut |_| {}).unwrap();
     assert!((cpu.inertia / gpu.inertia - 1.0).abs() < 1e-3);
     for (cpu, gpu) in cpu.centroids.iter().zip(&gpu.centroids) {
-        assert!((cpu - gpu).abs() < 1e-3);
-    }
-}
-
-#[test]
-fn principal_components_are_the_same() {
-    let data = digits().unwrap();
-    let config = PcaOptions { components: 8 }.check().unwrap();
-    let cpu = pca::fit(&config, &data, &TrainingDevice::cpu()).unwrap();
-    let gpu = pca::fit(&config, &data, &wgpu()).unwrap();
-    for (cpu, gpu) in cpu.explained_ratio().iter().zip(gpu.explained_ratio()) {
-        assert!((cpu - gpu).abs() < 1e-6);
-    }
-    for (cpu, gpu) in cpu.components.iter().zip(&gpu.components) {
         assert!((cpu - gpu).abs() < 1e-3);
     }
 }

@@ -243,6 +243,7 @@ impl Fit {
                     restarts,
                     rounds,
                     seed: prepared.seed,
+                    ..KMeansOptions::default()
                 };
                 let bar = bar("restart");
                 let model = kmeans::fit(
@@ -263,7 +264,7 @@ impl Fit {
                 let output = Unfinished::beside(&common.output)?;
                 let mut prepared = common.prepare()?;
                 let config = PcaOptions { components }.check()?;
-                let model = pca::fit(&config, &prepared.features, &prepared.device)?;
+                let model = pca::fit(&config, &prepared.features)?;
                 prepared
                     .model
                     .note("algorithm", format!("PCA, {components} components"));

@@ -1,5 +1,7 @@
 //! Comma-separated text: delimiter and header are detected, every bad field is named.
 
+use std::io::{BufRead, Chain, Cursor, Read};
+
 use anyhow::{Result, anyhow, bail, ensure};
 use csv::{ErrorKind, ReaderBuilder, StringRecord, Trim};
 
@@ -10,54 +12,102 @@ use super::{Table, table::find_columns};
 /// The first record is a header if none of its fields is a number. The delimiter is whichever of comma,
 /// semicolon and tab the first line has most of.
 pub(super) fn read(source: &str, bytes: &[u8], leave_out: &[String]) -> Result<Table> {
-    let mut reader = ReaderBuilder::new()
-        .has_headers(false)
-        .flexible(true)
-        .comment(Some(b'#'))
-        .trim(Trim::All)
-        .delimiter(delimiter(bytes))
-        .from_reader(bytes);
-    let mut records = reader.records();
-    let Some(first) = records.next() else {
-        bail!("{source} is empty; give a file with data in it");
-    };
-    let first = first.map_err(|error| explain(source, &error))?;
-    let has_header = first.iter().all(|field| field.parse::<f32>().is_err());
-    let all_columns = column_names(&first, has_header);
-    let left_out = find_columns(source, &all_columns, leave_out)?;
-    let kept: Vec<usize> = (0..all_columns.len())
-        .filter(|at| !left_out.contains(at))
-        .collect();
+    let mut rows = CsvRows::new(source, bytes, leave_out)?;
+    let values = rows.next_rows(usize::MAX)?;
+    Table::new(source, rows.columns, values)
+}
 
-    let mut values = Vec::new();
-    let mut push_record = |record: &StringRecord| -> Result<()> {
+/// Delimited text, read row by row.
+pub(super) struct CsvRows<R: Read> {
+    source: String,
+    records: csv::StringRecordsIntoIter<Chain<Cursor<Vec<u8>>, R>>,
+    /// The first record, unless it is a header or was read.
+    first: Option<StringRecord>,
+    all_columns: Vec<String>,
+    kept: Vec<usize>,
+    /// The names of the columns that are read.
+    pub(super) columns: Vec<String>,
+}
+
+impl<R: BufRead> CsvRows<R> {
+    /// Reads as far as the first record, which tells delimiter and columns.
+    pub(super) fn new(source: &str, mut reader: R, leave_out: &[String]) -> Result<Self> {
+        let mut start = Vec::new();
+        let delimiter = loop {
+            let before = start.len();
+            reader
+                .read_until(b'\n', &mut start)
+                .map_err(|error| anyhow!("{source} cannot be read: {error}"))?;
+            let line = &start[before..];
+            if line.is_empty() || !(line.starts_with(b"#") || line.trim_ascii().is_empty()) {
+                break delimiter(line);
+            }
+        };
+        let mut records = ReaderBuilder::new()
+            .has_headers(false)
+            .flexible(true)
+            .comment(Some(b'#'))
+            .trim(Trim::All)
+            .delimiter(delimiter)
+            .from_reader(Cursor::new(start).chain(reader))
+            .into_records();
+        let Some(first) = records.next() else {
+            bail!("{source} is empty; give a file with data in it");
+        };
+        let first = first.map_err(|error| explain(source, &error))?;
+        let has_header = first.iter().all(|field| field.parse::<f32>().is_err());
+        let all_columns = column_names(&first, has_header);
+        let left_out = find_columns(source, &all_columns, leave_out)?;
+        let kept: Vec<usize> = (0..all_columns.len())
+            .filter(|at| !left_out.contains(at))
+            .collect();
+        Ok(Self {
+            source: source.to_owned(),
+            records,
+            first: (!has_header).then_some(first),
+            columns: kept.iter().map(|&at| all_columns[at].clone()).collect(),
+            all_columns,
+            kept,
+        })
+    }
+
+    /// The values of at most `limit` further rows; empty behind the last.
+    pub(super) fn next_rows(&mut self, limit: usize) -> Result<Vec<f32>> {
+        let mut values = Vec::new();
+        for _ in 0..limit {
+            let record = match self.first.take() {
+                Some(first) => first,
+                None => match self.records.next() {
+                    Some(record) => record.map_err(|error| explain(&self.source, &error))?,
+                    None => break,
+                },
+            };
+            self.push(&record, &mut values)?;
+        }
+        Ok(values)
+    }
+
+    fn push(&self, record: &StringRecord, values: &mut Vec<f32>) -> Result<()> {
+        let source = &self.source;
         let line = record.position().map_or(0, csv::Position::line);
         ensure!(
-            record.len() == all_columns.len(),
+            record.len() == self.all_columns.len(),
             "{source}, line {line}: {} fields where the first line has {}; repair or remove the line",
             record.len(),
-            all_columns.len()
+            self.all_columns.len()
         );
-        for &at in &kept {
+        for &at in &self.kept {
             let field = record.get(at).unwrap_or_default();
             let value = parse(field).map_err(|problem| {
                 anyhow!(
                     "{source}, line {line}, column `{}`: {problem}",
-                    all_columns[at]
+                    self.all_columns[at]
                 )
             })?;
             values.push(value);
         }
         Ok(())
-    };
-    if !has_header {
-        push_record(&first)?;
     }
-    for record in records {
-        push_record(&record.map_err(|error| explain(source, &error))?)?;
-    }
-    let columns = kept.iter().map(|&at| all_columns[at].clone()).collect();
-    Table::new(source, columns, values)
 }
 
 /// The number in a field, or what is wrong with it and what to do.
@@ -88,11 +138,7 @@ fn column_names(first: &StringRecord, has_header: bool) -> Vec<String> {
     names
 }
 
-fn delimiter(bytes: &[u8]) -> u8 {
-    let line = bytes
-        .split(|&byte| byte == b'\n')
-        .find(|line| !line.starts_with(b"#") && !line.trim_ascii().is_empty())
-        .unwrap_or_default();
+fn delimiter(line: &[u8]) -> u8 {
     let count = |delimiter: u8| line.iter().filter(|&&byte| byte == delimiter).count();
     // The last of equals wins, hence the comma last.
     [b'\t', b';', b',']

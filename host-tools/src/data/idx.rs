@@ -1,59 +1,95 @@
 //! IDX, the format of MNIST: two zero bytes, a type, the rank, big-endian sizes, big-endian values.
 
-use anyhow::{Context, Result, bail, ensure};
+use std::io::Read;
 
-use super::Table;
+use anyhow::{Result, anyhow, bail, ensure};
+
+use super::{
+    Table,
+    element::{Element, Kind},
+};
+
+/// What an IDX file says of itself: the type of its values and its dimensions.
+pub(super) struct Header {
+    pub(super) element: Element,
+    /// The first dimension.
+    pub(super) rows: usize,
+    /// The product of all others.
+    pub(super) width: usize,
+}
 
 /// Reads an IDX file: the first dimension counts rows, all others are flattened into columns.
 pub(super) fn read(source: &str, bytes: &[u8]) -> Result<Table> {
-    let (&[zero_0, zero_1, kind, rank], rest) = bytes
-        .split_first_chunk()
-        .with_context(|| format!("{source} is too short for an IDX file; fetch it again"))?;
+    let mut data = bytes;
+    let Header {
+        element,
+        rows,
+        width,
+    } = header(source, &mut data)?;
+    ensure!(
+        data.len() == rows * width * element.bytes(),
+        "{source} announces {} values of {} bytes but holds {} bytes of them; fetch it again",
+        rows * width,
+        element.bytes(),
+        data.len()
+    );
+    Table::new(
+        source,
+        Table::numbered_columns(width),
+        element.decode(data),
+    )
+}
+
+/// Reads the header, and checks that its sizes can be multiplied.
+pub(super) fn header(source: &str, reader: &mut dyn Read) -> Result<Header> {
+    let mut start = [0; 4];
+    reader
+        .read_exact(&mut start)
+        .map_err(|_| anyhow!("{source} is too short for an IDX file; fetch it again"))?;
+    let [zero_0, zero_1, kind, rank] = start;
     ensure!(
         zero_0 == 0 && zero_1 == 0 && rank > 0,
         "{source} does not start as an IDX file does; name it after the format it really has"
     );
-    let (sizes, data) = rest
-        .split_at_checked(usize::from(rank) * 4)
-        .with_context(|| format!("{source} ends within its IDX header; fetch it again"))?;
+    let mut sizes = vec![0; usize::from(rank) * 4];
+    reader
+        .read_exact(&mut sizes)
+        .map_err(|_| anyhow!("{source} ends within its IDX header; fetch it again"))?;
     let sizes: Vec<usize> = sizes
         .as_chunks()
         .0
         .iter()
         .map(|&size| u32::from_be_bytes(size) as usize)
         .collect();
-    let width = sizes[1..]
-        .iter()
-        .try_fold(1_usize, |product, &size| product.checked_mul(size));
-    let count = width.and_then(|width| width.checked_mul(sizes[0]));
-    let (Some(width), Some(count)) = (width, count) else {
-        bail!("{source} announces {sizes:?} values, more than fit in memory; fetch it again");
-    };
-    let (values, element_bytes): (Vec<f32>, usize) = match kind {
-        0x08 => (data.iter().map(|&byte| f32::from(byte)).collect(), 1),
-        0x09 => (decode(data, |[byte]| f32::from(byte as i8)), 1),
-        0x0b => (decode(data, |b| f32::from(i16::from_be_bytes(b))), 2),
-        0x0c => (decode(data, |b| i32::from_be_bytes(b) as f32), 4),
-        0x0d => (decode(data, f32::from_be_bytes), 4),
-        0x0e => (decode(data, |b| f64::from_be_bytes(b) as f32), 8),
+    let kind = match kind {
+        0x08 => Kind::U8,
+        0x09 => Kind::I8,
+        0x0b => Kind::I16,
+        0x0c => Kind::I32,
+        0x0d => Kind::F32,
+        0x0e => Kind::F64,
         _ => bail!(
             "{source} has the IDX type {kind:#04x}, which does not exist; name it after the format it really has"
         ),
     };
-    ensure!(
-        Some(data.len()) == count.checked_mul(element_bytes),
-        "{source} announces {count} values of {element_bytes} bytes but holds {} bytes of them; fetch it again",
-        data.len()
-    );
-    Table::new(source, Table::numbered_columns(width), values)
-}
-
-fn decode<const N: usize>(data: &[u8], value: impl Fn([u8; N]) -> f32) -> Vec<f32> {
-    data.as_chunks()
-        .0
+    let element = Element {
+        kind,
+        little_endian: false,
+    };
+    let width = sizes[1..]
         .iter()
-        .map(|&bytes| value(bytes))
-        .collect()
+        .try_fold(1_usize, |product, &size| product.checked_mul(size));
+    let bytes = width
+        .and_then(|width| width.checked_mul(sizes[0]))
+        .and_then(|count| count.checked_mul(element.bytes()));
+    let (Some(width), Some(_)) = (width, bytes) else {
+        bail!("{source} announces {sizes:?} values, more than fit in memory; fetch it again");
+    };
+    Ok(Header {
+        element,
+        rows: sizes[0],
+        width,
+    })
 }
 
 #[cfg(test)]

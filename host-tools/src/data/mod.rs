@@ -1,21 +1,28 @@
 //! Tables of numbers: where they come from, how they are split and scaled.
 //!
 //! [`open`] reads CSV, NPY and IDX files (each also gzipped) into a [`Table`]; [`digits`] is the bundled
-//! data set. [`Table::split_held_out`] is the one rule that separates training rows from rows that no
+//! data set; [`open_chunks`] reads what does not fit in memory, block by block. [`Table::split_held_out`] is the one rule that separates training rows from rows that no
 //! training ever sees. [`Scaling`] turns data units into the standardised features that every model
 //! is trained on.
 //!
 //! Every function that fails says, in one sentence, which file, row and column is meant and what to do.
+//!
+//! [`Npz`] reads NumPy's archives, in which other tools hand over trained parameters.
 
+mod chunks;
 mod csv;
 mod digits;
+mod element;
 mod idx;
 mod npy;
+mod npz;
 mod open;
 mod scale;
 mod table;
 
+pub use chunks::{Chunks, FileChunks, ScaledChunks, TableChunks, for_each_chunk, open_chunks};
 pub use digits::{DIGIT_MAX, digit_labels, digits};
+pub use npz::Npz;
 pub use open::{ReadOptions, open};
 pub use scale::{Scaling, Standardiser};
 pub use table::{HELD_OUT_REMAINDER, HELD_OUT_STRIDE, Split, Table};

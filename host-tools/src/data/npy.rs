@@ -1,10 +1,16 @@
 //! NumPy's array file, through `ndarray-npy`.
 
-use anyhow::{Error, Result, anyhow, bail};
+use std::io::Read;
+
+use anyhow::{Context, Error, Result, anyhow, bail, ensure};
 use ndarray::{ArrayD, Axis};
 use ndarray_npy::{ReadNpyError, ReadNpyExt, ReadableElement};
+use py_literal::Value;
 
-use super::Table;
+use super::{
+    Table,
+    element::{Element, Kind},
+};
 
 /// Reads a one- or two-dimensional array; one dimension becomes a single column.
 pub(super) fn read(source: &str, bytes: &[u8]) -> Result<Table> {
@@ -42,6 +48,120 @@ pub(super) fn read(source: &str, bytes: &[u8]) -> Result<Table> {
         .flat_map(|row| row.iter().copied().collect::<Vec<f32>>())
         .collect();
     Table::new(source, Table::numbered_columns(width), values)
+}
+
+/// Reads an array of f64 or f32, of any number of dimensions.
+pub(super) fn floats(source: &str, bytes: &[u8]) -> Result<ArrayD<f64>> {
+    match ArrayD::<f64>::read_npy(bytes) {
+        Err(ReadNpyError::WrongDescriptor(descriptor)) => match ArrayD::<f32>::read_npy(bytes) {
+            Ok(array) => Ok(array.mapv(f64::from)),
+            Err(_) => bail!("{source} holds values of type {descriptor}; save it as f64 or f32"),
+        },
+        other => other.map_err(|error| explain(source, &error)),
+    }
+}
+
+/// What an NPY file says of its array.
+#[derive(Debug, PartialEq)]
+pub(super) struct Header {
+    /// NumPy's name of the element type, such as `<f8` or `<U4`.
+    pub(super) descriptor: String,
+    /// The first dimension varies fastest.
+    pub(super) fortran_order: bool,
+    /// Sizes of the dimensions.
+    pub(super) shape: Vec<usize>,
+}
+
+/// Reads the header and leaves the reader at the first element (NumPy enhancement proposal 1, versions 1
+/// to 3).
+pub(super) fn header(source: &str, reader: &mut dyn Read) -> Result<Header> {
+    const LONGEST_HEADER: u32 = 1 << 20;
+    let no_npy = || format!("{source} is no valid NPY file; save it with numpy.save");
+    let mut start = [0; 8];
+    reader.read_exact(&mut start).with_context(no_npy)?;
+    let [magic @ .., major, _minor] = start;
+    ensure!(&magic == b"\x93NUMPY", no_npy());
+    let length = if major == 1 {
+        let mut length = [0; 2];
+        reader.read_exact(&mut length).with_context(no_npy)?;
+        u32::from(u16::from_le_bytes(length))
+    } else {
+        let mut length = [0; 4];
+        reader.read_exact(&mut length).with_context(no_npy)?;
+        u32::from_le_bytes(length)
+    };
+    ensure!(length <= LONGEST_HEADER, no_npy());
+    let mut text = vec![0; length as usize];
+    reader.read_exact(&mut text).with_context(no_npy)?;
+    let text = String::from_utf8(text).with_context(no_npy)?;
+    let literal: Value = text.trim().parse().ok().with_context(no_npy)?;
+    let entries = literal.as_dict().with_context(no_npy)?;
+    let entry = |key: &str| {
+        entries
+            .iter()
+            .find(|(name, _)| name.as_string().is_some_and(|name| name == key))
+            .map(|(_, value)| value)
+    };
+    let shape = entry("shape")
+        .and_then(Value::as_tuple)
+        .and_then(|sizes| {
+            sizes
+                .iter()
+                .map(|size| usize::try_from(size.as_integer()?).ok())
+                .collect::<Option<Vec<usize>>>()
+        })
+        .with_context(no_npy)?;
+    Ok(Header {
+        descriptor: entry("descr")
+            .and_then(Value::as_string)
+            .with_context(no_npy)?
+            .clone(),
+        fortran_order: entry("fortran_order")
+            .and_then(Value::as_boolean)
+            .with_context(no_npy)?,
+        shape,
+    })
+}
+
+impl Header {
+    /// How the elements are stored and how many rows of how many columns they are, for an array that can
+    /// be read in blocks of rows.
+    pub(super) fn rows(&self, source: &str) -> Result<(Element, usize, usize)> {
+        let kind = match self.descriptor.trim_start_matches(['<', '>', '|', '=']) {
+            "u1" => Kind::U8,
+            "i1" => Kind::I8,
+            "i2" => Kind::I16,
+            "i4" => Kind::I32,
+            "i8" => Kind::I64,
+            "f4" => Kind::F32,
+            "f8" => Kind::F64,
+            _ => bail!(
+                "{source} holds values of type '{}'; save it as f32, f64, u8, i8, i16, i32 or i64",
+                self.descriptor
+            ),
+        };
+        let (rows, width) = match *self.shape {
+            [rows] => (rows, 1),
+            [rows, width] => (rows, width),
+            _ => bail!(
+                "{source} has {} dimensions; reshape it to rows and columns before saving",
+                self.shape.len()
+            ),
+        };
+        ensure!(
+            !self.fortran_order || width == 1 || rows == 1,
+            "{source} is stored column by column and cannot be read in blocks of rows; save numpy.ascontiguousarray of it"
+        );
+        let little_endian = !self.descriptor.starts_with('>');
+        Ok((
+            Element {
+                kind,
+                little_endian,
+            },
+            rows,
+            width,
+        ))
+    }
 }
 
 type Loaded = Result<ArrayD<f32>, ReadNpyError>;

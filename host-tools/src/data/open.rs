@@ -1,8 +1,12 @@
 //! From a path to a table: format by file name, gzip unpacked on the way.
 
-use std::{fs, io::Read, path::Path};
+use std::{
+    fs,
+    io::{self, Read},
+    path::Path,
+};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Error, Result, anyhow, bail};
 use flate2::read::MultiGzDecoder;
 
 use super::{Table, csv, idx, npy};
@@ -47,12 +51,7 @@ pub struct ReadOptions {
 pub fn open(path: &Path, options: &ReadOptions) -> Result<Table> {
     let source = path.display().to_string();
     let format = Format::of(path)?;
-    let bytes = fs::read(path).map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => {
-            anyhow::anyhow!("{source} does not exist; check the path")
-        }
-        _ => anyhow::anyhow!("{source} cannot be read: {error}"),
-    })?;
+    let bytes = fs::read(path).map_err(|error| explain_open(&source, &error))?;
     let bytes = if is_gzip_name(path) {
         unpack(&bytes).with_context(|| {
             format!("{source} is no valid gzip file; unpack it yourself or fetch it again")
@@ -63,15 +62,23 @@ pub fn open(path: &Path, options: &ReadOptions) -> Result<Table> {
     format.read(&source, &bytes, options)
 }
 
+/// What is wrong with a file that does not open, and what to do.
+pub(super) fn explain_open(source: &str, error: &io::Error) -> Error {
+    match error.kind() {
+        io::ErrorKind::NotFound => anyhow!("{source} does not exist; check the path"),
+        _ => anyhow!("{source} cannot be read: {error}"),
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Format {
+pub(super) enum Format {
     Csv,
     Npy,
     Idx,
 }
 
 impl Format {
-    fn of(path: &Path) -> Result<Self> {
+    pub(super) fn of(path: &Path) -> Result<Self> {
         let name = path
             .file_name()
             .map(|name| name.to_string_lossy().to_ascii_lowercase())
@@ -106,7 +113,7 @@ impl Format {
     }
 }
 
-fn is_gzip_name(path: &Path) -> bool {
+pub(super) fn is_gzip_name(path: &Path) -> bool {
     path.extension()
         .is_some_and(|extension| extension.eq_ignore_ascii_case("gz"))
 }

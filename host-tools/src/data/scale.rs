@@ -1,8 +1,8 @@
 //! From data units to standardised features, and to the integer counts a sensor would give.
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
 
-use super::Table;
+use super::{Chunks, Table, for_each_chunk};
 
 /// The largest count that the fitted data may reach: half of what an `i16` holds, so that new data may
 /// be twice as large before it saturates.
@@ -47,48 +47,84 @@ impl Scaling {
     /// Fewer than two rows; a constant column under [`Scaling::Standard`] unless ignored; data that does
     /// not vary at all.
     pub fn fit(self, table: &Table) -> Result<Standardiser> {
-        let source = table.source();
+        self.standardise(&Moments::of(table), table.source(), table.columns())
+    }
+
+    /// Fits mean and spread in one pass over chunks; the moments of the chunks are merged pairwise
+    /// (T. Chan, G. Golub and R. LeVeque, *Algorithms for computing the sample variance*, The American
+    /// Statistician 37, 1983).
+    ///
+    /// # Errors
+    ///
+    /// As [`Scaling::fit`]; the chunks cannot be read.
+    pub fn fit_chunks(self, chunks: &mut dyn Chunks) -> Result<Standardiser> {
+        let mut all: Option<Moments> = None;
+        for_each_chunk(chunks, |chunk| {
+            let moments = Moments::of(chunk);
+            match &mut all {
+                Some(all) => all.merge(&moments),
+                None => all = Some(moments),
+            }
+            Ok(())
+        })?;
+        let all = all.with_context(|| format!("{} has no rows", chunks.source()))?;
+        self.standardise(&all, chunks.source(), chunks.columns())
+    }
+
+    fn standardise(
+        self,
+        moments: &Moments,
+        source: &str,
+        columns: &[String],
+    ) -> Result<Standardiser> {
         ensure!(
-            table.rows() >= 2,
+            moments.rows >= 2,
             "{source} has too few rows to measure a spread ({}); give at least 2",
-            table.rows()
+            moments.rows
         );
-        let moments = Moments::of(table);
-        let common = moments.variance.iter().sum::<f64>() / table.width() as f64;
-        let (minimum, maximum) = table.range();
+        let of_columns = |value: fn(&ColumnMoments, f64) -> f64| -> Vec<f64> {
+            let rows = moments.rows as f64;
+            moments.columns.iter().map(|m| value(m, rows)).collect()
+        };
+        let variance = of_columns(|column, rows| column.squares / rows);
+        let common = variance.iter().sum::<f64>() / columns.len() as f64;
         ensure!(
-            moments.constant.iter().any(|constant| !constant) && common > 0.0,
+            moments.columns.iter().any(|column| !column.is_constant()) && common > 0.0,
             "{source} never changes in any column; give data that varies"
         );
         let std = match self {
-            Self::Uniform => vec![common.sqrt(); table.width()],
+            Self::Uniform => vec![common.sqrt(); columns.len()],
             Self::Standard { ignore_constant } => {
-                let constant = moments.constant.iter().position(|&constant| constant);
+                let constant = moments.columns.iter().position(ColumnMoments::is_constant);
                 if let (Some(at), false) = (constant, ignore_constant) {
                     bail!(
                         "{source}, column `{}` has the same value in every row; train with --scale uniform, or with --ignore-constant to keep it without scaling it up",
-                        table.columns()[at]
+                        columns[at]
                     );
                 }
-                moments
-                    .variance
+                variance
                     .iter()
-                    .zip(&moments.constant)
-                    .map(|(variance, constant)| if *constant { common } else { *variance }.sqrt())
+                    .zip(&moments.columns)
+                    .map(|(variance, column)| {
+                        let variance = if column.is_constant() { common } else { *variance };
+                        variance.sqrt()
+                    })
                     .collect()
             }
         };
+        let range = moments
+            .columns
+            .iter()
+            .fold(Range::EMPTY, |range, column| range.joined(column.range));
         Ok(Standardiser {
-            mean: moments.mean,
+            mean: of_columns(|column, _| column.mean),
             std,
             lsb: match self {
-                Self::Uniform => vec![lsb(table.values().iter().copied()); table.width()],
-                Self::Standard { .. } => (0..table.width())
-                    .map(|at| lsb(table.iter_rows().map(|row| row[at])))
-                    .collect(),
+                Self::Uniform => vec![range.lsb(); columns.len()],
+                Self::Standard { .. } => of_columns(|column, _| column.range.lsb()),
             },
-            minimum,
-            maximum,
+            minimum: range.minimum,
+            maximum: range.maximum,
         })
     }
 }
@@ -146,51 +182,101 @@ impl Standardiser {
     }
 }
 
+/// What is known of some rows, column by column.
 struct Moments {
-    mean: Vec<f64>,
-    variance: Vec<f64>,
-    constant: Vec<bool>,
+    rows: usize,
+    columns: Vec<ColumnMoments>,
+}
+
+struct ColumnMoments {
+    mean: f64,
+    /// Sum of squared deviations from the mean.
+    squares: f64,
+    range: Range,
 }
 
 impl Moments {
     /// Two passes, so that a large mean does not eat the variance.
     fn of(table: &Table) -> Self {
         let rows = table.rows() as f64;
-        let mut mean = vec![0.0; table.width()];
-        for row in table.iter_rows() {
-            for (sum, &value) in mean.iter_mut().zip(row) {
-                *sum += f64::from(value);
+        let column = |at: usize| {
+            let values = || table.iter_rows().map(move |row| row[at]);
+            let mean = values().map(f64::from).sum::<f64>() / rows;
+            ColumnMoments {
+                mean,
+                squares: values().map(|x| (f64::from(x) - mean).powi(2)).sum(),
+                range: values().collect(),
             }
-        }
-        mean.iter_mut().for_each(|sum| *sum /= rows);
-        let mut variance = vec![0.0; table.width()];
-        let mut constant = vec![true; table.width()];
-        let first = &table.values()[..table.width()];
-        for row in table.iter_rows() {
-            for (at, &value) in row.iter().enumerate() {
-                variance[at] += (f64::from(value) - mean[at]).powi(2);
-                constant[at] &= value == first[at];
-            }
-        }
-        variance.iter_mut().for_each(|sum| *sum /= rows);
+        };
         Self {
-            mean,
-            variance,
-            constant,
+            rows: table.rows(),
+            columns: (0..table.width()).map(column).collect(),
+        }
+    }
+
+    /// Chan, Golub and LeVeque's equations 2.1: with `delta` the difference of the means, the sum of
+    /// squares grows by `delta^2 m n / (m + n)`.
+    fn merge(&mut self, other: &Self) {
+        let (m, n) = (self.rows as f64, other.rows as f64);
+        self.rows += other.rows;
+        for (a, b) in self.columns.iter_mut().zip(&other.columns) {
+            let delta = b.mean - a.mean;
+            a.mean += delta * n / (m + n);
+            a.squares += b.squares + delta * delta * m * n / (m + n);
+            a.range = a.range.joined(b.range);
         }
     }
 }
 
-fn lsb(values: impl Iterator<Item = f32>) -> f64 {
-    let (mut largest, mut integers) = (0.0_f64, true);
-    for value in values {
-        largest = largest.max(f64::from(value.abs()));
-        integers &= value.fract() == 0.0;
+impl ColumnMoments {
+    fn is_constant(&self) -> bool {
+        self.range.minimum == self.range.maximum
     }
-    if largest <= LARGEST_COUNT && integers {
-        return 1.0;
+}
+
+#[derive(Clone, Copy)]
+struct Range {
+    minimum: f32,
+    maximum: f32,
+    /// Every value is an integer.
+    integers: bool,
+}
+
+impl Range {
+    const EMPTY: Self = Self {
+        minimum: f32::INFINITY,
+        maximum: f32::NEG_INFINITY,
+        integers: true,
+    };
+
+    fn joined(self, other: Self) -> Self {
+        Self {
+            minimum: self.minimum.min(other.minimum),
+            maximum: self.maximum.max(other.maximum),
+            integers: self.integers && other.integers,
+        }
     }
-    (largest / LARGEST_COUNT).log2().ceil().exp2()
+
+    /// What one count is worth; see [`Standardiser::lsb`].
+    fn lsb(self) -> f64 {
+        let largest = f64::from(self.minimum.abs().max(self.maximum.abs()));
+        if largest <= LARGEST_COUNT && self.integers {
+            return 1.0;
+        }
+        (largest / LARGEST_COUNT).log2().ceil().exp2()
+    }
+}
+
+impl FromIterator<f32> for Range {
+    fn from_iter<I: IntoIterator<Item = f32>>(values: I) -> Self {
+        values.into_iter().fold(Self::EMPTY, |range, value| {
+            range.joined(Self {
+                minimum: value,
+                maximum: value,
+                integers: value.fract() == 0.0,
+            })
+        })
+    }
 }
 
 #[cfg(test)]
@@ -253,7 +339,7 @@ mod tests {
             ([0.5, 1.0], 1.0 / 16_384.0),
             ([0.5, -1.5], 1.0 / 8_192.0),
         ] {
-            assert_eq!(lsb(values.into_iter()), expected, "{values:?}");
+            assert_eq!(Range::from_iter(values).lsb(), expected, "{values:?}");
         }
         // Columns of different units each have their own.
         let data = table(2, &[101_325.0, 20.5, 99_000.0, 21.25]);

@@ -35,7 +35,16 @@ impl Table {
     /// No column, no row, a last row that is cut short, or a value that is not finite (named by row and
     /// column, both counted from 1).
     pub fn new(source: impl Into<String>, columns: Vec<String>, values: Vec<f32>) -> Result<Self> {
-        let source = source.into();
+        Self::part(source.into(), columns, values, 0)
+    }
+
+    /// Like [`Table::new`] for rows that stand behind `rows_before` others in their source.
+    pub(super) fn part(
+        source: String,
+        columns: Vec<String>,
+        values: Vec<f32>,
+        rows_before: usize,
+    ) -> Result<Self> {
         let width = columns.len();
         ensure!(
             width > 0,
@@ -53,7 +62,7 @@ impl Table {
         if let Some(at) = values.iter().position(|value| !value.is_finite()) {
             bail!(
                 "{source}, row {}, column `{}`: {} is not a finite number; fill in the value or remove the row",
-                at / width + 1,
+                rows_before + at / width + 1,
                 columns[at % width],
                 values[at]
             );

@@ -1,32 +1,60 @@
-//! k-means by Lloyd's algorithm, seeded by k-means++ or at random, best of several restarts.
+//! k-means by Lloyd's algorithm, seeded by k-means++ or at random, best of several restarts; for three
+//! metrics, each with the centroid that minimises it.
 //!
-//! Assignment and sums are tensor operations on the training device; seeding, which is sequential, and
-//! the inertia that restarts are compared by are computed on the host in f64.
+//! | [`Metric`] | what a row costs | centroid |
+//! |---|---|---|
+//! | `L2` | `sum_j (x_j - c_j)^2` | mean |
+//! | `L1` | `sum_j abs(x_j - c_j)` | median, column by column (k-medians) |
+//! | `Cosine` | `1 - x.c / (abs(x) abs(c))` | mean of the rows scaled to length one, itself scaled to length one (spherical k-means) |
 //!
-//! **Empty clusters.** A centroid that no row is nearest to moves to the row that lies furthest from its
-//! own centroid; several empty ones take the furthest rows in turn.
+//! Assignment and sums are tensor operations on the training device; seeding, which is sequential,
+//! medians, and the inertia that restarts are compared by are computed on the host in f64.
+//! [`fit_minibatch`] takes rows in blocks and never holds all of them.
 //!
-//! D. Arthur and S. Vassilvitskii, *k-means++: the advantages of careful seeding*, SODA 2007.
+//! **Empty clusters.** A centroid that no row is nearest to moves to the row that costs most under its own
+//! centroid; several empty ones take the dearest rows in turn.
+//!
+//! **Rows of zeros** have no direction: under the cosine they cost 1 wherever the centroids are, and move
+//! none of them.
+//!
+//! D. Arthur and S. Vassilvitskii, *k-means++: the advantages of careful seeding*, SODA 2007 (for costs
+//! other than the square see its section 5). I. Dhillon and D. Modha, *Concept decompositions for large
+//! sparse text data using clustering*, Machine Learning 42, 2001 (cosine).
 
+mod assign;
 mod lloyd;
+mod metric;
+mod minibatch;
 mod rows;
 mod seeding;
 
 use anyhow::{Context, Result, ensure};
 
-use self::{lloyd::lloyd, rows::Rows};
-use super::{Progress, device::TrainingDevice, model::KMeansModel, random::generator};
+use self::{
+    lloyd::lloyd,
+    rows::{Rows, offset, prepare},
+};
+use super::{
+    Progress,
+    device::TrainingDevice,
+    model::{KMeansModel, Metric},
+    random::generator,
+};
 use crate::data::Table;
 
-/// How the first centroids are chosen from the rows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub use minibatch::fit_minibatch;
+
+/// How the first centroids are chosen.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub enum Seeding {
-    /// k-means++: each next row with probability proportional to its squared distance from those chosen
-    /// so far (one draw a centroid, no greedy trials).
+    /// k-means++: each next row with probability proportional to what it costs under those chosen so far
+    /// (one draw a centroid, no greedy trials).
     #[default]
     PlusPlus,
     /// Rows drawn uniformly, none twice.
     Random,
+    /// These: `k` rows in the units of the data. There is but one restart then.
+    Given(Vec<f32>),
 }
 
 /// What to fit; [`KMeansOptions::check`] makes it a [`KMeansConfig`].
@@ -34,6 +62,8 @@ pub enum Seeding {
 pub struct KMeansOptions {
     /// Number of centroids.
     pub k: usize,
+    /// What is minimised.
+    pub metric: Metric,
     /// How each restart begins.
     pub seeding: Seeding,
     /// How often to start afresh; the restart of lowest inertia wins.
@@ -48,6 +78,7 @@ impl Default for KMeansOptions {
     fn default() -> Self {
         Self {
             k: 8,
+            metric: Metric::L2,
             seeding: Seeding::PlusPlus,
             restarts: 20,
             rounds: 300,
@@ -65,7 +96,7 @@ impl KMeansOptions {
     ///
     /// # Errors
     ///
-    /// `k`, `restarts` or `rounds` is 0.
+    /// `k`, `restarts` or `rounds` is 0; a given centroid that is not finite.
     pub fn check(self) -> Result<KMeansConfig> {
         for (name, value) in [
             ("number of clusters", self.k),
@@ -73,6 +104,12 @@ impl KMeansOptions {
             ("number of rounds", self.rounds),
         ] {
             ensure!(value > 0, "the {name} is 0; give at least 1");
+        }
+        if let Seeding::Given(given) = &self.seeding {
+            ensure!(
+                given.iter().all(|value| value.is_finite()),
+                "a given centroid holds a value that is not a finite number"
+            );
         }
         Ok(KMeansConfig(self))
     }
@@ -90,13 +127,29 @@ impl KMeansConfig {
 ///
 /// # Errors
 ///
-/// Fewer (distinct) rows than centroids; the training device fails.
+/// Fewer (distinct) rows than centroids; given centroids of another shape; the training device fails.
 pub fn fit(
     config: &KMeansConfig,
     data: &Table,
     device: &TrainingDevice,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<KMeansModel> {
+    let fitted = fit_prepared(config, data, device, progress)?;
+    Ok(finish(fitted.model, &fitted.offset))
+}
+
+/// A model whose centroids are still relative to an offset.
+struct Fitted {
+    model: KMeansModel,
+    offset: Vec<f64>,
+}
+
+fn fit_prepared(
+    config: &KMeansConfig,
+    data: &Table,
+    device: &TrainingDevice,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Fitted> {
     let options = config.options();
     ensure!(
         options.k <= data.rows(),
@@ -105,15 +158,24 @@ pub fn fit(
         data.rows(),
         options.k
     );
-    let rows = Rows::new(data, &device.device);
+    let metric = options.metric;
+    let rows = Rows::new(metric, data, offset(metric, data), &device.device);
+    let restarts = match &options.seeding {
+        Seeding::Given(_) => 1,
+        _ => options.restarts,
+    };
     let mut best: Option<KMeansModel> = None;
-    for restart in 0..options.restarts {
+    for restart in 0..restarts {
         let mut generator = generator(options.seed, restart as u64);
-        let seeds = match options.seeding {
+        let start = match &options.seeding {
             Seeding::PlusPlus => seeding::plus_plus(&rows, options.k, &mut generator)?,
             Seeding::Random => seeding::random(&rows, options.k, &mut generator),
+            Seeding::Given(given) => {
+                check_given(given, options.k, data)?;
+                prepare(metric, given, &rows.offset)
+            }
         };
-        let candidate = lloyd(&rows, seeds, options)?;
+        let candidate = lloyd(&rows, start, options.rounds)?;
         if best
             .as_ref()
             .is_none_or(|best| candidate.inertia < best.inertia)
@@ -122,17 +184,36 @@ pub fn fit(
         }
         progress(Progress {
             step: restart + 1,
-            steps: options.restarts,
+            steps: restarts,
             loss: best.as_ref().map_or(f64::NAN, |best| best.inertia) / rows.count as f64,
         });
     }
-    let mut best = best.context("k-means ran no restart; give at least 1")?;
-    for centroid in best.centroids.chunks_exact_mut(rows.width) {
-        for (value, mean) in centroid.iter_mut().zip(&rows.mean) {
-            *value = (f64::from(*value) + mean) as f32;
+    Ok(Fitted {
+        model: best.context("k-means ran no restart; give at least 1")?,
+        offset: rows.offset,
+    })
+}
+
+fn check_given(given: &[f32], k: usize, data: &Table) -> Result<()> {
+    ensure!(
+        given.len() == k * data.width(),
+        "{} values were given as first centroids, but {k} rows of {} columns are {}; give {k} rows as wide as {}",
+        given.len(),
+        data.width(),
+        k * data.width(),
+        data.source()
+    );
+    Ok(())
+}
+
+/// Puts the offset back.
+fn finish(mut model: KMeansModel, offset: &[f64]) -> KMeansModel {
+    for centroid in model.centroids.chunks_exact_mut(offset.len()) {
+        for (value, offset) in centroid.iter_mut().zip(offset) {
+            *value = (f64::from(*value) + offset) as f32;
         }
     }
-    Ok(best)
+    model
 }
 
 #[cfg(test)]
@@ -207,6 +288,117 @@ mod tests {
         }
     }
 
+    fn oracle_metric(metric: Metric) -> oracle::Metric {
+        match metric {
+            Metric::L2 => oracle::Metric::SquaredEuclidean,
+            Metric::L1 => oracle::Metric::Manhattan,
+            Metric::Cosine => oracle::Metric::Cosine,
+        }
+    }
+
+    /// Columns of very different spread with long tails, most values 0: word frequencies and run lengths.
+    fn skewed(rows: usize) -> Table {
+        let mut generator = generator(3, 0);
+        let values = (0..rows)
+            .flat_map(|_| {
+                let draw: [f32; 6] = std::array::from_fn(|_| normal(&mut generator));
+                [
+                    draw[0].max(0.0),
+                    (draw[1] - 1.0).max(0.0) * 3.0,
+                    (2.0 * draw[2]).exp(),
+                    (1.5 * draw[3] + 3.0).exp(),
+                    (1.5 * draw[3] + 0.5 * draw[4] + 4.5).exp().round(),
+                    draw[5].abs(),
+                ]
+            })
+            .collect();
+        Table::new("skewed", Table::numbered_columns(6), values).unwrap()
+    }
+
+    #[test]
+    fn lloyd_ends_where_the_oracle_ends_from_the_same_start() {
+        for (data, k) in [(digits().unwrap(), 10), (skewed(2000), 12)] {
+            let rows: Vec<f64> = data.values().iter().map(|&x| f64::from(x)).collect();
+            for metric in [Metric::L2, Metric::L1, Metric::Cosine] {
+                let step = data.rows() / k;
+                let start: Vec<f32> = (0..k)
+                    .flat_map(|at| data.row(at * step).unwrap().to_vec())
+                    .collect();
+                let wide: Vec<f64> = start.iter().map(|&x| f64::from(x)).collect();
+                let expected =
+                    oracle::lloyd(oracle_metric(metric), &rows, data.width(), &wide, 1000);
+                let options = KMeansOptions {
+                    k,
+                    metric,
+                    seeding: Seeding::Given(start),
+                    rounds: 1000,
+                    ..KMeansOptions::default()
+                };
+                let model = fit_quietly(options, &data).unwrap();
+                let ratio = model.inertia / expected.inertia;
+                assert!(
+                    (ratio - 1.0).abs() < 1e-4,
+                    "{} {metric}: {ratio} after {} and {} rounds",
+                    data.source(),
+                    model.rounds,
+                    expected.rounds
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn each_metric_finds_the_clusters_that_only_it_sees() {
+        // Rows of three directions and any length: the cosine alone tells them apart.
+        let mut generator = generator(9, 0);
+        let values = (0..300)
+            .flat_map(|row| {
+                let length = 1.0 + 50.0 * normal(&mut generator).abs();
+                let mut direction = [0.05; 3].map(|s: f32| s * normal(&mut generator));
+                direction[row % 3] += 1.0;
+                direction.map(|x| x * length)
+            })
+            .collect();
+        let data = Table::new("made", Table::numbered_columns(3), values).unwrap();
+        let options = KMeansOptions {
+            k: 3,
+            metric: Metric::Cosine,
+            ..KMeansOptions::default()
+        };
+        let model = fit_quietly(options, &data).unwrap();
+        for axis in 0..3 {
+            let near = |c: &[f32]| c[axis] > 0.99;
+            assert_eq!(model.centroids.chunks(3).filter(|c| near(c)).count(), 1);
+        }
+        // A fifth of the rows lie far off: medians stay in the middle of the rest.
+        let values = (0..500)
+            .map(|row| if row % 5 == 0 { 1e4 } else { normal(&mut generator) })
+            .collect();
+        let data = Table::new("made", Table::numbered_columns(1), values).unwrap();
+        let options = KMeansOptions {
+            k: 1,
+            metric: Metric::L1,
+            ..KMeansOptions::default()
+        };
+        let model = fit_quietly(options, &data).unwrap();
+        assert!(model.centroids[0].abs() < 1.0, "{}", model.centroids[0]);
+    }
+
+    #[test]
+    fn rows_without_direction_cost_one_and_move_nothing() {
+        let values = vec![0.0, 0.0, 2.0, 0.0, 5.0, 0.0, 0.0, 1.0];
+        let data = Table::new("made", Table::numbered_columns(2), values).unwrap();
+        let options = KMeansOptions {
+            k: 2,
+            metric: Metric::Cosine,
+            seeding: Seeding::Given(vec![1.0, 0.1, 0.1, 1.0]),
+            ..KMeansOptions::default()
+        };
+        let model = fit_quietly(options, &data).unwrap();
+        assert_eq!(model.centroids, [1.0, 0.0, 0.0, 1.0]);
+        assert_eq!(model.inertia, 1.0);
+    }
+
     #[test]
     fn digits_reach_the_reference_inertia() {
         let data = digits().unwrap();
@@ -254,6 +446,15 @@ mod tests {
         assert_eq!(
             message(2, 0),
             "the number of restarts is 0; give at least 1"
+        );
+        let given = KMeansOptions {
+            k: 2,
+            seeding: Seeding::Given(vec![1.0; 3]),
+            ..KMeansOptions::default()
+        };
+        assert_eq!(
+            fit_quietly(given, &data).unwrap_err().to_string(),
+            "3 values were given as first centroids, but 2 rows of 1 columns are 2; give 2 rows as wide as made.csv"
         );
         assert_eq!(
             message(5, 1),

@@ -1,4 +1,4 @@
-//! Training in f32 on the host: k-means, principal components, autoencoders and denoisers.
+//! Training on the host: k-means, principal components, Gaussian mixtures, autoencoders and denoisers.
 //!
 //! A trainer takes options that were checked once ([`kmeans::KMeansOptions::check`] and its like), a
 //! [`Table`](crate::data::Table) and a [`device::TrainingDevice`], and returns plain numbers
@@ -6,7 +6,8 @@
 //! [`random`] on the host, so a seed means the same numbers on every device; on the CPU it fixes the
 //! result to the last bit.
 //!
-//! Without the cargo feature `train` only [`model`] and [`random`] remain.
+//! [`import`] takes what scikit-learn has trained. Without the cargo feature `train` only that, [`model`] and
+//! [`random`] remain.
 
 pub mod model;
 pub mod random;
@@ -17,6 +18,9 @@ pub mod dae;
 mod dense_net;
 #[cfg(feature = "train")]
 pub mod device;
+#[cfg(feature = "train")]
+pub mod gmm;
+pub mod import;
 #[cfg(feature = "train")]
 pub mod kmeans;
 #[cfg(feature = "train")]
@@ -31,14 +35,14 @@ pub struct Progress {
     pub step: usize,
     /// Restarts or epochs in all.
     pub steps: usize,
-    /// What is minimised: for k-means the lowest mean squared distance so far between a row and its
-    /// centroid, for networks the mean squared error of the epoch, each batch taken just before its step.
+    /// What is minimised: for k-means the lowest mean cost so far of a row under its centroid, for
+    /// mixtures the negated log-likelihood of a row (best restart so far), for networks the mean squared error of the epoch, each batch taken just before its step.
     pub loss: f64,
 }
 
-/// The values of a table less their column's mean, and those means; in f64, rounded once.
+/// The mean of each column, in f64.
 #[cfg(feature = "train")]
-fn centre(data: &crate::data::Table) -> (Vec<f32>, Vec<f64>) {
+fn means(data: &crate::data::Table) -> Vec<f64> {
     let mut mean = vec![0.0; data.width()];
     for row in data.iter_rows() {
         for (sum, &value) in mean.iter_mut().zip(row) {
@@ -46,10 +50,5 @@ fn centre(data: &crate::data::Table) -> (Vec<f32>, Vec<f64>) {
         }
     }
     mean.iter_mut().for_each(|sum| *sum /= data.rows() as f64);
-    let centred = data
-        .iter_rows()
-        .flat_map(|row| row.iter().zip(&mean))
-        .map(|(&value, mean)| (f64::from(value) - mean) as f32)
-        .collect();
-    (centred, mean)
+    mean
 }

@@ -1,21 +1,62 @@
-//! What training yields: plain f32 parameters, ready to be quantised.
+//! What training yields: plain parameters, ready to be quantised.
+
+pub(crate) mod gmm;
 
 use std::{fmt, str::FromStr};
 
 use anyhow::{Result, bail};
 
+pub use gmm::{CovarianceKind, Covariances, GmmDensity, GmmModel};
+
+/// What k-means minimises, summed over the rows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Metric {
+    /// Squared Euclidean distance; centroids are means.
+    #[default]
+    L2,
+    /// Sum of absolute differences; centroids are medians.
+    L1,
+    /// One less the cosine of the angle; centroids are of length one.
+    Cosine,
+}
+
+impl fmt::Display for Metric {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::L2 => "l2",
+            Self::L1 => "l1",
+            Self::Cosine => "cosine",
+        })
+    }
+}
+
+impl FromStr for Metric {
+    type Err = anyhow::Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        Ok(match name {
+            "l2" => Self::L2,
+            "l1" => Self::L1,
+            "cosine" => Self::Cosine,
+            _ => bail!("`{name}` is no metric; choose l2, l1 or cosine"),
+        })
+    }
+}
+
 /// The centroids of k-means, in the units of the rows that were fitted.
 #[derive(Clone, Debug, PartialEq)]
 pub struct KMeansModel {
+    /// What was minimised.
+    pub metric: Metric,
     /// `k` rows of `d` values.
     pub centroids: Vec<f32>,
     /// Number of centroids.
     pub k: usize,
     /// Number of columns.
     pub d: usize,
-    /// Sum over all rows of the squared distance to the nearest centroid.
+    /// Sum over all rows of what the metric measures to the nearest centroid; NaN if unknown (imported).
     pub inertia: f64,
-    /// Rounds of Lloyd's algorithm that the best restart took.
+    /// Rounds of Lloyd's algorithm that the best restart took, or passes in mini-batches.
     pub rounds: usize,
 }
 
@@ -29,7 +70,7 @@ pub struct PcaModel {
     pub components: Vec<f32>,
     /// Variance along each component (divided by rows - 1).
     pub explained_variance: Vec<f64>,
-    /// Variance of all columns together.
+    /// Variance of all columns together; of imported components whose shares are unknown, of those alone.
     pub total_variance: f64,
     /// Number of components.
     pub k: usize,
@@ -46,6 +87,17 @@ impl PcaModel {
             .map(|variance| variance / self.total_variance)
             .collect()
     }
+}
+
+/// Turns a direction so that its loading of largest magnitude is positive.
+pub(super) fn fix_sign(direction: &mut [f64]) {
+    let largest = direction
+        .iter()
+        .copied()
+        .max_by(|a, b| a.abs().total_cmp(&b.abs()))
+        .unwrap_or(1.0);
+    let sign = largest.signum();
+    direction.iter_mut().for_each(|value| *value *= sign);
 }
 
 /// A network of dense layers, first to last.

@@ -1,13 +1,19 @@
 //! Principal components by the eigenvectors of the covariance.
 //!
-//! The rows are centred in f64 on the host; their Gram matrix is a product of tensors on the training
-//! device (f32 within a block of rows, f64 over the blocks); faer decomposes it in f64.
+//! Mean and covariance are accumulated in one pass over blocks of rows, each centred by its own mean, and
+//! merged pairwise (T. Chan, G. Golub and R. LeVeque, *Algorithms for computing the sample variance*, The
+//! American Statistician 37, 1983), so that neither a large mean nor many rows cost accuracy; faer finds
+//! the eigenvectors. All of it is in f64 on the CPU: for the tens to hundreds of columns that a
+//! microcontroller projects, a GPU has nothing to gain.
 
 use anyhow::{Result, anyhow, ensure};
-use faer::{Mat, Side};
+use faer::{Accum, Mat, MatRef, Par, Scale, Side, linalg::matmul::matmul};
 
-use super::{device::TrainingDevice, model::PcaModel, tensors};
-use crate::data::Table;
+use super::model::{PcaModel, fix_sign};
+use crate::data::{Chunks, Table, for_each_chunk};
+
+/// Rows multiplied at once when all of them are in memory.
+const BLOCK_ROWS: usize = 4096;
 
 /// What to fit; [`PcaOptions::check`] makes it a [`PcaConfig`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,33 +52,44 @@ impl PcaConfig {
 /// Fits the components of largest variance.
 ///
 /// The sign of a component is arbitrary; it is chosen such that the loading of largest magnitude is
-/// positive.
+/// positive. Columns are taken as they are: to give each the same weight, scale them to unit variance
+/// before ([`Scaling::Standard`](crate::data::Scaling::Standard), `--scale standard` on the command line).
 ///
 /// # Errors
 ///
-/// More components than columns, or not fewer than rows; rows that are all equal; the training device
-/// fails.
-pub fn fit(config: &PcaConfig, data: &Table, device: &TrainingDevice) -> Result<PcaModel> {
+/// More components than columns, or not fewer than rows; rows that are all equal.
+pub fn fit(config: &PcaConfig, data: &Table) -> Result<PcaModel> {
+    fit_chunks(config, &mut data.chunks(BLOCK_ROWS))
+}
+
+/// Fits the components of rows that come in blocks, in one pass; only one block is held in memory.
+///
+/// # Errors
+///
+/// As [`fit`]; the chunks cannot be read.
+pub fn fit_chunks(config: &PcaConfig, chunks: &mut dyn Chunks) -> Result<PcaModel> {
     let k = config.options().components;
-    let (rows, d) = (data.rows(), data.width());
+    let d = chunks.columns().len();
+    let source = chunks.source().to_owned();
     ensure!(
         k <= d,
-        "{} has {d} columns, too few for {k} components; ask for at most {d}",
-        data.source()
+        "{source} has {d} columns, too few for {k} components; ask for at most {d}",
     );
+    let mut scatter = Scatter::new(d);
+    let rows = for_each_chunk(chunks, |chunk| {
+        scatter.add(chunk);
+        Ok(())
+    })?;
     ensure!(
         k < rows,
-        "{} has {rows} rows, too few for {k} components; give more rows or ask for at most {}",
-        data.source(),
+        "{source} has {rows} rows, too few for {k} components; give more rows or ask for at most {}",
         rows - 1
     );
-    let (centred, mean) = super::centre(data);
-    let covariance = covariance(&centred, d, rows, device)?;
+    let covariance = scatter.products * Scale(1.0 / (rows - 1) as f64);
     let total_variance: f64 = (0..d).map(|at| covariance[(at, at)]).sum();
     ensure!(
         total_variance > 0.0,
-        "{} never changes in any column; give data that varies",
-        data.source()
+        "{source} never changes in any column; give data that varies",
     );
     let eigen = covariance
         .self_adjoint_eigen(Side::Lower)
@@ -82,22 +99,14 @@ pub fn fit(config: &PcaConfig, data: &Table, device: &TrainingDevice) -> Result<
     let mut components = Vec::with_capacity(k * d);
     let mut explained_variance = Vec::with_capacity(k);
     for at in by_falling_variance {
-        let direction: Vec<f64> = eigen.U().col(at).iter().copied().collect();
-        let largest = direction
-            .iter()
-            .copied()
-            .max_by(|a, b| a.abs().total_cmp(&b.abs()))
-            .unwrap_or(1.0);
-        components.extend(
-            direction
-                .iter()
-                .map(|value| (value * largest.signum()) as f32),
-        );
+        let mut direction: Vec<f64> = eigen.U().col(at).iter().copied().collect();
+        fix_sign(&mut direction);
+        components.extend(direction.iter().map(|&value| value as f32));
         // Rounding may push the eigenvalue of an empty direction below 0.
         explained_variance.push(eigen.S()[at].max(0.0));
     }
     Ok(PcaModel {
-        mean: mean.iter().map(|&mean| mean as f32).collect(),
+        mean: scatter.mean.iter().map(|&mean| mean as f32).collect(),
         components,
         explained_variance,
         total_variance,
@@ -106,18 +115,55 @@ pub fn fit(config: &PcaConfig, data: &Table, device: &TrainingDevice) -> Result<
     })
 }
 
-/// The Gram matrix of centred rows divided by rows - 1.
-fn covariance(centred: &[f32], d: usize, rows: usize, device: &TrainingDevice) -> Result<Mat<f64>> {
-    let mut sums = vec![0.0_f64; d * d];
-    for block in tensors::upload_blocks(centred, d, &device.device) {
-        let gram = tensors::download(block.clone().transpose().matmul(block))?;
-        for (sum, value) in sums.iter_mut().zip(gram) {
-            *sum += f64::from(value);
+/// Mean and scatter matrix (sum of outer products of centred rows) of the rows so far, in f64.
+struct Scatter {
+    rows: f64,
+    mean: Vec<f64>,
+    products: Mat<f64>,
+}
+
+impl Scatter {
+    fn new(d: usize) -> Self {
+        Self {
+            rows: 0.0,
+            mean: vec![0.0; d],
+            products: Mat::zeros(d, d),
         }
     }
-    Ok(Mat::from_fn(d, d, |i, j| {
-        sums[i * d + j] / (rows - 1) as f64
-    }))
+
+    /// Adds the rows of a chunk, centred by their own mean; then the scatter between the two means,
+    /// `delta delta^T m n / (m + n)`, with `delta` their difference (Chan, Golub and LeVeque's pairwise
+    /// update, for a matrix).
+    fn add(&mut self, chunk: &Table) {
+        let d = self.mean.len();
+        let mean = super::means(chunk);
+        let centred: Vec<f64> = chunk
+            .iter_rows()
+            .flat_map(|row| row.iter().zip(&mean))
+            .map(|(&value, mean)| f64::from(value) - mean)
+            .collect();
+        let centred = MatRef::from_row_major_slice(&centred, chunk.rows(), d);
+        // One thread: the same sums in the same order on any number of cores.
+        matmul(
+            self.products.as_mut(),
+            Accum::Add,
+            centred.transpose(),
+            centred,
+            1.0,
+            Par::Seq,
+        );
+        let (m, n) = (self.rows, chunk.rows() as f64);
+        let delta: Vec<f64> = mean.iter().zip(&self.mean).map(|(b, a)| b - a).collect();
+        for (i, di) in delta.iter().enumerate() {
+            for (j, dj) in delta.iter().enumerate() {
+                self.products[(i, j)] += di * dj * (m * n / (m + n));
+            }
+        }
+        for (mean, delta) in self.mean.iter_mut().zip(&delta) {
+            *mean += delta * (n / (m + n));
+        }
+        self.rows += n;
+    }
 }
 
 #[cfg(test)]
@@ -130,11 +176,7 @@ mod tests {
     };
 
     fn fit_on_cpu(components: usize, data: &Table) -> Result<PcaModel> {
-        fit(
-            &PcaOptions { components }.check()?,
-            data,
-            &TrainingDevice::cpu(),
-        )
+        fit(&PcaOptions { components }.check()?, data)
     }
 
     /// Five columns of rank three plus a little noise, with large means.
@@ -162,17 +204,53 @@ mod tests {
         let eigen = oracle::jacobi_eigen(&oracle::covariance(&columns), 5);
         let total: f64 = eigen.values.iter().sum();
         for (at, (value, vector)) in eigen.values.iter().zip(&eigen.vectors).enumerate() {
-            // The Gram matrix is summed in f32: its error is relative to the largest variance.
-            assert!((model.explained_variance[at] - value).abs() < 1e-6 * total);
+            assert!((model.explained_variance[at] - value).abs() < 1e-12 * total);
             let component = &model.components[at * 5..][..5];
             let dot: f64 = component
                 .iter()
                 .zip(vector)
                 .map(|(a, b)| f64::from(*a) * b)
                 .sum();
-            assert!((dot.abs() - 1.0).abs() < 1e-5, "component {at}: {dot}");
+            // Components are rounded to f32.
+            assert!((dot.abs() - 1.0).abs() < 2e-7, "component {at}: {dot}");
         }
-        assert!((model.total_variance / total - 1.0).abs() < 1e-6);
+        assert!((model.total_variance / total - 1.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn blocks_of_any_size_give_the_components_of_the_whole() {
+        let data = correlated();
+        let config = PcaOptions { components: 5 }.check().unwrap();
+        let whole = fit(&config, &data).unwrap();
+        for block in [1, 7, 399, 400] {
+            let parts = fit_chunks(&config, &mut data.chunks(block)).unwrap();
+            for (a, b) in parts.explained_variance.iter().zip(&whole.explained_variance) {
+                assert!((a - b).abs() < 1e-12 * whole.total_variance, "{block}: {a} {b}");
+            }
+            for (a, b) in parts.components.iter().zip(&whole.components) {
+                assert!((a - b).abs() < 1e-6);
+            }
+            for (a, b) in parts.mean.iter().zip(&whole.mean) {
+                assert!((a - b).abs() <= 1e-6 * a.abs());
+            }
+        }
+    }
+
+    #[test]
+    fn a_mean_a_million_times_the_spread_costs_no_digits() {
+        let data = correlated();
+        let shifted = data.values().iter().map(|x| (x * 64.0).round() / 64.0);
+        let near = data.with_values(shifted.clone().collect()).unwrap();
+        // Multiples of 1/64 below 2^17 are exact in f32.
+        let far = data.with_values(shifted.map(|x| x + 100_000.0).collect()).unwrap();
+        let config = PcaOptions { components: 5 }.check().unwrap();
+        let (near, far) = (
+            fit_chunks(&config, &mut near.chunks(50)).unwrap(),
+            fit_chunks(&config, &mut far.chunks(50)).unwrap(),
+        );
+        for (a, b) in near.explained_variance.iter().zip(&far.explained_variance) {
+            assert!((a / b - 1.0).abs() < 1e-9, "{a} {b}");
+        }
     }
 
     #[test]

@@ -2,16 +2,39 @@
 
 use burn::tensor::{Device, Tensor};
 
+use super::metric::normalise;
 use crate::{
     data::Table,
-    train::{centre, tensors},
+    train::{model::Metric, tensors},
 };
 
-/// The rows with their common mean subtracted, on the host and on the device. Centring keeps
-/// `|c|^2 - 2 x.c` from losing digits to a common offset.
+/// Where the metric wants the origin: for L2 at the mean of the rows, which keeps `|c|^2 - 2 x.c` from
+/// losing digits to a common offset; for the others where it is.
+pub(super) fn offset(metric: Metric, data: &Table) -> Vec<f64> {
+    match metric {
+        Metric::L2 => crate::train::means(data),
+        Metric::L1 | Metric::Cosine => vec![0.0; data.width()],
+    }
+}
+
+/// Values in the form that is clustered: less the offset, for the cosine scaled to length one.
+pub(super) fn prepare(metric: Metric, values: &[f32], offset: &[f64]) -> Vec<f32> {
+    let mut rows: Vec<f32> = values
+        .chunks_exact(offset.len())
+        .flat_map(|row| row.iter().zip(offset))
+        .map(|(&value, offset)| (f64::from(value) - offset) as f32)
+        .collect();
+    if metric == Metric::Cosine {
+        rows.chunks_exact_mut(offset.len()).for_each(normalise);
+    }
+    rows
+}
+
+/// Prepared rows.
 pub(super) struct Rows {
-    pub(super) centred: Vec<f32>,
-    pub(super) mean: Vec<f64>,
+    pub(super) metric: Metric,
+    pub(super) values: Vec<f32>,
+    pub(super) offset: Vec<f64>,
     pub(super) blocks: Vec<Tensor<2>>,
     pub(super) device: Device,
     pub(super) count: usize,
@@ -20,12 +43,14 @@ pub(super) struct Rows {
 }
 
 impl Rows {
-    pub(super) fn new(data: &Table, device: &Device) -> Self {
-        let (centred, mean) = centre(data);
+    /// The rows of a table, whose offset is `offset`.
+    pub(super) fn new(metric: Metric, data: &Table, offset: Vec<f64>, device: &Device) -> Self {
+        let values = prepare(metric, data.values(), &offset);
         Self {
-            blocks: tensors::upload_blocks(&centred, data.width(), device),
-            centred,
-            mean,
+            metric,
+            blocks: tensors::upload_blocks(&values, data.width(), device),
+            values,
+            offset,
             device: device.clone(),
             count: data.rows(),
             width: data.width(),
@@ -33,18 +58,25 @@ impl Rows {
         }
     }
 
-    /// One centred row.
+    /// One prepared row.
     pub(super) fn row(&self, index: usize) -> &[f32] {
-        &self.centred[index * self.width..][..self.width]
+        &self.values[index * self.width..][..self.width]
     }
-}
 
-/// `sum_j (a_j - b_j)^2` in f64.
-pub(super) fn squared_distance(a: &[f32], b: &[f32]) -> f64 {
-    a.iter()
-        .zip(b)
-        .map(|(a, b)| (f64::from(*a) - f64::from(*b)).powi(2))
-        .sum()
+    /// What each row adds to the inertia under its centroid.
+    pub(super) fn costs<'a>(
+        &'a self,
+        assigned: &'a [usize],
+        centroids: &'a [f32],
+    ) -> impl Iterator<Item = f64> + 'a {
+        self.values
+            .chunks_exact(self.width)
+            .zip(assigned)
+            .map(|(row, &cluster)| {
+                self.metric
+                    .cost(row, &centroids[cluster * self.width..][..self.width])
+            })
+    }
 }
 
 /// The index of the largest distance.

@@ -4,16 +4,16 @@ use anyhow::{Result, ensure};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
-use super::rows::{Rows, furthest, squared_distance};
+use super::rows::{Rows, furthest};
 
-/// Each next row with probability proportional to its squared distance from those chosen so far.
-pub(super) fn plus_plus(rows: &Rows, k: usize, generator: &mut ChaCha8Rng) -> Result<Vec<usize>> {
+/// Each next row with probability proportional to its cost under those chosen so far.
+pub(super) fn plus_plus(rows: &Rows, k: usize, generator: &mut ChaCha8Rng) -> Result<Vec<f32>> {
     let mut seeds = vec![generator.random_range(0..rows.count)];
     let mut nearest = vec![f64::INFINITY; rows.count];
     while seeds.len() < k {
         let newest = rows.row(seeds[seeds.len() - 1]);
         for (index, nearest) in nearest.iter_mut().enumerate() {
-            *nearest = nearest.min(squared_distance(rows.row(index), newest));
+            *nearest = nearest.min(rows.metric.cost(rows.row(index), newest));
         }
         let total: f64 = nearest.iter().sum();
         ensure!(
@@ -30,10 +30,20 @@ pub(super) fn plus_plus(rows: &Rows, k: usize, generator: &mut ChaCha8Rng) -> Re
         // Rounding may leave a crumb behind the last row: then the furthest row is as good as any.
         seeds.push(drawn.unwrap_or_else(|| furthest(&nearest)));
     }
-    Ok(seeds)
+    Ok(take(rows, &seeds))
 }
 
 /// Rows drawn uniformly, none twice.
-pub(super) fn random(rows: &Rows, k: usize, generator: &mut ChaCha8Rng) -> Vec<usize> {
-    rand::seq::index::sample(generator, rows.count, k).into_vec()
+pub(super) fn random(rows: &Rows, k: usize, generator: &mut ChaCha8Rng) -> Vec<f32> {
+    take(
+        rows,
+        &rand::seq::index::sample(generator, rows.count, k).into_vec(),
+    )
+}
+
+fn take(rows: &Rows, seeds: &[usize]) -> Vec<f32> {
+    seeds
+        .iter()
+        .flat_map(|&seed| rows.row(seed).iter().copied())
+        .collect()
 }
