@@ -10,12 +10,15 @@
 mod csv;
 mod digits;
 mod idx;
+mod mixed;
 mod npy;
 mod open;
 mod scale;
 mod table;
 
 pub use digits::{DIGIT_MAX, digit_labels, digits};
+pub(crate) use mixed::truth;
+pub use mixed::{Column, Kind, MixedOptions, MixedTable, open_mixed, parse_schema, schema_lines};
 pub use open::{ReadOptions, open};
 pub use scale::{Scaling, Standardiser};
 pub use table::{HELD_OUT_REMAINDER, HELD_OUT_STRIDE, Split, Table};
