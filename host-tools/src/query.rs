@@ -52,16 +52,23 @@ impl Query {
     pub fn parse(text: &str, columns: &[Column]) -> Result<Self> {
         let (targets, given) = text.split_once('|').unwrap_or((text, ""));
         let items = |part: &str| -> Vec<String> {
-            part.split(',').map(|item| item.trim().to_owned()).filter(|item| !item.is_empty()).collect()
+            part.split(',')
+                .map(|item| item.trim().to_owned())
+                .filter(|item| !item.is_empty())
+                .collect()
         };
-        let targets: Vec<usize> =
-            items(targets).iter().map(|name| target(name, columns)).collect::<Result<_>>()?;
+        let targets: Vec<usize> = items(targets)
+            .iter()
+            .map(|name| target(name, columns))
+            .collect::<Result<_>>()?;
         ensure!(
             !targets.is_empty(),
             "`{text}` asks for nothing; name a column before the `|`"
         );
-        let given: Vec<(usize, f64)> =
-            items(given).iter().map(|item| condition(item, columns)).collect::<Result<_>>()?;
+        let given: Vec<(usize, f64)> = items(given)
+            .iter()
+            .map(|item| condition(item, columns))
+            .collect::<Result<_>>()?;
         let mut seen = vec![false; columns.len()];
         for &at in targets.iter().chain(given.iter().map(|(at, _)| at)) {
             ensure!(
@@ -75,10 +82,13 @@ impl Query {
 }
 
 fn find(name: &str, columns: &[Column]) -> Option<usize> {
-    columns.iter().position(|column| column.name == name).or_else(|| {
-        let number: usize = name.strip_prefix('x')?.parse().ok()?;
-        (1..=columns.len()).contains(&number).then(|| number - 1)
-    })
+    columns
+        .iter()
+        .position(|column| column.name == name)
+        .or_else(|| {
+            let number: usize = name.strip_prefix('x')?.parse().ok()?;
+            (1..=columns.len()).contains(&number).then(|| number - 1)
+        })
 }
 
 fn no_column(name: &str, columns: &[Column]) -> anyhow::Error {
@@ -90,7 +100,10 @@ fn target(name: &str, columns: &[Column]) -> Result<usize> {
     if let Some(at) = find(name, columns) {
         return Ok(at);
     }
-    if let Some((column, _)) = name.split_once('=').filter(|(column, _)| find(column, columns).is_some()) {
+    if let Some((column, _)) = name
+        .split_once('=')
+        .filter(|(column, _)| find(column, columns).is_some())
+    {
         bail!("`{name}` is a value, not a column; ask for `{column}`, or put it behind a `|`");
     }
     Err(no_column(name, columns))
@@ -100,7 +113,10 @@ fn condition(item: &str, columns: &[Column]) -> Result<(usize, f64)> {
     let Some((name, value, negated)) = item
         .split_once("!=")
         .map(|(name, value)| (name, value, true))
-        .or_else(|| item.split_once('=').map(|(name, value)| (name, value, false)))
+        .or_else(|| {
+            item.split_once('=')
+                .map(|(name, value)| (name, value, false))
+        })
     else {
         let at = find(item, columns).ok_or_else(|| no_column(item, columns))?;
         ensure!(
@@ -116,8 +132,10 @@ fn condition(item: &str, columns: &[Column]) -> Result<(usize, f64)> {
     }
     let Some(at) = find(name, columns) else {
         let prefix = format!("{name}=");
-        let members: Vec<&str> =
-            columns.iter().filter_map(|column| column.name.strip_prefix(&prefix)).collect();
+        let members: Vec<&str> = columns
+            .iter()
+            .filter_map(|column| column.name.strip_prefix(&prefix))
+            .collect();
         ensure!(
             members.is_empty(),
             "`{name}` has no member `{value}`; members are {}",
@@ -127,15 +145,22 @@ fn condition(item: &str, columns: &[Column]) -> Result<(usize, f64)> {
     };
     let value = match &columns[at].kind {
         Kind::Categorical(levels) => {
-            let level = levels.iter().position(|level| level == value).with_context(|| {
-                format!("column `{name}` has no level `{value}`; levels are {}", levels.join(", "))
-            })?;
+            let level = levels
+                .iter()
+                .position(|level| level == value)
+                .with_context(|| {
+                    format!(
+                        "column `{name}` has no level `{value}`; levels are {}",
+                        levels.join(", ")
+                    )
+                })?;
             ensure!(
                 !negated || levels.len() == 2,
                 "`{item}` leaves {} levels of column `{name}` open; name the one that is known",
                 levels.len() - 1
             );
-            if negated { 1 - level } else { level }.to_owned() as f64
+            let level = if negated { 1 - level } else { level };
+            level as f64
         }
         Kind::Bernoulli => {
             let value = truth(value).with_context(|| {
@@ -148,9 +173,15 @@ fn condition(item: &str, columns: &[Column]) -> Result<(usize, f64)> {
                 !negated,
                 "`{item}` is no condition on a number; write `{name}=` and a number"
             );
-            value.parse().ok().filter(|value: &f64| value.is_finite()).with_context(|| {
-                format!("column `{name}` holds numbers, not `{value}`; write `{name}=` and a number")
-            })?
+            value
+                .parse()
+                .ok()
+                .filter(|value: &f64| value.is_finite())
+                .with_context(|| {
+                    format!(
+                        "column `{name}` holds numbers, not `{value}`; write `{name}=` and a number"
+                    )
+                })?
         }
     };
     Ok((at, value))
@@ -194,10 +225,19 @@ pub fn given_sample(coding: &Coding, query: &Query) -> Vec<i16> {
 /// A model of another number of columns.
 pub fn answer(model: &LatentClass<'_>, coding: &Coding, query: &Query) -> Result<Vec<Answer>> {
     let sample = given_sample(coding, query);
-    query.targets.iter().map(|&column| answer_one(model, coding, &sample, column)).collect()
+    query
+        .targets
+        .iter()
+        .map(|&column| answer_one(model, coding, &sample, column))
+        .collect()
 }
 
-fn answer_one(model: &LatentClass<'_>, coding: &Coding, sample: &[i16], column: usize) -> Result<Answer> {
+fn answer_one(
+    model: &LatentClass<'_>,
+    coding: &Coding,
+    sample: &[i16],
+    column: usize,
+) -> Result<Answer> {
     let mut posterior = vec![0; model.classes()];
     if let Some(moments) = model.moments(sample, column, &mut posterior)? {
         let scale = coding.scale(column);
@@ -207,18 +247,20 @@ fn answer_one(model: &LatentClass<'_>, coding: &Coding, sample: &[i16], column: 
             std: (f64::from(moments.variance) / 16_777_216.0).sqrt() * scale.std,
         });
     }
-    let levels = model.columns().get(column).map_or(0, |column| column.levels());
+    let levels = model
+        .columns()
+        .get(column)
+        .map_or(0, |column| column.levels());
     let mut shares = vec![0; levels];
     model.level_probabilities_into(sample, column, &mut posterior, &mut shares)?;
     let probabilities = (0..)
         .zip(shares)
-        .map(|(level, share)| (level_name(coding, column, level), f64::from(share) / 65_536.0))
+        .map(|(level, share)| (coding.decode(column, level), f64::from(share) / 65_536.0))
         .collect();
-    Ok(Answer::Levels { column, probabilities })
-}
-
-fn level_name(coding: &Coding, column: usize, level: i16) -> String {
-    coding.decode(column, level)
+    Ok(Answer::Levels {
+        column,
+        probabilities,
+    })
 }
 
 /// Probability of every combination of the targets' levels, given the conditions: by the chain rule,
@@ -234,9 +276,17 @@ pub fn joint(
     coding: &Coding,
     query: &Query,
 ) -> Result<Option<Vec<(Vec<String>, f64)>>> {
-    let levels = |column: &usize| model.columns().get(*column).map_or(0, |column| column.levels());
-    let combinations =
-        query.targets.iter().map(levels).try_fold(1usize, |product, levels| product.checked_mul(levels));
+    let levels = |column: &usize| {
+        model
+            .columns()
+            .get(*column)
+            .map_or(0, |column| column.levels())
+    };
+    let combinations = query
+        .targets
+        .iter()
+        .map(levels)
+        .try_fold(1usize, |product, levels| product.checked_mul(levels));
     if !combinations.is_some_and(|number| (1..=MOST_COMBINATIONS).contains(&number)) {
         return Ok(None);
     }
@@ -244,7 +294,8 @@ pub fn joint(
     for &column in &query.targets {
         let mut longer = Vec::new();
         for (sample, names, probability) in table {
-            let Answer::Levels { probabilities, .. } = answer_one(model, coding, &sample, column)? else {
+            let Answer::Levels { probabilities, .. } = answer_one(model, coding, &sample, column)?
+            else {
                 return Ok(None);
             };
             for (level, (name, conditional)) in (0..).zip(probabilities) {
@@ -256,7 +307,12 @@ pub fn joint(
         }
         table = longer;
     }
-    Ok(Some(table.into_iter().map(|(_, names, probability)| (names, probability)).collect()))
+    Ok(Some(
+        table
+            .into_iter()
+            .map(|(_, names, probability)| (names, probability))
+            .collect(),
+    ))
 }
 
 #[cfg(test)]
@@ -264,8 +320,12 @@ mod tests {
     use super::*;
 
     fn columns() -> Vec<Column> {
-        let column = |name: &str, kind| Column { name: name.into(), kind };
-        let levels = |names: &[&str]| Kind::Categorical(names.iter().map(|&name| name.into()).collect());
+        let column = |name: &str, kind| Column {
+            name: name.into(),
+            kind,
+        };
+        let levels =
+            |names: &[&str]| Kind::Categorical(names.iter().map(|&name| name.into()).collect());
         vec![
             column("interest", levels(&["music", "science", "sport"])),
             column("gender", levels(&["f", "m"])),
@@ -281,11 +341,19 @@ mod tests {
         for (text, targets, given) in [
             ("interest", vec![0], vec![]),
             ("interest|site=pubmed", vec![0], vec![(4, 1.0)]),
-            (" interest , gender | site != pubmed, age = 30 ", vec![0, 1], vec![(4, 0.0), (2, 30.0)]),
+            (
+                " interest , gender | site != pubmed, age = 30 ",
+                vec![0, 1],
+                vec![(4, 0.0), (2, 30.0)],
+            ),
             ("age | gender=f", vec![2], vec![(1, 0.0)]),
             ("age | gender!=f", vec![2], vec![(1, 1.0)]),
             ("site=pubmed | interest=sport", vec![4], vec![(0, 2.0)]),
-            ("age | member=yes, site=pubmed", vec![2], vec![(3, 1.0), (4, 1.0)]),
+            (
+                "age | member=yes, site=pubmed",
+                vec![2],
+                vec![(3, 1.0), (4, 1.0)],
+            ),
             ("age | member, x5=0", vec![2], vec![(3, 1.0), (4, 0.0)]),
             ("x3 | x1=music", vec![2], vec![(0, 0.0)]),
         ] {
@@ -298,20 +366,60 @@ mod tests {
     fn every_bad_question_is_one_clear_sentence() {
         let columns = columns();
         for (text, expected) in [
-            ("interest | sit=pubmed", "no column `sit`; columns are interest, gender, age, member, site=pubmed"),
-            ("intrest", "no column `intrest`; columns are interest, gender, age, member, site=pubmed"),
-            ("interest | site=arxiv", "`site` has no member `arxiv`; members are pubmed"),
-            ("interest | gender=x", "column `gender` has no level `x`; levels are f, m"),
-            ("age | interest!=sport", "`interest!=sport` leaves 2 levels of column `interest` open; name the one that is known"),
-            ("interest | age=old", "column `age` holds numbers, not `old`; write `age=` and a number"),
-            ("interest | age!=3", "`age!=3` is no condition on a number; write `age=` and a number"),
-            ("interest | age", "`age` is no condition; write `age=` and a value"),
-            ("interest | member=maybe", "column `member` is true or false, not `maybe`; write `member=1` or `member=0`"),
-            ("interest | interest=sport", "`interest | interest=sport` names column `interest` twice; keep one"),
-            ("interest=sport", "`interest=sport` is a value, not a column; ask for `interest`, or put it behind a `|`"),
-            (" | age=3", "` | age=3` asks for nothing; name a column before the `|`"),
+            (
+                "interest | sit=pubmed",
+                "no column `sit`; columns are interest, gender, age, member, site=pubmed",
+            ),
+            (
+                "intrest",
+                "no column `intrest`; columns are interest, gender, age, member, site=pubmed",
+            ),
+            (
+                "interest | site=arxiv",
+                "`site` has no member `arxiv`; members are pubmed",
+            ),
+            (
+                "interest | gender=x",
+                "column `gender` has no level `x`; levels are f, m",
+            ),
+            (
+                "age | interest!=sport",
+                "`interest!=sport` leaves 2 levels of column `interest` open; name the one that is known",
+            ),
+            (
+                "interest | age=old",
+                "column `age` holds numbers, not `old`; write `age=` and a number",
+            ),
+            (
+                "interest | age!=3",
+                "`age!=3` is no condition on a number; write `age=` and a number",
+            ),
+            (
+                "interest | age",
+                "`age` is no condition; write `age=` and a value",
+            ),
+            (
+                "interest | member=maybe",
+                "column `member` is true or false, not `maybe`; write `member=1` or `member=0`",
+            ),
+            (
+                "interest | interest=sport",
+                "`interest | interest=sport` names column `interest` twice; keep one",
+            ),
+            (
+                "interest=sport",
+                "`interest=sport` is a value, not a column; ask for `interest`, or put it behind a `|`",
+            ),
+            (
+                " | age=3",
+                "` | age=3` asks for nothing; name a column before the `|`",
+            ),
         ] {
-            assert_eq!(Query::parse(text, &columns).unwrap_err().to_string(), expected, "{text}");
+            assert_eq!(
+                Query::parse(text, &columns).unwrap_err().to_string(),
+                expected,
+                "{text}"
+            );
         }
     }
 }

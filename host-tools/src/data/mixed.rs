@@ -14,6 +14,9 @@ use super::{HELD_OUT_REMAINDER, HELD_OUT_STRIDE};
 /// Separates the members of a set in one cell.
 const SET_SEPARATOR: char = ';';
 
+/// A cell that is a set without members, in a column of sets.
+const EMPTY_SET: &str = "none";
+
 /// Most levels of a categorical column.
 const MAX_LEVELS: usize = autodidact::latent_class::MAX_LEVELS as usize;
 
@@ -70,7 +73,10 @@ impl MixedTable {
     pub fn new(source: impl Into<String>, columns: Vec<Column>, values: Vec<f64>) -> Result<Self> {
         let source = source.into();
         let width = columns.len();
-        ensure!(width > 0, "{source} has no column; give a file with at least one");
+        ensure!(
+            width > 0,
+            "{source} has no column; give a file with at least one"
+        );
         ensure!(
             !values.is_empty(),
             "{source} has no rows; give a file with data in it"
@@ -80,10 +86,16 @@ impl MixedTable {
             "{source} holds {} values, which do not fill rows of {width}; check how it was written",
             values.len()
         );
-        for (at, value) in values.iter().enumerate().filter(|(_, value)| !value.is_nan()) {
+        for (at, value) in values
+            .iter()
+            .enumerate()
+            .filter(|(_, value)| !value.is_nan())
+        {
             let column = &columns[at % width];
             let fits = match &column.kind {
-                Kind::Categorical(levels) => value.fract() == 0.0 && (0.0..levels.len() as f64).contains(value),
+                Kind::Categorical(levels) => {
+                    value.fract() == 0.0 && (0.0..levels.len() as f64).contains(value)
+                }
                 Kind::Bernoulli => *value == 0.0 || *value == 1.0,
                 Kind::Gaussian => value.is_finite(),
             };
@@ -94,7 +106,11 @@ impl MixedTable {
                 column.name
             );
         }
-        Ok(Self { columns, values, source })
+        Ok(Self {
+            columns,
+            values,
+            source,
+        })
     }
 
     /// The columns in order.
@@ -156,7 +172,7 @@ impl MixedTable {
 ///
 /// Kinds follow from what a column holds, unless the options say otherwise: only 0 and 1, true and false,
 /// or yes and no: Bernoulli; other numbers: Gaussian; lists separated by `;`: a Bernoulli column for each
-/// member, named `site=pubmed`; other text: categorical, levels in alphabetical order. An empty field, `?`,
+/// member, named `site=pubmed`, where `none` is the empty list; other text: categorical, levels in alphabetical order. An empty field, `?`,
 /// `NA` and `NaN` are missing values; a list is missing as a whole or not at all. Text that is a number
 /// nowhere in the first line makes that line the header.
 ///
@@ -182,7 +198,11 @@ fn read(source: &str, bytes: &[u8], options: &MixedOptions) -> Result<MixedTable
     let left_out = find_columns(source, &names, &options.leave_out)?;
     let find = |list: &[String]| {
         find_columns(source, &names, list).map_err(|error| {
-            anyhow!(error.to_string().replacen(" to leave out;", " to declare the kind of;", 1))
+            anyhow!(
+                error
+                    .to_string()
+                    .replacen(" to leave out;", " to declare the kind of;", 1)
+            )
         })
     };
     let declared = [
@@ -192,7 +212,11 @@ fn read(source: &str, bytes: &[u8], options: &MixedOptions) -> Result<MixedTable
     ];
     let mut columns: Vec<Column> = Vec::new();
     let mut parsed: Vec<Vec<f64>> = Vec::new();
-    for (at, column) in raw.iter().enumerate().filter(|(at, _)| !left_out.contains(at)) {
+    for (at, column) in raw
+        .iter()
+        .enumerate()
+        .filter(|(at, _)| !left_out.contains(at))
+    {
         let is_declared = |kind: usize| declared[kind].contains(&at);
         ensure!(
             (0..3).filter(|&kind| is_declared(kind)).count() <= 1,
@@ -270,12 +294,17 @@ fn raw_columns(source: &str, bytes: &[u8], delimiter: u8) -> Result<Vec<Raw>> {
             column.fields.push((line, field));
         }
     }
-    ensure!(!raw.is_empty(), "{source} is empty; give a file with data in it");
+    ensure!(
+        !raw.is_empty(),
+        "{source} is empty; give a file with data in it"
+    );
     Ok(raw)
 }
 
 fn is_missing(field: &str) -> bool {
-    ["", "?", "na", "nan"].iter().any(|word| field.eq_ignore_ascii_case(word))
+    ["", "?", "na", "nan"]
+        .iter()
+        .any(|word| field.eq_ignore_ascii_case(word))
 }
 
 fn number(field: &str) -> Option<f64> {
@@ -306,14 +335,20 @@ impl Raw {
         let parse = |(line, text): &(u64, Option<String>)| match text {
             None => Ok(f64::NAN),
             Some(text) => value(text).ok_or_else(|| {
-                anyhow!("{source}, line {line}, column `{}`: `{text}` {problem}", self.name)
+                anyhow!(
+                    "{source}, line {line}, column `{}`: `{text}` {problem}",
+                    self.name
+                )
             }),
         };
         self.fields.iter().map(parse).collect()
     }
 
     fn named(&self, kind: Kind) -> Column {
-        Column { name: self.name.clone(), kind }
+        Column {
+            name: self.name.clone(),
+            kind,
+        }
     }
 
     fn inferred(&self, source: &str) -> Result<(Column, Vec<f64>)> {
@@ -326,7 +361,8 @@ impl Raw {
             self.as_bernoulli(source)
         } else if self.texts().all(|text| number(text).is_some()) {
             self.as_gaussian(source)
-        } else if self.texts().filter(|text| number(text).is_some()).count() * 2 > self.fields.len() {
+        } else if self.texts().filter(|text| number(text).is_some()).count() * 2 > self.fields.len()
+        {
             // Mostly numbers: rather a slip than a category.
             self.as_gaussian(source)
         } else {
@@ -335,10 +371,18 @@ impl Raw {
     }
 
     fn as_categorical(&self, source: &str) -> Result<(Column, Vec<f64>)> {
-        let mut levels: Vec<String> =
-            self.texts().map(str::to_owned).collect::<BTreeSet<_>>().into_iter().collect();
+        let mut levels: Vec<String> = self
+            .texts()
+            .map(str::to_owned)
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .collect();
         if levels.iter().all(|level| number(level).is_some()) {
-            levels.sort_by(|a, b| number(a).partial_cmp(&number(b)).unwrap_or(std::cmp::Ordering::Equal));
+            levels.sort_by(|a, b| {
+                number(a)
+                    .partial_cmp(&number(b))
+                    .unwrap_or(std::cmp::Ordering::Equal)
+            });
         }
         ensure!(
             !levels.is_empty(),
@@ -351,19 +395,31 @@ impl Raw {
             self.name,
             levels.len()
         );
-        let index = |text: &str| levels.iter().position(|level| level == text).map(|at| at as f64);
+        let index = |text: &str| {
+            levels
+                .iter()
+                .position(|level| level == text)
+                .map(|at| at as f64)
+        };
         let values = self.parse(source, "is no level", index)?;
         Ok((self.named(Kind::Categorical(levels)), values))
     }
 
     fn as_bernoulli(&self, source: &str) -> Result<(Column, Vec<f64>)> {
-        let problem = "is neither 0 nor 1, true nor false, yes nor no; read the column as categorical";
-        Ok((self.named(Kind::Bernoulli), self.parse(source, problem, truth)?))
+        let problem =
+            "is neither 0 nor 1, true nor false, yes nor no; read the column as categorical";
+        Ok((
+            self.named(Kind::Bernoulli),
+            self.parse(source, problem, truth)?,
+        ))
     }
 
     fn as_gaussian(&self, source: &str) -> Result<(Column, Vec<f64>)> {
         let problem = "is not a finite number; correct it, or read the column as categorical";
-        Ok((self.named(Kind::Gaussian), self.parse(source, problem, number)?))
+        Ok((
+            self.named(Kind::Gaussian),
+            self.parse(source, problem, number)?,
+        ))
     }
 
     /// One Bernoulli column a member.
@@ -371,18 +427,30 @@ impl Raw {
         let members = |text: &str| -> BTreeSet<String> {
             text.split(SET_SEPARATOR)
                 .map(|member| member.trim().to_owned())
-                .filter(|member| !member.is_empty())
+                .filter(|member| !member.is_empty() && member != EMPTY_SET)
                 .collect()
         };
-        let sets: Vec<Option<BTreeSet<String>>> =
-            self.fields.iter().map(|(_, text)| text.as_deref().map(members)).collect();
+        let sets: Vec<Option<BTreeSet<String>>> = self
+            .fields
+            .iter()
+            .map(|(_, text)| text.as_deref().map(members))
+            .collect();
         let all: BTreeSet<&String> = sets.iter().flatten().flatten().collect();
         let column = |member: &String| {
             let values = sets
                 .iter()
-                .map(|set| set.as_ref().map_or(f64::NAN, |set| f64::from(u8::from(set.contains(member)))))
+                .map(|set| {
+                    set.as_ref()
+                        .map_or(f64::NAN, |set| f64::from(u8::from(set.contains(member))))
+                })
                 .collect();
-            (Column { name: format!("{}={member}", self.name), kind: Kind::Bernoulli }, values)
+            (
+                Column {
+                    name: format!("{}={member}", self.name),
+                    kind: Kind::Bernoulli,
+                },
+                values,
+            )
         };
         Ok(all.into_iter().map(column).collect())
     }
@@ -390,17 +458,29 @@ impl Raw {
 
 /// What separates levels in a line of [`schema_lines`], and what stands for the characters a line cannot
 /// hold as they are.
-const ESCAPES: [(char, &str); 5] =
-    [('%', "%25"), ('|', "%7C"), (' ', "%20"), ('\n', "%0A"), ('\r', "%0D")];
+const ESCAPES: [(char, &str); 5] = [
+    ('%', "%25"),
+    ('|', "%7C"),
+    (' ', "%20"),
+    ('\n', "%0A"),
+    ('\r', "%0D"),
+];
 
 fn escape(text: &str) -> String {
-    ESCAPES.iter().fold(text.to_owned(), |text, (character, code)| text.replace(*character, code))
+    ESCAPES
+        .iter()
+        .fold(text.to_owned(), |text, (character, code)| {
+            text.replace(*character, code)
+        })
 }
 
 fn unescape(text: &str) -> String {
-    ESCAPES.iter().rev().fold(text.to_owned(), |text, (character, code)| {
-        text.replace(code, &character.to_string())
-    })
+    ESCAPES
+        .iter()
+        .rev()
+        .fold(text.to_owned(), |text, (character, code)| {
+            text.replace(code, &character.to_string())
+        })
 }
 
 /// Lines of a container's text that keep the columns: `column.0: interest categorical music|sport`,
@@ -417,7 +497,10 @@ pub fn schema_lines(columns: &[Column]) -> Vec<(String, String)> {
             Kind::Bernoulli => "bernoulli".to_owned(),
             Kind::Gaussian => "gaussian".to_owned(),
         };
-        (format!("column.{at}"), format!("{} {kind}", escape(&column.name)))
+        (
+            format!("column.{at}"),
+            format!("{} {kind}", escape(&column.name)),
+        )
     };
     columns.iter().enumerate().map(line).collect()
 }
@@ -432,9 +515,9 @@ pub fn parse_schema(text: &str) -> Result<Vec<Column>> {
     lines
         .enumerate()
         .map(|(at, line)| {
-            let (index, rest) = line
-                .split_once(": ")
-                .with_context(|| format!("line `column.{line}` has no `: `; write the model again"))?;
+            let (index, rest) = line.split_once(": ").with_context(|| {
+                format!("line `column.{line}` has no `: `; write the model again")
+            })?;
             ensure!(
                 index.parse() == Ok(at),
                 "line `column.{index}` stands where column {at} should; write the model again"
@@ -469,7 +552,9 @@ mod tests {
     }
 
     fn message(text: &str, options: &MixedOptions) -> String {
-        read("x.csv", text.as_bytes(), options).unwrap_err().to_string()
+        read("x.csv", text.as_bytes(), options)
+            .unwrap_err()
+            .to_string()
     }
 
     fn list(name: &str) -> Vec<String> {
@@ -479,11 +564,24 @@ mod tests {
     #[test]
     fn kinds_follow_from_what_a_column_holds() {
         let table = table(USERS);
-        let names: Vec<&str> = table.columns().iter().map(|column| column.name.as_str()).collect();
-        assert_eq!(names, ["interest", "age", "member", "site=arxiv", "site=pubmed"]);
+        let names: Vec<&str> = table
+            .columns()
+            .iter()
+            .map(|column| column.name.as_str())
+            .collect();
+        assert_eq!(
+            names,
+            ["interest", "age", "member", "site=arxiv", "site=pubmed"]
+        );
         let interest = Kind::Categorical(vec!["music".into(), "sport".into()]);
         let kinds: Vec<&Kind> = table.columns().iter().map(|column| &column.kind).collect();
-        let expected = [&interest, &Kind::Gaussian, &Kind::Bernoulli, &Kind::Bernoulli, &Kind::Bernoulli];
+        let expected = [
+            &interest,
+            &Kind::Gaussian,
+            &Kind::Bernoulli,
+            &Kind::Bernoulli,
+            &Kind::Bernoulli,
+        ];
         assert_eq!(kinds, expected);
         let shown: Vec<String> = table.iter_rows().map(|row| format!("{row:?}")).collect();
         assert_eq!(
@@ -516,18 +614,55 @@ mod tests {
     #[test]
     fn every_bad_input_is_one_clear_sentence() {
         let none = MixedOptions::default();
-        let gaussian = MixedOptions { gaussian: list("interest"), ..none.clone() };
-        let bernoulli = MixedOptions { bernoulli: list("age"), ..none.clone() };
-        let twice = MixedOptions { categorical: list("age"), ..bernoulli.clone() };
+        let gaussian = MixedOptions {
+            gaussian: list("interest"),
+            ..none.clone()
+        };
+        let bernoulli = MixedOptions {
+            bernoulli: list("age"),
+            ..none.clone()
+        };
+        let twice = MixedOptions {
+            categorical: list("age"),
+            ..bernoulli.clone()
+        };
         for (text, options, expected) in [
             ("", &none, "x.csv is empty; give a file with data in it"),
-            ("a,b\n", &none, "x.csv, column `a` has no value in any row; leave it out, or declare its kind"),
-            ("a,b\n1,2\n1\n", &none, "x.csv, line 3: 1 fields where the first line has 2; repair or remove the line"),
-            ("a,a\nx,y\n", &none, "x.csv has two columns named `a`; rename one"),
-            ("a\n3\n4\n5o\n", &none, "x.csv, line 4, column `a`: `5o` is not a finite number; correct it, or read the column as categorical"),
-            (USERS, &gaussian, "x.csv, line 2, column `interest`: `sport` is not a finite number; correct it, or read the column as categorical"),
-            (USERS, &bernoulli, "x.csv, line 2, column `age`: `31` is neither 0 nor 1, true nor false, yes nor no; read the column as categorical"),
-            (USERS, &twice, "x.csv, column `age` is declared to be of two kinds; keep one"),
+            (
+                "a,b\n",
+                &none,
+                "x.csv, column `a` has no value in any row; leave it out, or declare its kind",
+            ),
+            (
+                "a,b\n1,2\n1\n",
+                &none,
+                "x.csv, line 3: 1 fields where the first line has 2; repair or remove the line",
+            ),
+            (
+                "a,a\nx,y\n",
+                &none,
+                "x.csv has two columns named `a`; rename one",
+            ),
+            (
+                "a\n3\n4\n5o\n",
+                &none,
+                "x.csv, line 4, column `a`: `5o` is not a finite number; correct it, or read the column as categorical",
+            ),
+            (
+                USERS,
+                &gaussian,
+                "x.csv, line 2, column `interest`: `sport` is not a finite number; correct it, or read the column as categorical",
+            ),
+            (
+                USERS,
+                &bernoulli,
+                "x.csv, line 2, column `age`: `31` is neither 0 nor 1, true nor false, yes nor no; read the column as categorical",
+            ),
+            (
+                USERS,
+                &twice,
+                "x.csv, column `age` is declared to be of two kinds; keep one",
+            ),
         ] {
             assert_eq!(message(text, options), expected, "{text:?}");
         }
@@ -542,12 +677,23 @@ mod tests {
                 name: "field of interest".into(),
                 kind: Kind::Categorical(vec!["a|b".into(), "100 %".into(), "%20".into()]),
             },
-            Column { name: "site=pubmed".into(), kind: Kind::Bernoulli },
-            Column { name: "age".into(), kind: Kind::Gaussian },
+            Column {
+                name: "site=pubmed".into(),
+                kind: Kind::Bernoulli,
+            },
+            Column {
+                name: "age".into(),
+                kind: Kind::Gaussian,
+            },
         ];
-        let text: String =
-            schema_lines(&columns).iter().map(|(key, value)| format!("{key}: {value}\n")).collect();
-        assert_eq!(parse_schema(&format!("lsb: 1\n{text}tool: x\n")).unwrap(), columns);
+        let text: String = schema_lines(&columns)
+            .iter()
+            .map(|(key, value)| format!("{key}: {value}\n"))
+            .collect();
+        assert_eq!(
+            parse_schema(&format!("lsb: 1\n{text}tool: x\n")).unwrap(),
+            columns
+        );
         assert!(text.contains("column.2: age gaussian\n"));
         assert_eq!(parse_schema("lsb: 1\n").unwrap(), []);
         assert!(parse_schema("column.1: age gaussian\n").is_err());

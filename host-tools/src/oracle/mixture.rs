@@ -33,7 +33,11 @@ impl Mixture {
         };
         (0..self.weights.len())
             .map(|class| {
-                let factors = self.columns.iter().zip(row).map(|(column, &value)| factor(class, column, value));
+                let factors = self
+                    .columns
+                    .iter()
+                    .zip(row)
+                    .map(|(column, &value)| factor(class, column, value));
                 self.weights[class] * factors.product::<f64>()
             })
             .collect()

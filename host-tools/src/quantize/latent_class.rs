@@ -67,12 +67,19 @@ pub fn quantise(model: &LatentClassModel) -> Result<QuantisedLatentClass> {
         match distribution {
             Distribution::Levels(classes) => {
                 let levels = classes.first().map_or(0, Vec::len);
-                let cells = (0..levels).flat_map(|level| classes.iter().map(move |class| class[level]));
+                let cells =
+                    (0..levels).flat_map(|level| classes.iter().map(move |class| class[level]));
                 quantised.surprisals.extend(cells.map(surprisal));
             }
-            Distribution::Gaussian { mean, std, lsb, classes } => {
+            Distribution::Gaussian {
+                mean,
+                std,
+                lsb,
+                classes,
+            } => {
                 let (mean, std, lsb) = (*mean, *std, *lsb);
-                let to_feature = Affine::from_f64(lsb / std * FEATURE_UNIT, -mean / std * FEATURE_UNIT);
+                let to_feature =
+                    Affine::from_f64(lsb / std * FEATURE_UNIT, -mean / std * FEATURE_UNIT);
                 let to_counts = Affine::from_f64(std / FEATURE_UNIT / lsb, mean / lsb);
                 let (Some(to_feature), Some(to_counts)) = (to_feature, to_counts) else {
                     bail!(
@@ -80,13 +87,19 @@ pub fn quantise(model: &LatentClassModel) -> Result<QuantisedLatentClass> {
                         column.name
                     );
                 };
-                quantised.lines.push(ScalerFeature { to_feature, to_counts });
-                quantised.gaussians.extend(classes.iter().map(|(mu, variance)| {
-                    // Float casts saturate.
-                    let mu = ((mu - mean) / std * FEATURE_UNIT).round_ties_even() as i16;
-                    let variance = (variance / (std * std) * VARIANCE_UNIT).round_ties_even() as u32;
-                    Gaussian::new(mu, variance)
-                }));
+                quantised.lines.push(ScalerFeature {
+                    to_feature,
+                    to_counts,
+                });
+                quantised
+                    .gaussians
+                    .extend(classes.iter().map(|(mu, variance)| {
+                        // Float casts saturate.
+                        let mu = ((mu - mean) / std * FEATURE_UNIT).round_ties_even() as i16;
+                        let variance =
+                            (variance / (std * std) * VARIANCE_UNIT).round_ties_even() as u32;
+                        Gaussian::new(mu, variance)
+                    }));
             }
         }
     }
@@ -142,7 +155,11 @@ pub struct Scale {
     pub std: f64,
 }
 
-const NO_SCALE: Scale = Scale { lsb: 1.0, mean: 0.0, std: 1.0 };
+const NO_SCALE: Scale = Scale {
+    lsb: 1.0,
+    mean: 0.0,
+    std: 1.0,
+};
 
 impl Coding {
     /// The coding of a trained model.
@@ -165,7 +182,10 @@ impl Coding {
     ///
     /// Numbers of columns, values and lines that do not fit one another.
     pub fn from_lines(columns: Vec<Column>, lsb: &[f64], lines: &[ScalerFeature]) -> Result<Self> {
-        let numeric = columns.iter().filter(|column| column.kind == Kind::Gaussian).count();
+        let numeric = columns
+            .iter()
+            .filter(|column| column.kind == Kind::Gaussian)
+            .count();
         ensure!(
             lsb.len() == columns.len() && lines.len() == numeric,
             "the model names {} columns and {} units, {numeric} numeric columns and {} lines; write it again",
@@ -225,7 +245,10 @@ impl Coding {
     /// A row as the device's sample.
     #[must_use]
     pub fn encode_row(&self, row: &[f64]) -> Vec<i16> {
-        row.iter().enumerate().map(|(column, &value)| self.encode(column, value)).collect()
+        row.iter()
+            .enumerate()
+            .map(|(column, &value)| self.encode(column, value))
+            .collect()
     }
 
     /// A value of a sample as text: the level's name, 0 or 1, or the number; empty when missing.
@@ -283,7 +306,10 @@ pub fn quantisation_loss(
         exact += ll;
         integer += device;
         largest = largest.max((ll - device).abs());
-        let class = posterior.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1).then(b.0.cmp(&a.0)));
+        let class = posterior
+            .iter()
+            .enumerate()
+            .max_by(|a, b| a.1.total_cmp(b.1).then(b.0.cmp(&a.0)));
         same += usize::from(class.is_some_and(|(class, _)| class == best.class));
     }
     let rows = table.rows() as f64;
