@@ -12,6 +12,7 @@ pub mod evaluate;
 pub mod oracle;
 pub mod picture;
 pub mod quantize;
+pub mod query;
 pub mod replay;
 #[cfg(feature = "train")]
 pub mod showcase;

@@ -595,7 +595,7 @@ fn distribution(masses: &[u32], surprisals: &mut [u16], first: usize, stride: us
 /// `log2(whole / part)` in `U4F12`, saturating; off by at most 1.9e-4.
 fn surprisal(part: u64, whole: u64) -> u16 {
     let bits = wide_log2(whole).saturating_sub(wide_log2(part));
-    u16::try_from((bits.max(0) + 8) >> 4).unwrap_or(u16::MAX)
+    u16::try_from(bits.max(0).saturating_add(8) >> 4).unwrap_or(u16::MAX)
 }
 
 /// `log2(x / 2^16)` with 16 fractional bits; `i32::MIN` for 0.

@@ -23,8 +23,8 @@
 //!
 //! Against exact arithmetic with the same integers, a log-likelihood is off by at most 6e-5 nats, and for
 //! each Gaussian column by 4.5e-5 nats and 2^-16 of `(x - mu)^2 / (2 sigma^2)` more. Where all columns are
-//! discrete, scores are exact, and a responsibility is off by at most 2^-17 and 5e-5 of itself, the largest
-//! of k by k times 2^-17 and 5e-5. Storing a probability as a surprisal changes its logarithm by at most
+//! discrete, scores are exact, and a responsibility is off by at most 8e-6 and 5e-5 of itself, the largest
+//! by k times that. Storing a probability as a surprisal changes its logarithm by at most
 //! 8.5e-5 nats.
 //!
 //! ```

@@ -173,7 +173,7 @@ proptest! {
             prop_assert!((f64::from(ll) / 65_536.0 - sum.ln()).abs() <= 6e-5);
             let largest = posterior.iter().copied().max().unwrap();
             for (r, term) in posterior.iter().zip(&terms) {
-                let bound = 1.0 / 131_072.0 + 5e-5 * term / sum;
+                let bound = 8e-6 + 5e-5 * term / sum;
                 let bound = if *r == largest { bound * k as f64 } else { bound };
                 prop_assert!((share(*r) - term / sum).abs() <= bound);
             }
@@ -594,12 +594,18 @@ fn a_warm_start_goes_on_from_the_model() {
     for row in data.chunks_exact(5) {
         learner.step(row).unwrap();
     }
-    for (new, old) in learner.model().surprisals().iter().zip(model.surprisals()) {
+    // Classes of at least a tenth: 3000 rows, of which 16 move no probability by more than this.
+    let large = |index: usize| model.weights()[index % 3] <= bits(0.1);
+    assert!((0..3).any(large));
+    let after = learner.model();
+    let pairs = after.surprisals().iter().zip(model.surprisals());
+    for (_, (new, old)) in pairs.enumerate().filter(|(index, _)| large(*index)) {
         let change =
             ((-f64::from(*new) / 4096.0).exp2() - (-f64::from(*old) / 4096.0).exp2()).abs();
-        assert!(change < 0.02, "{change}");
+        assert!(change < 0.01, "{change}");
     }
-    for (new, old) in learner.model().gaussians().iter().zip(model.gaussians()) {
+    let pairs = after.gaussians().iter().zip(model.gaussians());
+    for (_, (new, old)) in pairs.enumerate().filter(|(index, _)| large(*index)) {
         assert!(
             new.mean.abs_diff(old.mean) < 200,
             "{} {}",

@@ -138,7 +138,8 @@ fn column_names(first: &StringRecord, has_header: bool) -> Vec<String> {
     names
 }
 
-fn delimiter(line: &[u8]) -> u8 {
+/// The delimiter of a line: whichever of tab, semicolon and comma it has most of.
+pub(super) fn delimiter(line: &[u8]) -> u8 {
     let count = |delimiter: u8| line.iter().filter(|&&byte| byte == delimiter).count();
     // The last of equals wins, hence the comma last.
     [b'\t', b';', b',']
@@ -147,7 +148,7 @@ fn delimiter(line: &[u8]) -> u8 {
         .unwrap_or(b',')
 }
 
-fn explain(source: &str, error: &csv::Error) -> anyhow::Error {
+pub(super) fn explain(source: &str, error: &csv::Error) -> anyhow::Error {
     match error.kind() {
         ErrorKind::Utf8 { pos, .. } => anyhow!(
             "{source}, line {}: the text is not UTF-8; save the file as UTF-8",

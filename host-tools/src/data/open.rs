@@ -49,8 +49,14 @@ pub struct ReadOptions {
 /// # }
 /// ```
 pub fn open(path: &Path, options: &ReadOptions) -> Result<Table> {
-    let source = path.display().to_string();
     let format = Format::of(path)?;
+    let (source, bytes) = read_unpacked(path)?;
+    format.read(&source, &bytes, options)
+}
+
+/// A file's path as messages name it, and its content without gzip.
+pub(super) fn read_unpacked(path: &Path) -> Result<(String, Vec<u8>)> {
+    let source = path.display().to_string();
     let bytes = fs::read(path).map_err(|error| explain_open(&source, &error))?;
     let bytes = if is_gzip_name(path) {
         unpack(&bytes).with_context(|| {
@@ -59,7 +65,7 @@ pub fn open(path: &Path, options: &ReadOptions) -> Result<Table> {
     } else {
         bytes
     };
-    format.read(&source, &bytes, options)
+    Ok((source, bytes))
 }
 
 /// What is wrong with a file that does not open, and what to do.

@@ -7,6 +7,7 @@
 //! written.
 
 mod bytes;
+pub mod latent_class;
 mod network;
 
 pub use bytes::AlignedBytes;

@@ -6,9 +6,10 @@
 //! [`random`] on the host, so a seed means the same numbers on every device; on the CPU it fixes the
 //! result to the last bit.
 //!
-//! [`import`] takes what scikit-learn has trained. Without the cargo feature `train` only that, [`model`] and
-//! [`random`] remain.
+//! [`import`] takes what scikit-learn has trained. Without the cargo feature `train` only that,
+//! [`latent_class`], [`model`] and [`random`] remain.
 
+pub mod latent_class;
 pub mod model;
 pub mod random;
 
