@@ -24,16 +24,40 @@ pub const fn factor_index(row: usize, column: usize) -> usize {
     2 * pair * (pair + 1) + 4 * (pair - word) + 2 * (row % 2) + column % 2
 }
 
-/// `sum y_i^2` for `y_i = (p_i · x + o_i) >> s_i`, `p_i` a row of the packed factor.
+/// `sum y_i^2` for `y_i = (p_i · x + o_i) >> s_i`, `p_i` a row of the packed factor, for each of
+/// `distances`.
 ///
-/// Exact as long as `|y_i| < 2^28` and there are at most 64 rows, which loading a model proves.
+/// There are `factor_rows(x.len())` offsets for each distance, and as many factors and rows of shifts, or
+/// one that all share. Exact as long as `|y_i| < 2^28` and there are at most 64 rows, which loading a
+/// model proves.
 #[inline]
-pub(crate) fn mahalanobis(factor: &[i16], offsets: &[i64], shifts: &[u8], x: &[i16]) -> u64 {
+pub(crate) fn mahalanobis(
+    factors: &[i16],
+    offsets: &[i64],
+    shifts: &[u8],
+    x: &[i16],
+    distances: &mut [u64],
+) {
     #[cfg(autodidact_kernels = "armv7em")]
-    if let Some(sum) = super::armv7em_mahalanobis::mahalanobis(factor, offsets, shifts, x) {
-        return sum;
+    if super::armv7em_mahalanobis::mahalanobis(factors, offsets, shifts, x, distances).is_some() {
+        return;
     }
-    portable(factor, offsets, shifts, x)
+    let len = factor_len(x.len()).max(1);
+    let rows = factor_rows(x.len()).max(1);
+    let shared = factors.len() == len;
+    for (index, (distance, offsets)) in distances
+        .iter_mut()
+        .zip(offsets.chunks_exact(rows))
+        .enumerate()
+    {
+        let at = if shared { 0 } else { index };
+        if let (Some(factor), Some(shifts)) = (
+            factors.chunks_exact(len).nth(at),
+            shifts.chunks_exact(rows).nth(at),
+        ) {
+            *distance = portable(factor, offsets, shifts, x);
+        }
+    }
 }
 
 /// The definition, and what runs where there is nothing faster.
@@ -112,7 +136,18 @@ mod tests {
                 }
                 expected += (y >> shifts[row]).pow(2) as u64;
             }
-            assert_eq!(mahalanobis(&factor, &offsets, &shifts, &x), expected);
+            let mut distances = [0; 2];
+            mahalanobis(&factor, &offsets.repeat(2), &shifts, &x, &mut distances);
+            assert_eq!(distances, [expected; 2], "shared");
+            let (factors, shifts_of_both) = (factor.repeat(2), shifts.repeat(2));
+            mahalanobis(
+                &factors,
+                &offsets.repeat(2),
+                &shifts_of_both,
+                &x,
+                &mut distances,
+            );
+            assert_eq!(distances, [expected; 2]);
             assert_eq!(portable(&factor, &offsets, &shifts, &x), expected);
         }
     }
