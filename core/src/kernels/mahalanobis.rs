@@ -1,5 +1,7 @@
 //! Squared Mahalanobis distances through a triangular factor, two rows at a time.
 
+use crate::{Operand, ShapeError};
+
 /// Number of rows of a factor as it is stored: `dimensions`, made even.
 #[must_use]
 pub const fn factor_rows(dimensions: usize) -> usize {
@@ -30,21 +32,30 @@ pub const fn factor_index(row: usize, column: usize) -> usize {
 /// There are `factor_rows(x.len())` offsets for each distance, and as many factors and rows of shifts, or
 /// one that all share. Exact as long as `|y_i| < 2^28` and there are at most 64 rows, which loading a
 /// model proves.
+///
+/// # Errors
+/// [`ShapeError`] when a slice has the wrong length.
 #[inline]
-pub(crate) fn mahalanobis(
+pub fn mahalanobis(
     factors: &[i16],
     offsets: &[i64],
     shifts: &[u8],
     x: &[i16],
     distances: &mut [u64],
-) {
+) -> Result<(), ShapeError> {
+    let (rows, len) = (factor_rows(x.len()), factor_len(x.len()));
+    let shared = factors.len() == len;
+    let stored = if shared { 1 } else { distances.len() };
+    ShapeError::at_least(Operand::Input, 1, x.len())?;
+    ShapeError::exact(Operand::Weights, stored.saturating_mul(len), factors.len())?;
+    ShapeError::exact(Operand::Channels, stored.saturating_mul(rows), shifts.len())?;
+    let offsets_needed = distances.len().saturating_mul(rows);
+    ShapeError::exact(Operand::Channels, offsets_needed, offsets.len())?;
     #[cfg(autodidact_kernels = "armv7em")]
     if super::armv7em_mahalanobis::mahalanobis(factors, offsets, shifts, x, distances).is_some() {
-        return;
+        return Ok(());
     }
-    let len = factor_len(x.len()).max(1);
-    let rows = factor_rows(x.len()).max(1);
-    let shared = factors.len() == len;
+    let (rows, len) = (rows.max(1), len.max(1));
     for (index, (distance, offsets)) in distances
         .iter_mut()
         .zip(offsets.chunks_exact(rows))
@@ -58,10 +69,11 @@ pub(crate) fn mahalanobis(
             *distance = portable(factor, offsets, shifts, x);
         }
     }
+    Ok(())
 }
 
-/// The definition, and what runs where there is nothing faster.
-pub(crate) fn portable(factor: &[i16], offsets: &[i64], shifts: &[u8], x: &[i16]) -> u64 {
+/// One distance, where there is nothing faster.
+fn portable(factor: &[i16], offsets: &[i64], shifts: &[u8], x: &[i16]) -> u64 {
     let mut rest = factor;
     let mut sum = 0u64;
     let pairs = offsets
@@ -137,7 +149,7 @@ mod tests {
                 expected += (y >> shifts[row]).pow(2) as u64;
             }
             let mut distances = [0; 2];
-            mahalanobis(&factor, &offsets.repeat(2), &shifts, &x, &mut distances);
+            mahalanobis(&factor, &offsets.repeat(2), &shifts, &x, &mut distances).unwrap();
             assert_eq!(distances, [expected; 2], "shared");
             let (factors, shifts_of_both) = (factor.repeat(2), shifts.repeat(2));
             mahalanobis(
@@ -146,7 +158,8 @@ mod tests {
                 &shifts_of_both,
                 &x,
                 &mut distances,
-            );
+            )
+            .unwrap();
             assert_eq!(distances, [expected; 2]);
             assert_eq!(portable(&factor, &offsets, &shifts, &x), expected);
         }
