@@ -20,9 +20,17 @@
 //!
 //! # Accuracy
 //!
-//! Against f64 with the unrounded parameters the log-likelihood of rows drawn from the mixture is within
-//! 0.02 nats on average, for variances from 1e-4 to 16 (measured in `gmm::tests`). It saturates at
-//! -32768 nats; responsibilities do not: they come from differences.
+//! Against f64 with the unrounded parameters the log-likelihood of rows drawn from random mixtures (up to 32
+//! features, 8 components) is off by less than 0.001 nats on average for standard deviations from 0.3 to
+//! 1.2, and by less than 0.013 for standard deviations from 0.01 to 4 within one component, where rounding the
+//! means to `I4F12` and correlated features of very different scale tell. A single row is off by 0.02 in
+//! that case, 0.06 with correlations of 0.95 (`gmm::tests`). It saturates at -32768 nats; responsibilities do
+//! not: they come from differences.
+//!
+//! # Cost
+//!
+//! 8 components of 16 features on a Cortex-M4, instructions counted in QEMU: 3,307 for the log-likelihood with
+//! full covariances, 3,035 with diagonal ones; 37,392 for a step of [`stepwise::StepwiseEm`] with diagonal ones.
 //!
 //! # Learning
 //!
@@ -498,10 +506,14 @@ pub(crate) fn row_is_valid(
 #[must_use]
 pub fn row_offset(factor: &[i16], shifts: &[u8], mean: &[i16], row: usize) -> i64 {
     let half = (1u64 << (shifts.get(row).copied().unwrap_or(0) & 31) >> 1).cast_signed();
-    let products = mean.iter().take(row + 1).enumerate().map(|(column, m)| {
-        let p = factor.get(factor_index(row, column)).copied().unwrap_or(0);
-        i64::from(i32::from(p) * i32::from(*m))
-    });
+    let products = mean
+        .iter()
+        .take(row.saturating_add(1))
+        .enumerate()
+        .map(|(column, m)| {
+            let p = factor.get(factor_index(row, column)).copied().unwrap_or(0);
+            i64::from(i32::from(p) * i32::from(*m))
+        });
     half - products.sum::<i64>()
 }
 

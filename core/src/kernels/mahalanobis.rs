@@ -12,7 +12,8 @@ pub const fn factor_rows(dimensions: usize) -> usize {
 #[must_use]
 pub const fn factor_len(dimensions: usize) -> usize {
     let pairs = dimensions.div_ceil(2);
-    2 * pairs * (pairs + 1)
+    // No memory holds what would saturate.
+    pairs.saturating_mul(pairs + 1).saturating_mul(2)
 }
 
 /// Where the packed factor has the element of `row` and `column`, `column <= row`.
@@ -23,7 +24,8 @@ pub const fn factor_len(dimensions: usize) -> usize {
 #[must_use]
 pub const fn factor_index(row: usize, column: usize) -> usize {
     let (pair, word) = (row / 2, column / 2);
-    2 * pair * (pair + 1) + 4 * (pair - word) + 2 * (row % 2) + column % 2
+    let before = pair.saturating_mul(pair + 1).saturating_mul(2);
+    before.saturating_add(4 * pair.saturating_sub(word) + 2 * (row % 2) + column % 2)
 }
 
 /// `sum y_i^2` for `y_i = (p_i · x + o_i) >> s_i`, `p_i` a row of the packed factor, for each of
