@@ -17,6 +17,8 @@ const LEAST_MASS: u64 = 1 << 8;
 /// after which a component's factor left its format. A component that no row belongs to keeps its mean and
 /// covariance and the least weight, 2^-30; that costs no likelihood.
 ///
+/// Memory for 4 components of 8 features: 736 bytes with diagonal covariances, 1,656 tied, 2,496 full.
+///
 /// ```
 /// use autodidact::em::{fit, gain_below};
 /// use autodidact::gmm::{Covariance, batch::BatchEm};

@@ -5,7 +5,9 @@
 //! the marginal density; `mu_a + L_ab e` is the conditional mean and the Schur complement that is left over
 //! the conditional covariance.
 
-use super::{Covariance, Gmm, MAX_DIMENSIONS, log_term, log_weight, nats, normalise, shares_of};
+use super::{
+    Covariance, Gmm, MAX_COMPONENTS, MAX_DIMENSIONS, log_term, log_weight, nats, posterior,
+};
 use crate::linalg::{
     FACTOR_BITS, factorise, inverse_sqrt, row as row_of, saturating_i64, triangle_len,
 };
@@ -119,10 +121,12 @@ impl Gmm<'_> {
                 self.condition_component(index, features, &split, scratch, means, variances)?
             };
         }
-        let (log, sum) = shares_of(out.responsibilities, |index| {
-            terms.get(index).copied().unwrap_or(0)
-        });
-        normalise(out.responsibilities, sum);
+        let best = terms.iter().copied().max().unwrap_or(0);
+        let mut bits = [0; MAX_COMPONENTS];
+        for (bits, term) in bits.iter_mut().zip(terms.iter()) {
+            *bits = term.cast_unsigned();
+        }
+        let log = posterior(&bits, best, out.responsibilities);
         for feature in 0..d {
             let of = |all: &[i64], index: usize| {
                 i128::from(all.get(index * d + feature).copied().unwrap_or(0))

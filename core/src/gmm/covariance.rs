@@ -27,7 +27,7 @@ impl Gmm<'_> {
             Self::covariance_len(self.covariance(), n),
             elements.len(),
         )?;
-        ShapeError::at_least(Operand::Channels, index + 1, self.k())?;
+        ShapeError::at_least(Operand::Channels, index.saturating_add(1), self.k())?;
         let Some(component) = self.component(index) else {
             return Ok(());
         };

@@ -5,7 +5,7 @@
 //! `c = log2(w |P| / (2 pi)^(d/2))` is stored. Rows of `P` are 16-bit mantissas with a shift each, so
 //! that variances from 2^-18 to 2^8 keep their relative precision; the determinant in `c` is that of the
 //! mantissas as stored, so that the density integrates to one whatever the rounding did. `y` is `I20F12`,
-//! rounded once; `|y|^2` is exact in `U40F24`.
+//! rounded once (down, with diagonal covariances); `|y|^2` is exact in `U40F24`.
 //!
 //! | tensor | elements | format |
 //! |---|---|---|
@@ -20,9 +20,17 @@
 //!
 //! # Accuracy
 //!
-//! Against f64 with the unrounded parameters the log-likelihood of rows drawn from the mixture is within
-//! 0.02 nats on average, for variances from 1e-4 to 16 (measured in `gmm::tests`). It saturates at
-//! -32768 nats; responsibilities do not: they come from differences.
+//! Against f64 with the unrounded parameters the log-likelihood of rows drawn from random mixtures (up to 32
+//! features, 8 components) is off by less than 0.001 nats on average for standard deviations from 0.3 to
+//! 1.2, and by less than 0.013 for standard deviations from 0.01 to 4 within one component, where rounding the
+//! means to `I4F12` and correlated features of very different scale tell. A single row is off by 0.02 in
+//! that case, 0.06 with correlations of 0.95 (`gmm::tests`). It saturates at -32768 nats; responsibilities do
+//! not: they come from differences.
+//!
+//! # Cost
+//!
+//! 8 components of 16 features on a Cortex-M4, instructions counted in QEMU: 3,307 for the log-likelihood with
+//! full covariances, 3,035 with diagonal ones; 37,392 for a step of [`stepwise::StepwiseEm`] with diagonal ones.
 //!
 //! # Learning
 //!
@@ -52,6 +60,8 @@ mod tests;
 pub const MAX_DIMENSIONS: usize = 64;
 /// Most components of a mixture.
 pub const MAX_COMPONENTS: usize = 64;
+/// So many components are evaluated with a quarter of the stack.
+const FEW: usize = 16;
 /// One, as a weight (`I2F30`).
 pub const WEIGHT_ONE: i32 = 1 << 30;
 /// One, as a responsibility (`U16F16`).
@@ -283,19 +293,30 @@ impl<'a> Gmm<'a> {
         })
     }
 
-    /// Squared Mahalanobis distance of a sample to component `index`, `U40F24`.
+    /// Squared Mahalanobis distances to every component; the lengths fit.
     #[inline]
-    pub(crate) fn distance(&self, index: usize, features: &[i16]) -> u64 {
-        self.component(index)
-            .map_or(0, |component| match self.covariance {
-                Covariance::Diagonal => diagonal_distance(&component, features),
-                Covariance::Tied | Covariance::Full => mahalanobis(
-                    component.factor,
-                    component.offsets,
-                    component.shifts,
-                    features,
-                ),
-            })
+    fn distances(&self, features: &[i16], distances: &mut [u64]) {
+        let Tensors {
+            means,
+            factors,
+            shifts,
+            offsets,
+            ..
+        } = self.tensors;
+        match self.covariance {
+            Covariance::Diagonal => {
+                let d = self.dimensions.max(1);
+                let parameters = means.chunks_exact(d).zip(factors.chunks_exact(d));
+                let components = parameters.zip(shifts.chunks_exact(d));
+                for (distance, ((mean, factor), shifts)) in distances.iter_mut().zip(components) {
+                    *distance = diagonal_distance(mean, factor, shifts, features);
+                }
+            }
+            Covariance::Tied | Covariance::Full => {
+                // The lengths fit, by construction.
+                let _ = mahalanobis(factors, offsets, shifts, features, distances);
+            }
+        }
     }
 
     /// Squared Mahalanobis distances to every component, `U40F24`.
@@ -309,24 +330,25 @@ impl<'a> Gmm<'a> {
     ) -> Result<(), ShapeError> {
         ShapeError::exact(Operand::Input, self.dimensions, features.len())?;
         ShapeError::exact(Operand::Output, self.k(), distances.len())?;
-        for (index, distance) in distances.iter_mut().enumerate() {
-            *distance = self.distance(index, features);
-        }
+        self.distances(features, distances);
         Ok(())
     }
 
     /// Log-likelihood `ln p(x)` in nats, `I16F16`, saturating.
     ///
     /// Work: `k · d (d + 1) / 2` multiply-accumulates (`k · d` with diagonal covariances), `k` powers of
-    /// two, one logarithm. Stack: 256 bytes.
+    /// two, one logarithm. Stack: about 300 bytes up to 16 components, 700 beyond.
     ///
     /// # Errors
     /// [`ShapeError`] when `features` is not `d` long.
     pub fn log_likelihood(&self, features: &[i16]) -> Result<i32, ShapeError> {
         ShapeError::exact(Operand::Input, self.dimensions, features.len())?;
-        let mut shares = [0; MAX_COMPONENTS];
-        let shares = shares.get_mut(..self.k()).unwrap_or_default();
-        let (log, _) = self.shares(features, shares);
+        // Clearing memory for the most components there can be would cost more than a few components do.
+        let log = if self.k() <= FEW {
+            self.log2_likelihood(features, &mut [0; FEW])
+        } else {
+            self.log2_likelihood(features, &mut [0; MAX_COMPONENTS])
+        };
         Ok(nats(log))
     }
 
@@ -345,8 +367,10 @@ impl<'a> Gmm<'a> {
     ) -> Result<i32, ShapeError> {
         ShapeError::exact(Operand::Input, self.dimensions, features.len())?;
         ShapeError::exact(Operand::Output, self.k(), responsibilities.len())?;
-        let (log, sum) = self.shares(features, responsibilities);
-        normalise(responsibilities, sum);
+        let mut terms = [0; MAX_COMPONENTS];
+        let terms = terms.get_mut(..self.k()).unwrap_or_default();
+        let best = self.terms(features, terms);
+        let log = posterior(terms, best, responsibilities);
         Ok(nats(log))
     }
 
@@ -356,41 +380,48 @@ impl<'a> Gmm<'a> {
     /// [`ShapeError`] when `features` is not `d` long.
     pub fn most_probable(&self, features: &[i16]) -> Result<u32, ShapeError> {
         ShapeError::exact(Operand::Input, self.dimensions, features.len())?;
-        let (mut best, mut at) = (i64::MIN, 0);
-        for (index, constant) in (0u32..).zip(self.tensors.constants) {
-            let log = log_term(*constant, self.distance(index as usize, features));
-            if log > best {
-                (best, at) = (log, index);
-            }
-        }
-        Ok(at)
+        let mut terms = [0; MAX_COMPONENTS];
+        let terms = terms.get_mut(..self.k()).unwrap_or_default();
+        let best = self.terms(features, terms);
+        let first = (0u32..)
+            .zip(terms)
+            .find(|(_, term)| term.cast_signed() == best);
+        Ok(first.map_or(0, |(index, _)| index))
     }
 
-    /// `w_j N_j(x)` as a share of the largest (`U16F16`), the logarithm of their sum (base 2, F16), and
-    /// the sum of the shares.
+    /// `log2 p(x)`, F16, with room for k terms.
+    #[inline(never)]
+    fn log2_likelihood(&self, features: &[i16], terms: &mut [u64]) -> i64 {
+        let terms = terms.get_mut(..self.k()).unwrap_or_default();
+        let best = self.terms(features, terms);
+        // At most 64 times 2^16.
+        let sum = terms.iter().map(|term| share(*term, best)).sum();
+        best + i64::from(log2(sum))
+    }
+
+    /// `log2 w_j N_j(x)` of every component (F16, as the bits of an `i64`), and the largest of them.
     #[inline]
-    fn shares(&self, features: &[i16], shares: &mut [u32]) -> (i64, u32) {
-        shares_of(shares, |index| {
-            let constant = self.tensors.constants.get(index).copied().unwrap_or(0);
-            log_term(constant, self.distance(index, features))
-        })
+    fn terms(&self, features: &[i16], terms: &mut [u64]) -> i64 {
+        self.distances(features, terms);
+        let mut best = i64::MIN;
+        for (term, constant) in terms.iter_mut().zip(self.tensors.constants) {
+            let log = log_term(*constant, *term);
+            *term = log.cast_unsigned();
+            best = best.max(log);
+        }
+        best
     }
 }
 
-/// `sum y_i^2` of a diagonal component, `y_i = (p_i (x_i - mu_i) + 2^(s-1)) >> s`.
+/// `sum y_i^2` of a diagonal component, `y_i = (p_i (x_i - mu_i)) >> s_i`.
 #[inline]
-fn diagonal_distance(component: &Component<'_>, features: &[i16]) -> u64 {
+fn diagonal_distance(mean: &[i16], factor: &[i16], shifts: &[u8], features: &[i16]) -> u64 {
     let mut sum = 0u64;
-    let parameters = component
-        .mean
-        .iter()
-        .zip(component.factor)
-        .zip(component.shifts);
+    let parameters = mean.iter().zip(factor).zip(shifts);
     for (x, ((mean, mantissa), shift)) in features.iter().zip(parameters) {
-        // 2^16 times 2^14, and half of at most 2^31.
+        // 2^16 times 2^14.
         let product = (i32::from(*x) - i32::from(*mean)).wrapping_mul(i32::from(*mantissa));
-        let half = (1u32 << (shift & 31) >> 1).cast_signed();
-        let y = i64::from(product.wrapping_add(half) >> (shift & 31));
+        let y = i64::from(product >> (shift & 31));
         sum = sum.wrapping_add((y * y).cast_unsigned());
     }
     sum
@@ -409,49 +440,36 @@ pub(crate) fn log_term(constant: i32, distance: u64) -> i64 {
     i64::from(constant) - (high + (low >> 32)).cast_signed()
 }
 
-/// Terms (base-2 logarithms, F16) as shares of the largest, the logarithm of the sum of all, and the sum of
-/// the shares.
+/// A term (base-2 logarithm, F16, as the bits of an `i64`) as a share of the largest, `U16F16`.
 #[inline]
-pub(crate) fn shares_of(shares: &mut [u32], mut term: impl FnMut(usize) -> i64) -> (i64, u32) {
-    // Until the largest is known, each slot holds how far its term lies below the largest so far.
-    let mut best = i64::MIN / 2;
-    for index in 0..shares.len() {
-        let log = term(index);
-        if log > best {
-            let rise = u32::try_from(log - best).unwrap_or(u32::MAX);
-            for below in shares.iter_mut().take(index) {
-                *below = below.saturating_add(rise);
-            }
-            best = log;
-        }
-        if let Some(below) = shares.get_mut(index) {
-            *below = u32::try_from(best - log).unwrap_or(u32::MAX);
-        }
-    }
-    // At most 64 times 2^16, and at least 2^16.
-    let mut sum = 0u32;
-    for share in shares.iter_mut() {
-        *share = exp2(0i32.saturating_sub_unsigned(*share));
-        sum = sum.wrapping_add(*share);
-    }
-    (best + i64::from(log2(sum)), sum)
+fn share(term: u64, best: i64) -> u32 {
+    // Terms are at most 2^55 apart; below 2^-17 nothing is left.
+    let below = best.wrapping_sub(term.cast_signed());
+    exp2(-(below.min(18 << 16) as i32))
 }
 
-/// From shares of the largest to responsibilities that sum to [`ONE`].
+/// From terms to responsibilities that sum to [`ONE`]; the logarithm of the sum of what the terms stand for.
 #[inline]
-pub(crate) fn normalise(shares: &mut [u32], sum: u32) {
+pub(crate) fn posterior(terms: &[u64], best: i64, responsibilities: &mut [u32]) -> i64 {
+    // At most 64 times 2^16, and at least 2^16.
+    let mut sum = 0u32;
+    for (r, term) in responsibilities.iter_mut().zip(terms) {
+        *r = share(*term, best);
+        sum = sum.wrapping_add(*r);
+    }
     let (mut rest, mut largest, mut at) = (ONE, 0, 0);
-    for (index, share) in shares.iter_mut().enumerate() {
-        if *share > largest {
-            (largest, at) = (*share, index);
+    for (index, r) in responsibilities.iter_mut().enumerate() {
+        if *r > largest {
+            (largest, at) = (*r, index);
         }
         // The share of the largest is 2^16, one bit too many; it takes the rest, whatever comes out here.
-        *share = ((*share).min(ONE - 1) << 16).checked_div(sum).unwrap_or(0);
-        rest = rest.wrapping_sub(*share);
+        *r = ((*r).min(ONE - 1) << 16).checked_div(sum).unwrap_or(0);
+        rest = rest.wrapping_sub(*r);
     }
-    if let Some(share) = shares.get_mut(at) {
-        *share = share.wrapping_add(rest);
+    if let Some(r) = responsibilities.get_mut(at) {
+        *r = r.wrapping_add(rest);
     }
+    best + i64::from(log2(sum))
 }
 
 /// Base-2 logarithm (F16) to nats in `I16F16`, saturating.
@@ -501,10 +519,14 @@ pub(crate) fn row_is_valid(
 #[must_use]
 pub fn row_offset(factor: &[i16], shifts: &[u8], mean: &[i16], row: usize) -> i64 {
     let half = (1u64 << (shifts.get(row).copied().unwrap_or(0) & 31) >> 1).cast_signed();
-    let products = mean.iter().take(row + 1).enumerate().map(|(column, m)| {
-        let p = factor.get(factor_index(row, column)).copied().unwrap_or(0);
-        i64::from(i32::from(p) * i32::from(*m))
-    });
+    let products = mean
+        .iter()
+        .take(row.saturating_add(1))
+        .enumerate()
+        .map(|(column, m)| {
+            let p = factor.get(factor_index(row, column)).copied().unwrap_or(0);
+            i64::from(i32::from(p) * i32::from(*m))
+        });
     half - products.sum::<i64>()
 }
 

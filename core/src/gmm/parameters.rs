@@ -275,7 +275,7 @@ impl<'m> Parameters<'m> {
     /// [`ShapeError`] when `mean` is not `d` long or there is no such component.
     pub fn set_mean(&mut self, index: usize, mean: &[i16]) -> Result<(), ShapeError> {
         ShapeError::exact(Operand::Input, self.dimensions, mean.len())?;
-        ShapeError::at_least(Operand::Channels, index + 1, self.k())?;
+        ShapeError::at_least(Operand::Channels, index.saturating_add(1), self.k())?;
         if let Some(old) = self
             .means
             .chunks_exact_mut(self.dimensions.max(1))

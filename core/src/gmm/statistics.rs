@@ -222,9 +222,11 @@ impl<'m> Statistics<'m> {
         let Some(sums) = self.sums.chunks_exact(d).nth(index) else {
             return false;
         };
+        let reciprocal = Reciprocal::of(mass);
         if let Some(mean) = parameters.mean_mut(index) {
             for (m, sum) in mean.iter_mut().zip(sums) {
-                *m = rounded_ratio(*sum, mass);
+                let doubled = reciprocal.scale(*sum, 1);
+                *m = saturating_i16(saturating_i32(rounding_shift_right(doubled, 1)));
             }
         }
         if self.covariance == Covariance::Tied {
@@ -233,7 +235,6 @@ impl<'m> Statistics<'m> {
         }
         let len = squares_len(self.covariance, d).max(1);
         let squares = self.squares.chunks_exact(len).nth(index).unwrap_or(&[]);
-        let reciprocal = Reciprocal::of(mass);
         // On the stack, because the parameters are written while it is read.
         let mut copy = [0; MAX_DIMENSIONS];
         let mean = copy.get_mut(..d).unwrap_or_default();
@@ -317,17 +318,6 @@ fn move_towards(average: &mut i64, value: i64, rate: u32) {
     let difference = (value << AVERAGE_BITS) - *average;
     let rate = i64::from(rate);
     *average += (difference >> 16) * rate + (((difference & 0xffff) * rate) >> 16);
-}
-
-/// `sum / mass`, rounded to nearest.
-fn rounded_ratio(sum: i64, mass: u64) -> i16 {
-    // Sums are below 2^63 and masses below 2^33.
-    let mass = mass as i64;
-    let floor = sum
-        .saturating_add(mass / 2)
-        .checked_div_euclid(mass)
-        .unwrap_or(0);
-    saturating_i16(saturating_i32(floor))
 }
 
 /// `(square + centring) / mass` as a covariance in `I8F56`.

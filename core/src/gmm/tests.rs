@@ -206,7 +206,7 @@ fn log_likelihood_is_within_two_hundredths_of_a_nat() {
             );
             assert!(bias < 0.02, "{case:?}: {bias}");
             // Correlated features whose scales differ by 400 need more than 16 bits in a row.
-            let bound = if correlation > 0.9 { 0.05 } else { 0.02 };
+            let bound = if correlation > 0.9 { 0.1 } else { 0.02 };
             assert!(exact_means < bound, "{case:?}: {exact_means}");
         }
     }
@@ -599,6 +599,28 @@ fn a_component_without_rows_keeps_its_place() {
     let model = em.model().unwrap();
     assert_eq!(model.tensors().weights, [(1 << 30) - 1, 1]);
     assert_eq!(model.mean(1), Some(&[30_000][..]));
+}
+
+#[test]
+fn memory_is_as_documented() {
+    let bytes = KINDS.map(|kind| 8 * BatchEm::words(kind, 4, 8));
+    assert_eq!(bytes, [736, 1656, 2496]);
+    assert_eq!(8 * StepwiseEm::words(Covariance::Full, 4, 8), 2496);
+}
+
+#[test]
+fn indices_out_of_range_are_refused_or_without_effect() {
+    let mut memory = std::vec![0; Parameters::words(Covariance::Full, 2, 3)];
+    let mut parameters = Parameters::new(&mut memory, Covariance::Full, 2, 3).unwrap();
+    for index in [2, usize::MAX] {
+        assert!(parameters.set_mean(index, &[0; 3]).is_err());
+        parameters.set_covariance(index, 0, |_, _| 0);
+        let model = parameters.model().unwrap();
+        assert!(model.covariance_into(index, &mut [0; 6]).is_err());
+        assert!(model.mean(index).is_none());
+        assert!(Gmm::new(Covariance::Full, 3, model.tensors()).is_ok());
+        assert_eq!(row_offset(&[], &[], &[1], index), 0);
+    }
 }
 
 #[test]

@@ -8,37 +8,47 @@ use zerocopy::{FromBytes, IntoBytes};
 /// Most features: as many as the unrolled code has words for.
 const MAX_DIMENSIONS: usize = 64;
 
-/// What [`distance`] reads besides the factor.
+/// What [`distances`] reads besides the factors.
 #[repr(C)]
 struct Job {
     offsets: *const i64,
     shifts: *const u8,
     x: *const u32,
-    shifts_end: *const u8,
+    /// Rows of a factor.
+    rows: usize,
+    output: *mut u64,
+    output_end: *mut u64,
+    /// What takes the factor and the shifts back to their start when all components share them.
+    rewind_factor: usize,
+    rewind_shifts: usize,
 }
 
 /// A sample in words, the last one padded.
 #[repr(align(4))]
 struct Words([i16; MAX_DIMENSIONS]);
 
-/// The sum, when the shapes fit and the factor is aligned.
+/// Every distance, when the shapes fit and the factors are aligned.
 #[inline]
 pub(super) fn mahalanobis(
-    factor: &[i16],
+    factors: &[i16],
     offsets: &[i64],
     shifts: &[u8],
     x: &[i16],
-) -> Option<u64> {
-    let rows = factor_rows(x.len());
+    distances: &mut [u64],
+) -> Option<()> {
+    let (rows, len, k) = (factor_rows(x.len()), factor_len(x.len()), distances.len());
+    let shared = factors.len() == len;
+    let stored = if shared { 1 } else { k };
     if x.is_empty()
         || x.len() > MAX_DIMENSIONS
-        || factor.len() != factor_len(x.len())
-        || offsets.len() != rows
-        || shifts.len() != rows
+        || k == 0
+        || factors.len() != stored * len
+        || shifts.len() != stored * rows
+        || offsets.len() != k * rows
     {
         return None;
     }
-    let factor = <[u32]>::ref_from_bytes(factor.as_bytes()).ok()?;
+    let factors = <[u32]>::ref_from_bytes(factors.as_bytes()).ok()?;
     let mut padded = Words([0; MAX_DIMENSIONS]);
     let x = if let Ok(words) = <[u32]>::ref_from_bytes(x.as_bytes()) {
         words.as_ptr()
@@ -48,34 +58,48 @@ pub(super) fn mahalanobis(
         }
         padded.0.as_ptr().cast()
     };
-    let shifts = shifts.as_ptr_range();
+    let output = distances.as_mut_ptr_range();
     let job = Job {
         offsets: offsets.as_ptr(),
-        shifts: shifts.start,
+        shifts: shifts.as_ptr(),
         x,
-        shifts_end: shifts.end,
+        rows,
+        output: output.start,
+        output_end: output.end,
+        rewind_factor: if shared { 2 * len } else { 0 },
+        rewind_shifts: if shared { rows } else { 0 },
     };
-    // SAFETY: there are rows / 2 pairs of offsets and shifts, one at least, the words of the factor that so
-    // many pairs have, and one word of x for each pair; no more than the unrolled code has steps.
-    Some(unsafe { distance(&job, factor.as_ptr()) })
+    // SAFETY: there are `rows` offsets for each output, and for each of them, or once with the rewinds set,
+    // `rows` shifts and a factor of so many rows; x has a word for each pair of rows; the unrolled code has a
+    // step for each of these.
+    unsafe { distances_of(&job, factors.as_ptr()) };
+    Some(())
 }
 
 /// `r0` word of x, `r1` factor, `r2` x, `r3` offsets, `r4-r7` sums, `r8, r9` words of the factor, `r10, r11`
-/// sum of squares, `r12` where the next pair enters the code, `lr` shifts.
+/// sum of squares, `r12` where the next pair enters the code, `lr` shifts. On the stack: the end of this
+/// component's shifts, the job, the output.
 ///
 /// # Safety
-/// The job's pointers and `factor` must be valid for one or more, and at most 32, pairs of rows.
+/// The job's pointers and `factors` must be valid for one or more outputs of one or more, and at most 32,
+/// pairs of rows.
 #[unsafe(naked)]
-unsafe extern "C" fn distance(job: &Job, factor: *const u32) -> u64 {
+unsafe extern "C" fn distances_of(job: &Job, factors: *const u32) {
     naked_asm!(
         // Naked functions are assembled for the base architecture, not for the target CPU.
         #[cfg(autodidact_armv8m)]
         ".cpu cortex-m33",
         "push {{r4-r11, lr}}",
+        "sub sp, #12",
+        "ldr r4, [r0, #16]",
+        "strd r0, r4, [sp, #4]",
         "ldrd r3, lr, [r0]",
         "ldr r2, [r0, #8]",
-        "ldr r0, [r0, #12]",
-        "push {{r0}}",
+        "1:",
+        "ldr r4, [sp, #4]",
+        "ldr r4, [r4, #12]",
+        "add r4, lr",
+        "str r4, [sp]",
         "movs r10, #0",
         "movs r11, #0",
         // The last step of the unrolled code, 16 bytes long: one word of x.
@@ -111,9 +135,16 @@ unsafe extern "C" fn distance(job: &Job, factor: *const u32) -> u64 {
         "sub.w r12, r12, #16",
         "cmp lr, r0",
         "bne 2b",
-        "mov r0, r10",
-        "mov r1, r11",
-        "pop {{r2}}",
+        "ldrd r0, r4, [sp, #4]", // job, output
+        "strd r10, r11, [r4], #8",
+        "str r4, [sp, #8]",
+        "ldrd r5, r6, [r0, #24]", // rewinds
+        "subs r1, r5",
+        "sub.w lr, lr, r6",
+        "ldr r5, [r0, #20]",
+        "cmp r4, r5",
+        "bne.w 1b",
+        "add sp, #12",
         "pop {{r4-r11, pc}}",
     )
 }

@@ -1,5 +1,7 @@
 //! Squared Mahalanobis distances through a triangular factor, two rows at a time.
 
+use crate::{Operand, ShapeError};
+
 /// Number of rows of a factor as it is stored: `dimensions`, made even.
 #[must_use]
 pub const fn factor_rows(dimensions: usize) -> usize {
@@ -10,7 +12,8 @@ pub const fn factor_rows(dimensions: usize) -> usize {
 #[must_use]
 pub const fn factor_len(dimensions: usize) -> usize {
     let pairs = dimensions.div_ceil(2);
-    2 * pairs * (pairs + 1)
+    // No memory holds what would saturate.
+    pairs.saturating_mul(pairs + 1).saturating_mul(2)
 }
 
 /// Where the packed factor has the element of `row` and `column`, `column <= row`.
@@ -21,23 +24,58 @@ pub const fn factor_len(dimensions: usize) -> usize {
 #[must_use]
 pub const fn factor_index(row: usize, column: usize) -> usize {
     let (pair, word) = (row / 2, column / 2);
-    2 * pair * (pair + 1) + 4 * (pair - word) + 2 * (row % 2) + column % 2
+    let before = pair.saturating_mul(pair + 1).saturating_mul(2);
+    before.saturating_add(4 * pair.saturating_sub(word) + 2 * (row % 2) + column % 2)
 }
 
-/// `sum y_i^2` for `y_i = (p_i · x + o_i) >> s_i`, `p_i` a row of the packed factor.
+/// `sum y_i^2` for `y_i = (p_i · x + o_i) >> s_i`, `p_i` a row of the packed factor, for each of
+/// `distances`.
 ///
-/// Exact as long as `|y_i| < 2^28` and there are at most 64 rows, which loading a model proves.
+/// There are `factor_rows(x.len())` offsets for each distance, and as many factors and rows of shifts, or
+/// one that all share. Exact as long as `|y_i| < 2^28` and there are at most 64 rows, which loading a
+/// model proves.
+///
+/// # Errors
+/// [`ShapeError`] when a slice has the wrong length.
 #[inline]
-pub(crate) fn mahalanobis(factor: &[i16], offsets: &[i64], shifts: &[u8], x: &[i16]) -> u64 {
+pub fn mahalanobis(
+    factors: &[i16],
+    offsets: &[i64],
+    shifts: &[u8],
+    x: &[i16],
+    distances: &mut [u64],
+) -> Result<(), ShapeError> {
+    let (rows, len) = (factor_rows(x.len()), factor_len(x.len()));
+    let shared = factors.len() == len;
+    let stored = if shared { 1 } else { distances.len() };
+    ShapeError::at_least(Operand::Input, 1, x.len())?;
+    ShapeError::exact(Operand::Weights, stored.saturating_mul(len), factors.len())?;
+    ShapeError::exact(Operand::Channels, stored.saturating_mul(rows), shifts.len())?;
+    let offsets_needed = distances.len().saturating_mul(rows);
+    ShapeError::exact(Operand::Channels, offsets_needed, offsets.len())?;
     #[cfg(autodidact_kernels = "armv7em")]
-    if let Some(sum) = super::armv7em_mahalanobis::mahalanobis(factor, offsets, shifts, x) {
-        return sum;
+    if super::armv7em_mahalanobis::mahalanobis(factors, offsets, shifts, x, distances).is_some() {
+        return Ok(());
     }
-    portable(factor, offsets, shifts, x)
+    let (rows, len) = (rows.max(1), len.max(1));
+    for (index, (distance, offsets)) in distances
+        .iter_mut()
+        .zip(offsets.chunks_exact(rows))
+        .enumerate()
+    {
+        let at = if shared { 0 } else { index };
+        if let (Some(factor), Some(shifts)) = (
+            factors.chunks_exact(len).nth(at),
+            shifts.chunks_exact(rows).nth(at),
+        ) {
+            *distance = portable(factor, offsets, shifts, x);
+        }
+    }
+    Ok(())
 }
 
-/// The definition, and what runs where there is nothing faster.
-pub(crate) fn portable(factor: &[i16], offsets: &[i64], shifts: &[u8], x: &[i16]) -> u64 {
+/// One distance, where there is nothing faster.
+fn portable(factor: &[i16], offsets: &[i64], shifts: &[u8], x: &[i16]) -> u64 {
     let mut rest = factor;
     let mut sum = 0u64;
     let pairs = offsets
@@ -112,7 +150,19 @@ mod tests {
                 }
                 expected += (y >> shifts[row]).pow(2) as u64;
             }
-            assert_eq!(mahalanobis(&factor, &offsets, &shifts, &x), expected);
+            let mut distances = [0; 2];
+            mahalanobis(&factor, &offsets.repeat(2), &shifts, &x, &mut distances).unwrap();
+            assert_eq!(distances, [expected; 2], "shared");
+            let (factors, shifts_of_both) = (factor.repeat(2), shifts.repeat(2));
+            mahalanobis(
+                &factors,
+                &offsets.repeat(2),
+                &shifts_of_both,
+                &x,
+                &mut distances,
+            )
+            .unwrap();
+            assert_eq!(distances, [expected; 2]);
             assert_eq!(portable(&factor, &offsets, &shifts, &x), expected);
         }
     }

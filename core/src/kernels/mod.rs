@@ -65,8 +65,7 @@ use armv7em as backend;
 pub use conv::{Conv3x3, Padding, conv3x3};
 pub use dense::{Activation, Channel, OutputStage, dense, dense_scratch_len};
 pub use distance::{Nearest, dot, manhattan_distance, nearest_l1, nearest_l2, squared_distance};
-pub(crate) use mahalanobis::mahalanobis;
-pub use mahalanobis::{factor_index, factor_len, factor_rows};
+pub use mahalanobis::{factor_index, factor_len, factor_rows, mahalanobis};
 pub use matrix::{Matrix, MatrixError, Order, pack};
 
 #[cfg(test)]

@@ -123,3 +123,20 @@ fn nearest(centroids: &[i16], x: &[i16], metric: fn(&[i16], &[i16]) -> u64) -> N
     }
     best
 }
+
+/// `sum y_i^2` modulo 2^64, `y_i = (p_i · x + o_i) >> s_i` modulo 2^32, `p_i` a row of the packed `factor`.
+#[must_use]
+pub fn mahalanobis(factor: &[i16], offsets: &[i64], shifts: &[u8], x: &[i16]) -> u64 {
+    let mut sum = 0u64;
+    for (row, (offset, shift)) in offsets.iter().zip(shifts).enumerate() {
+        let mut y = *offset;
+        // A packed factor has an element above the diagonal of every even row.
+        for (column, x) in x.iter().enumerate().take((row | 1) + 1) {
+            let p = factor.get(super::factor_index(row, column));
+            y = y.wrapping_add(i64::from(p.copied().unwrap_or(0)) * i64::from(*x));
+        }
+        let y = i64::from((y >> (shift & 31)) as i32);
+        sum = sum.wrapping_add((y * y).cast_unsigned());
+    }
+    sum
+}

@@ -5,7 +5,8 @@
 
 use autodidact::kernels::{
     Activation, Channel, Conv3x3, Matrix, Order, OutputStage, Padding, conv3x3, dense, dot,
-    manhattan_distance, nearest_l1, nearest_l2, pack, reference, squared_distance,
+    factor_len, factor_rows, mahalanobis, manhattan_distance, nearest_l1, nearest_l2, pack, reference,
+    squared_distance,
 };
 
 const ORDERS: [Order; 3] = [Order::RowMajor, Order::Quads, Order::Octets];
@@ -17,6 +18,8 @@ const MAX_ROWS: usize = 21;
 const MAX_COLS: usize = 700;
 const MAX_IMAGE: usize = 7 * 7 * 20;
 const MAX_CENTROIDS: usize = 12;
+const MAX_COMPONENTS: usize = 3;
+const MAX_FACTOR_ROWS: usize = 64;
 /// Rows and columns are padded to multiples of eight at most.
 const MAX_WEIGHTS: usize = 24 * 704;
 
@@ -42,6 +45,7 @@ pub struct Memory {
     narrow: [i8; 1024],
     wide: [i16; 1024],
     centroids: [i16; 1024],
+    factors: [i16; MAX_COMPONENTS * factor_len(MAX_FACTOR_ROWS) + 1],
     scratch: [i16; 1024],
     narrow_outputs: [[i8; 1024]; 2],
     wide_outputs: [[i16; 32]; 2],
@@ -56,6 +60,7 @@ impl Memory {
         narrow: [0; 1024],
         wide: [0; 1024],
         centroids: [0; 1024],
+        factors: [0; MAX_COMPONENTS * factor_len(MAX_FACTOR_ROWS) + 1],
         scratch: [0; 1024],
         narrow_outputs: [[0; 1024]; 2],
         wide_outputs: [[0; 32]; 2],
@@ -158,6 +163,19 @@ pub fn run(memory: &mut Memory) -> Result<u32, Mismatch> {
             });
         }
         cases += 5;
+    }
+    for case in 0..DISTANCE_CASES {
+        let (rows, cols) = (random.up_to(MAX_COMPONENTS), random.up_to(64));
+        let same = mahalanobis_case(memory, &mut random, rows, cols);
+        if same != Some(true) {
+            return Err(Mismatch {
+                kernel: "mahalanobis",
+                case,
+                rows,
+                cols,
+            });
+        }
+        cases += 2;
     }
     Ok(cases)
 }
@@ -334,5 +352,54 @@ fn distance_case(
         && manhattan_distance(first, sample).ok()? == reference::manhattan_distance(first, sample)
         && dot(first, sample).ok()? == reference::dot(first, sample)
         && squared_distance(first, sample).ok()? == reference::squared_distance(first, sample);
+    Some(same)
+}
+
+/// A factor for each component, and one for all.
+fn mahalanobis_case(
+    memory: &mut Memory,
+    random: &mut Random,
+    components: usize,
+    cols: usize,
+) -> Option<bool> {
+    let Memory { wide, factors, .. } = memory;
+    let (len, rows) = (factor_len(cols), factor_rows(cols));
+    let start = random.up_to(2) - 1;
+    let factors = factors.get_mut(start..)?.get_mut(..components * len)?;
+    random.fill(factors, i16::MIN, i16::MAX, |word| word as i16);
+    let start = random.up_to(2) - 1;
+    let sample = wide.get_mut(start..)?.get_mut(..cols)?;
+    random.fill(sample, i16::MIN, i16::MAX, |word| word as i16);
+    let mut offsets = [0_i64; MAX_COMPONENTS * MAX_FACTOR_ROWS];
+    let offsets = offsets.get_mut(..components * rows)?;
+    for offset in &mut *offsets {
+        *offset = i64::from(random.word().cast_signed()) << (random.word() % 21);
+    }
+    let mut shifts = [0; MAX_COMPONENTS * MAX_FACTOR_ROWS];
+    let shifts = shifts.get_mut(..components * rows)?;
+    for shift in &mut *shifts {
+        *shift = (random.word() >> 27) as u8;
+    }
+    let mut distances = [0; MAX_COMPONENTS];
+    let distances = distances.get_mut(..components)?;
+    let mut same = true;
+    for shared in [false, true] {
+        let (factors, shifts) = if shared {
+            (factors.get(..len)?, shifts.get(..rows)?)
+        } else {
+            (&*factors, &*shifts)
+        };
+        mahalanobis(factors, offsets, shifts, sample, distances).ok()?;
+        for (index, distance) in distances.iter().enumerate() {
+            let at = if shared { 0 } else { index };
+            let expected = reference::mahalanobis(
+                factors.chunks_exact(len).nth(at)?,
+                offsets.chunks_exact(rows).nth(index)?,
+                shifts.chunks_exact(rows).nth(at)?,
+                sample,
+            );
+            same &= *distance == expected;
+        }
+    }
     Some(same)
 }

@@ -161,7 +161,12 @@ fn measure_gmm(counter: &impl Counter, memory: &[i16]) -> Option<()> {
         let words = words.get_mut(..Parameters::words(covariance, K, DIMENSIONS))?;
         let mut parameters = Parameters::new(words, covariance, K, DIMENSIONS).ok()?;
         for (index, mean) in means.chunks_exact(DIMENSIONS).enumerate() {
-            parameters.set_mean(index, mean).ok()?;
+            // Close together: no component may be left out for being far away.
+            let mut near = [0; DIMENSIONS];
+            for (to, from) in near.iter_mut().zip(mean) {
+                *to = from >> 4;
+            }
+            parameters.set_mean(index, &near).ok()?;
         }
         let model = parameters.model().ok()?;
         model.log_likelihood(sample).ok()?;
