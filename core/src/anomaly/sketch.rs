@@ -549,7 +549,7 @@ mod tests {
     type Stream = Box<dyn Fn(&mut Generator, u32) -> u32>;
 
     fn check(name: &str, n: u32, tolerance: f64, stream: Stream) {
-        let mut generator = Generator::new(7);
+        let mut generator = Generator::from_seed(7);
         let mut sketch = QuantileSketch::NEW;
         let mut scores = Vec::new();
         for i in 0..n {
