@@ -121,6 +121,18 @@ const fn share(scale: u32, part: u32, whole: u32) -> u32 {
     }
 }
 
+/// The key `into / weight` of the way from `low` to `high`, rounded down.
+const fn between(low: u32, high: u32, into: u32, weight: u32) -> Score {
+    if into >= weight {
+        return Score::from_bits(high);
+    }
+    // into < weight, so that the weight is not zero and the step below the width.
+    match ((high.wrapping_sub(low)) as u64 * into as u64).checked_div(weight as u64) {
+        Some(step) => Score::from_bits(low.wrapping_add(step as u32)),
+        None => Score::from_bits(high),
+    }
+}
+
 /// One entry, decoded, with the weight up to it.
 #[derive(Clone, Copy)]
 struct Boundary {
@@ -387,8 +399,24 @@ impl QuantileSketch {
         if k == 0 {
             return None;
         }
-        let target = self.weight.checked_sub(k)?.wrapping_add(1);
-        self.at_rank(target)
+        // From the top down, because a threshold is near it.
+        let entries = self.keys.iter().zip(&self.weights);
+        let mut entries = entries.take(usize::from(self.len)).rev();
+        let mut above = 0u32;
+        while let Some((&key, &weight)) = entries.next() {
+            let weight = u32::from(weight);
+            let up_to = above.wrapping_add(weight);
+            if up_to >= k {
+                // Ranks within the interval count from its lower end.
+                let into = up_to.wrapping_sub(k).wrapping_add(1);
+                return Some(match entries.next() {
+                    Some((&low, _)) => between(low, key, into, weight),
+                    None => Score::from_bits(key),
+                });
+            }
+            above = up_to;
+        }
+        None
     }
 
     /// The score of rank `target`, from 1.
@@ -401,10 +429,7 @@ impl QuantileSketch {
                     return Some(Score::from_bits(boundary.key));
                 }
                 let into = target.wrapping_sub(before.cumulative);
-                let width = u64::from(boundary.key.wrapping_sub(before.key));
-                // Weights are not zero here: the cumulative weight has passed the target.
-                let step = (width * u64::from(into)).checked_div(u64::from(boundary.weight))?;
-                return Some(Score::from_bits(before.key.wrapping_add(step as u32)));
+                return Some(between(before.key, boundary.key, into, boundary.weight));
             }
             before = boundary;
         }
