@@ -153,7 +153,7 @@ mod tests {
 
     #[test]
     fn false_alarms_are_as_rare_as_siegmund_says() {
-        let mut generator = Generator::new(3);
+        let mut generator = Generator::from_seed(3);
         let limit = 3.0f64;
         let config = DriftConfig {
             slack: 6_554,
@@ -172,7 +172,7 @@ mod tests {
 
     #[test]
     fn each_kind_of_change_is_named() {
-        let mut generator = Generator::new(4);
+        let mut generator = Generator::from_seed(4);
         let mut word = || generator.next_u32();
         let mut after = |change: &dyn Fn(u32) -> u32| {
             let mut cusum = RankCusum::new(DriftConfig::DEFAULT);

@@ -34,20 +34,21 @@ const TAIL_BITS: u32 = 4;
 ///
 /// # What was measured
 ///
-/// Largest error of any of 1,001 quantiles, in per cent of all scores, at 1,000, 10,000 and 100,000 scores
-/// (the bound that the sketch reported in brackets, in per cent):
+/// Largest error of any of 1,001 quantiles, in per cent of all scores, at 1,000, 10,000, 100,000 and
+/// 1,000,000 scores (in brackets the bound that the sketch reported, in per cent):
 ///
-/// | stream | 1,000 | 10,000 | 100,000 |
-/// |---|---|---|---|
-/// | uniform, exponential, lognormal, Cauchy | 0.5 (2.7) | 0.24 (4.3) | 0.23 (4.4) |
-/// | sorted, reversed, closing in, spreading out | 0.1 (1.4) | 0.01 (1.4) | 0.00 (1.6) |
-/// | saw teeth, bit reversal | 0.2 (2.1) | 0.26 (5.3) | 0.25 (5.2) |
-/// | 20 values; one value | 0 (0) | 0 (0) | 0 (0) |
-/// | many ties, Zipf | 0 (0) | 0.26 (0.34) | 0.53 (0.55) |
-/// | another distribution from the middle on, or slowly moving | 0.5 (2.5) | 0.80 (3.0) | 0.79 (13) |
-/// | blocks of 1,000 alike, in random places | 0.4 (2.8) | 1.40 (23) | 1.30 (8.2) |
+/// | stream | 1,000 | 10,000 | 100,000 | 1,000,000 |
+/// |---|---|---|---|---|
+/// | uniform, exponential, lognormal, Cauchy | 0.5 (2.7) | 0.24 (4.3) | 0.23 (4.4) | 0.30 (14) |
+/// | sorted, reversed, closing in, spreading out | 0.1 (1.4) | 0.01 (1.4) | 0.23 (1.6) | 0.23 (1.6) |
+/// | saw teeth, bit reversal | 0.2 (2.1) | 0.26 (5.3) | 0.25 (5.2) | 0.25 (5.3) |
+/// | 20 values; one value | 0 (0) | 0 (0) | 0 (0) | 0 (0) |
+/// | many ties, Zipf | 0 (0) | 0.26 (0.34) | 0.53 (0.55) | 0.57 (1.0) |
+/// | another distribution from the middle on | 0.5 (2.4) | 0.80 (3.0) | 0.85 (13) | 0.89 (31) |
+/// | slowly moving | 0.4 (2.5) | 0.62 (2.9) | 0.76 (5.4) | 0.52 (16) |
+/// | blocks of 1,000 alike, in random places | 0.4 (2.8) | 1.40 (23) | 1.30 (8.2) | 0.28 (9.4) |
 ///
-/// Tails of 25 scores to 1/32 of all: at most 11 % of the tail's size off on stationary streams.
+/// Tails of 25 scores to 1/32 of all: at most 12 % of the tail's size off on stationary streams.
 /// Greenwald and Khanna's rule in the same kilobyte left 0.7 to 1.2 % on the stationary streams, and 7 to
 /// 48 % on one that closes in from both ends; a KLL sketch of that size 1.6 %; merged centroids
 /// (t-digest with a uniform scale) 0.3 to 0.6 % there, 1.4 % on ties and on the closing stream, with no
@@ -117,6 +118,18 @@ const fn share(scale: u32, part: u32, whole: u32) -> u32 {
     match (scale * (part >> shift)).checked_div(whole >> shift) {
         Some(share) => share,
         None => 0,
+    }
+}
+
+/// The key `into / weight` of the way from `low` to `high`, rounded down.
+const fn between(low: u32, high: u32, into: u32, weight: u32) -> Score {
+    if into >= weight {
+        return Score::from_bits(high);
+    }
+    // into < weight, so that the weight is not zero and the step below the width.
+    match ((high.wrapping_sub(low)) as u64 * into as u64).checked_div(weight as u64) {
+        Some(step) => Score::from_bits(low.wrapping_add(step as u32)),
+        None => Score::from_bits(high),
     }
 }
 
@@ -332,14 +345,16 @@ impl QuantileSketch {
             }
             // Weight that would lie between two boundaries, and certainty that would go with this one: at
             // most 2^17 + 2^20, shifted by at most 10.
+            let octaves = above.leading_zeros().saturating_sub(magnitude);
+            let shift = octaves.saturating_sub(TAIL_BITS).min(10);
             let cost = if low == high {
                 0
+            } else if joined << shift >= least {
+                continue;
             } else {
                 let around = decode_error(error_low).max(decode_error(error_high));
-                joined + around.saturating_sub(decode_error(error))
+                (joined + around.saturating_sub(decode_error(error))) << shift
             };
-            let octaves = above.leading_zeros().saturating_sub(magnitude);
-            let cost = cost << octaves.saturating_sub(TAIL_BITS).min(10);
             if cost < least {
                 least = cost;
                 best = Some(index);
@@ -384,8 +399,24 @@ impl QuantileSketch {
         if k == 0 {
             return None;
         }
-        let target = self.weight.checked_sub(k)?.wrapping_add(1);
-        self.at_rank(target)
+        // From the top down, because a threshold is near it.
+        let entries = self.keys.iter().zip(&self.weights);
+        let mut entries = entries.take(usize::from(self.len)).rev();
+        let mut above = 0u32;
+        while let Some((&key, &weight)) = entries.next() {
+            let weight = u32::from(weight);
+            let up_to = above.wrapping_add(weight);
+            if up_to >= k {
+                // Ranks within the interval count from its lower end.
+                let into = up_to.wrapping_sub(k).wrapping_add(1);
+                return Some(match entries.next() {
+                    Some((&low, _)) => between(low, key, into, weight),
+                    None => Score::from_bits(key),
+                });
+            }
+            above = up_to;
+        }
+        None
     }
 
     /// The score of rank `target`, from 1.
@@ -398,10 +429,7 @@ impl QuantileSketch {
                     return Some(Score::from_bits(boundary.key));
                 }
                 let into = target.wrapping_sub(before.cumulative);
-                let width = u64::from(boundary.key.wrapping_sub(before.key));
-                // Weights are not zero here: the cumulative weight has passed the target.
-                let step = (width * u64::from(into)).checked_div(u64::from(boundary.weight))?;
-                return Some(Score::from_bits(before.key.wrapping_add(step as u32)));
+                return Some(between(before.key, boundary.key, into, boundary.weight));
             }
             before = boundary;
         }
@@ -549,7 +577,7 @@ mod tests {
     type Stream = Box<dyn Fn(&mut Generator, u32) -> u32>;
 
     fn check(name: &str, n: u32, tolerance: f64, stream: Stream) {
-        let mut generator = Generator::new(7);
+        let mut generator = Generator::from_seed(7);
         let mut sketch = QuantileSketch::NEW;
         let mut scores = Vec::new();
         for i in 0..n {
@@ -568,11 +596,11 @@ mod tests {
 
     #[test]
     fn rank_error_is_half_a_per_cent_on_stationary_and_ordered_streams() {
-        const N: u32 = 50_000;
-        check("uniform", 1_000_000, 0.005, Box::new(|g, _| g.next_u32()));
+        const N: u32 = 30_000;
+        check("uniform", 400_000, 0.005, Box::new(|g, _| g.next_u32()));
         check("sorted", N, 0.001, Box::new(|_, i| i * 1000));
         check("reversed", N, 0.001, Box::new(|_, i| (N - i) * 1000));
-        check("one value", 300_000, 0.0, Box::new(|_, _| 42));
+        check("one value", 100_000, 0.0, Box::new(|_, _| 42));
         check("ties", N, 0.001, Box::new(|g, _| g.next_u32() % 20));
         check(
             "closing in",
