@@ -26,8 +26,8 @@
 //!
 //! A component that has met nothing to explain, or of whose squared length less than 1/64 is left once
 //! those before it are taken out, has variance 0 and a direction all the same: the unit vector least
-//! covered by the components before it, made orthogonal to them. It takes the direction of the next remainder that has an entry of a
-//! whole step of the features (2^-12).
+//! covered by the components before it, made orthogonal to them. It takes the direction of the next
+//! remainder that has an entry of a whole step of the features (2^-12).
 
 use super::{Pca, Spectrum, inverse_deviation, wide_product};
 use crate::kernels::dot;

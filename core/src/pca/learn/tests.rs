@@ -31,9 +31,9 @@ fn check(learner: &IncrementalPca<'_>) {
     );
     let spectrum = model.spectrum().unwrap();
     Spectrum::new(
-        spectrum.variances,
-        spectrum.inverse_deviations,
-        spectrum.total,
+        spectrum.variances(),
+        spectrum.inverse_deviations(),
+        spectrum.total(),
     )
     .unwrap();
     Pca::new(model.mean, model.components, model.offsets).unwrap();
