@@ -268,8 +268,9 @@ fn directions_that_nothing_varies_in_stay_without_variance() {
 
 #[test]
 fn wrong_shapes_are_refused() {
-    assert!(Storage::<3, 2>::NEW.learner(Forgetting::NEVER).is_err());
-    assert!(Storage::<0, 2>::NEW.learner(Forgetting::NEVER).is_err());
+    let (mut wide, mut empty) = (Storage::<3, 2>::NEW, Storage::<0, 2>::NEW);
+    assert!(wide.learner(Forgetting::NEVER).is_err());
+    assert!(empty.learner(Forgetting::NEVER).is_err());
     let mut storage = Storage::<2, 2>::NEW;
     let mut buffers = storage.buffers();
     buffers.row = &mut [];
