@@ -171,16 +171,18 @@ impl<'a> Pca<'a> {
     /// Rows are walked side by side, so that each reads its memory in order and `N` sums stay in registers.
     #[inline]
     fn restored<const N: usize>(&self, start: usize, mean: &[i16; N], scores: &[i32]) -> [i16; N] {
-        let from = self.components.get(start..).unwrap_or(&[]);
+        let mut from = self.components.get(start..).unwrap_or(&[]);
         let mut sums = [0i64; N];
-        for (row, y) in from.chunks(self.mean.len().max(1)).zip(scores) {
-            for (sum, u) in sums
-                .iter_mut()
-                .zip(row.first_chunk::<N>().unwrap_or(&[0; N]))
-            {
+        for y in scores {
+            // Not `chunks`: LLVM unrolls that loop until the sums no longer fit the registers.
+            let Some(row) = from.first_chunk::<N>() else {
+                break;
+            };
+            for (sum, u) in sums.iter_mut().zip(row) {
                 // |u · y| <= 2^46 and k <= 2^16.
                 *sum = sum.wrapping_add(wide_product(*y, *u));
             }
+            from = from.get(self.mean.len()..).unwrap_or(&[]);
         }
         let mut restored = *mean;
         for (x, sum) in restored.iter_mut().zip(sums) {

@@ -77,6 +77,12 @@ impl<'a> Spectrum<'a> {
         self.variances
     }
 
+    /// `1 / sqrt(lambda_i)` of each component, `U32F32`.
+    #[must_use]
+    pub const fn inverse_deviations(&self) -> &'a [u64] {
+        self.inverse_deviations
+    }
+
     /// Variance of all features together, `U40F24`.
     #[must_use]
     pub const fn total(&self) -> u64 {

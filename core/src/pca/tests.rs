@@ -129,16 +129,14 @@ fn a_spectrum_that_does_not_follow_is_refused() {
     assert!(Spectrum::new(&variances, &inverses, total).is_ok());
     let more = Spectrum::new(&variances, &inverses, total - 1);
     assert_eq!(more.unwrap_err(), Defect::Scale { index: 2 });
-    let wrong = Spectrum::new(&variances, &[inverses[0], 7], total);
+    let other = [inverses[0], 7];
+    let wrong = Spectrum::new(&variances, &other, total);
     assert_eq!(wrong.unwrap_err(), Defect::Derived { index: 1 });
     let short = Spectrum::new(&variances, &inverses[..1], total);
     assert_eq!(short.unwrap_err(), Defect::Shape);
     let huge = [u64::MAX, u64::MAX];
-    let overflow = Spectrum::new(
-        &huge,
-        &[0; 2].map(|_| inverse_deviation(u64::MAX)),
-        u64::MAX,
-    );
+    let inverses_of_huge = huge.map(inverse_deviation);
+    let overflow = Spectrum::new(&huge, &inverses_of_huge, u64::MAX);
     assert_eq!(overflow.unwrap_err(), Defect::Scale { index: 2 });
     let (mean, component) = ([0; 2], [i16::MAX, 0]);
     let pca = Pca::new(&mean, &component, &[0]).unwrap();

@@ -31,9 +31,9 @@ fn check(learner: &IncrementalPca<'_>) {
     );
     let spectrum = model.spectrum().unwrap();
     Spectrum::new(
-        spectrum.variances,
-        spectrum.inverse_deviations,
-        spectrum.total,
+        spectrum.variances(),
+        spectrum.inverse_deviations(),
+        spectrum.total(),
     )
     .unwrap();
     Pca::new(model.mean, model.components, model.offsets).unwrap();
@@ -268,8 +268,9 @@ fn directions_that_nothing_varies_in_stay_without_variance() {
 
 #[test]
 fn wrong_shapes_are_refused() {
-    assert!(Storage::<3, 2>::NEW.learner(Forgetting::NEVER).is_err());
-    assert!(Storage::<0, 2>::NEW.learner(Forgetting::NEVER).is_err());
+    let (mut wide, mut empty) = (Storage::<3, 2>::NEW, Storage::<0, 2>::NEW);
+    assert!(wide.learner(Forgetting::NEVER).is_err());
+    assert!(empty.learner(Forgetting::NEVER).is_err());
     let mut storage = Storage::<2, 2>::NEW;
     let mut buffers = storage.buffers();
     buffers.row = &mut [];
