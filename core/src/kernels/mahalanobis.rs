@@ -25,7 +25,10 @@ pub const fn factor_len(dimensions: usize) -> usize {
 pub const fn factor_index(row: usize, column: usize) -> usize {
     let (pair, word) = (row / 2, column / 2);
     let before = pair.saturating_mul(pair + 1).saturating_mul(2);
-    before.saturating_add(4 * pair.saturating_sub(word) + 2 * (row % 2) + column % 2)
+    let within = pair.saturating_sub(word).saturating_mul(4);
+    before
+        .saturating_add(within)
+        .saturating_add(2 * (row % 2) + column % 2)
 }
 
 /// `sum y_i^2` for `y_i = (p_i · x + o_i) >> s_i`, `p_i` a row of the packed factor, for each of
