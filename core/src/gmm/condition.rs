@@ -5,6 +5,7 @@
 //! the marginal density; `mu_a + L_ab e` is the conditional mean and the Schur complement that is left over
 //! the conditional covariance.
 
+use super::parameters::Carver;
 use super::{
     Covariance, Gmm, MAX_COMPONENTS, MAX_DIMENSIONS, log_term, log_weight, nats, posterior,
 };
@@ -110,10 +111,17 @@ impl Gmm<'_> {
         let needed = Self::condition_words(self.covariance(), k, d);
         ShapeError::exact(Operand::Workspace, needed, workspace.len())?;
         let split = Split::new(observed);
-        let (terms, rest) = workspace.split_at_mut(k);
-        let (means, rest) = rest.split_at_mut(k * d);
-        let (variances, scratch) = rest.split_at_mut(k * d);
-        let parts = means.chunks_exact_mut(d).zip(variances.chunks_exact_mut(d));
+        let mut carver = Carver(workspace);
+        let (Some(terms), Some(means), Some(variances)) =
+            (carver.words(k), carver.words(k * d), carver.words(k * d))
+        else {
+            return Ok(i32::MIN);
+        };
+        let scratch = carver.0;
+        let width = d.max(1);
+        let parts = means
+            .chunks_exact_mut(width)
+            .zip(variances.chunks_exact_mut(width));
         for ((index, term), (means, variances)) in terms.iter_mut().enumerate().zip(parts) {
             *term = if self.covariance() == Covariance::Diagonal {
                 self.condition_diagonal(index, features, observed, means, variances)?
@@ -172,9 +180,15 @@ impl Gmm<'_> {
         variances: &mut [i64],
     ) -> Result<i64, ShapeError> {
         let (n, observed) = (split.dimensions, split.observed);
-        let (plain, rest) = scratch.split_at_mut(triangle_len(n));
-        let (ordered, rest) = rest.split_at_mut(triangle_len(n));
-        let (pivots, residuals) = rest.split_at_mut(n);
+        let mut carver = Carver(scratch);
+        let (Some(plain), Some(ordered), Some(pivots)) = (
+            carver.words(triangle_len(n)),
+            carver.words(triangle_len(n)),
+            carver.words(n),
+        ) else {
+            return Ok(i64::MIN / 2);
+        };
+        let residuals = carver.0;
         self.covariance_into(index, plain)?;
         let mut slots = ordered.iter_mut();
         for row in 0..n {

@@ -495,7 +495,7 @@ fn write_row(
 }
 
 /// Copies as many elements as both have.
-fn copy<T: Copy>(to: &mut [T], from: &[T]) {
+pub(crate) fn copy<T: Copy>(to: &mut [T], from: &[T]) {
     for (to, from) in to.iter_mut().zip(from) {
         *to = *from;
     }

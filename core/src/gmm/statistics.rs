@@ -3,7 +3,7 @@
 //! With responsibilities in `U16F16` and features in `I4F12` the sums are exact integers: nothing is
 //! rounded between a row and the M step. The M step divides in 128 bits and rounds once.
 
-use super::parameters::{Carver, Parameters};
+use super::parameters::{Carver, Parameters, copy as copy_into};
 use super::{Covariance, MAX_COMPONENTS, MAX_DIMENSIONS, ONE};
 use crate::Defect;
 use crate::linalg::{Reciprocal, triangle_len};
@@ -238,7 +238,7 @@ impl<'m> Statistics<'m> {
         // On the stack, because the parameters are written while it is read.
         let mut copy = [0; MAX_DIMENSIONS];
         let mean = copy.get_mut(..d).unwrap_or_default();
-        mean.copy_from_slice(parameters.mean(index));
+        copy_into(mean, parameters.mean(index));
         let mean = &*mean;
         let diagonal = self.covariance == Covariance::Diagonal;
         parameters.set_covariance(index, floor, |row, column| {
@@ -275,7 +275,7 @@ impl<'m> Statistics<'m> {
                 let mut centring = 0i128;
                 for index in 0..k {
                     let mean = copy.get_mut(..d).unwrap_or_default();
-                    mean.copy_from_slice(parameters.mean(index));
+                    copy_into(mean, parameters.mean(index));
                     centring += self.centring(index, mean, row, column);
                 }
                 let value = about(i128::from(square), centring, reciprocal);

@@ -25,7 +25,10 @@ pub const fn factor_len(dimensions: usize) -> usize {
 pub const fn factor_index(row: usize, column: usize) -> usize {
     let (pair, word) = (row / 2, column / 2);
     let before = pair.saturating_mul(pair + 1).saturating_mul(2);
-    before.saturating_add(4 * pair.saturating_sub(word) + 2 * (row % 2) + column % 2)
+    let within = pair.saturating_sub(word).saturating_mul(4);
+    before
+        .saturating_add(within)
+        .saturating_add(2 * (row % 2) + column % 2)
 }
 
 /// `sum y_i^2` for `y_i = (p_i · x + o_i) >> s_i`, `p_i` a row of the packed factor, for each of
@@ -89,10 +92,9 @@ fn portable(factor: &[i16], offsets: &[i64], shifts: &[u8], x: &[i16]) -> u64 {
         };
         rest = behind;
         let [mut even, mut odd] = *offset;
-        let samples = x.chunks(2).take(words).rev();
-        for ([a, b, c, d], sample) in pair.as_chunks::<4>().0.iter().zip(samples) {
-            let low = i32::from(sample.first().copied().unwrap_or(0));
-            let high = i32::from(sample.get(1).copied().unwrap_or(0));
+        for ([a, b, c, d], word) in pair.as_chunks::<4>().0.iter().zip((0..words).rev()) {
+            let low = i32::from(x.get(2 * word).copied().unwrap_or(0));
+            let high = i32::from(x.get(2 * word + 1).copied().unwrap_or(0));
             // Products stay within 2^30; offsets are below 2^53, sums of 64 products below 2^37.
             even = even
                 .wrapping_add(i64::from(i32::from(*a) * low))
