@@ -88,7 +88,7 @@ fn column_names(first: &StringRecord, has_header: bool) -> Vec<String> {
     names
 }
 
-fn delimiter(bytes: &[u8]) -> u8 {
+pub(super) fn delimiter(bytes: &[u8]) -> u8 {
     let line = bytes
         .split(|&byte| byte == b'\n')
         .find(|line| !line.starts_with(b"#") && !line.trim_ascii().is_empty())
@@ -101,7 +101,7 @@ fn delimiter(bytes: &[u8]) -> u8 {
         .unwrap_or(b',')
 }
 
-fn explain(source: &str, error: &csv::Error) -> anyhow::Error {
+pub(super) fn explain(source: &str, error: &csv::Error) -> anyhow::Error {
     match error.kind() {
         ErrorKind::Utf8 { pos, .. } => anyhow!(
             "{source}, line {}: the text is not UTF-8; save the file as UTF-8",

@@ -1,13 +1,13 @@
 //! Tables whose columns are of mixed kinds, with missing values.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use csv::{ReaderBuilder, StringRecord, Trim};
 
-use super::open::unpack;
+use super::csv::{delimiter, explain};
+use super::open::read_unpacked;
 use super::table::find_columns;
 use super::{HELD_OUT_REMAINDER, HELD_OUT_STRIDE};
 
@@ -180,22 +180,8 @@ impl MixedTable {
 ///
 /// One sentence that names the file, and the line and column where there is one.
 pub fn open_mixed(path: &Path, options: &MixedOptions) -> Result<MixedTable> {
-    let source = path.display().to_string();
-    let bytes = fs::read(path).map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => anyhow!("{source} does not exist; check the path"),
-        _ => anyhow!("{source} cannot be read: {error}"),
-    })?;
-    if path
-        .extension()
-        .is_some_and(|extension| extension.eq_ignore_ascii_case("gz"))
-    {
-        let bytes = unpack(&bytes).with_context(|| {
-            format!("{source} is no valid gzip file; unpack it yourself or fetch it again")
-        })?;
-        read(&source, &bytes, options)
-    } else {
-        read(&source, &bytes, options)
-    }
+    let (source, bytes) = read_unpacked(path)?;
+    read(&source, &bytes, options)
 }
 
 /// A column as it stands in the file.
@@ -206,14 +192,6 @@ struct Raw {
 }
 
 fn read(source: &str, bytes: &[u8], options: &MixedOptions) -> Result<MixedTable> {
-    if let Err(error) = std::str::from_utf8(bytes) {
-        let line = bytes[..error.valid_up_to()]
-            .iter()
-            .filter(|&&byte| byte == b'\n')
-            .count()
-            + 1;
-        bail!("{source}, line {line}: the text is not UTF-8; save the file as UTF-8");
-    }
     let delimiter = delimiter(bytes);
     let raw = raw_columns(source, bytes, delimiter)?;
     let names: Vec<String> = raw.iter().map(|column| column.name.clone()).collect();
@@ -276,21 +254,6 @@ fn read(source: &str, bytes: &[u8], options: &MixedOptions) -> Result<MixedTable
     MixedTable::new(source, columns, values)
 }
 
-/// Tab or comma, whichever the first line has more of; a semicolon, which separates the members of a set,
-/// only where it has neither.
-fn delimiter(bytes: &[u8]) -> u8 {
-    let line = bytes
-        .split(|&byte| byte == b'\n')
-        .find(|line| !line.starts_with(b"#") && !line.trim_ascii().is_empty())
-        .unwrap_or_default();
-    let count = |delimiter: u8| line.iter().filter(|&&byte| byte == delimiter).count();
-    match (count(b','), count(b'\t'), count(b';')) {
-        (0, 0, 1..) => b';',
-        (commas, tabs, _) if tabs > commas => b'\t',
-        _ => b',',
-    }
-}
-
 fn raw_columns(source: &str, bytes: &[u8], delimiter: u8) -> Result<Vec<Raw>> {
     let mut reader = ReaderBuilder::new()
         .has_headers(false)
@@ -301,8 +264,7 @@ fn raw_columns(source: &str, bytes: &[u8], delimiter: u8) -> Result<Vec<Raw>> {
         .from_reader(bytes);
     let mut raw: Vec<Raw> = Vec::new();
     for (at, record) in reader.records().enumerate() {
-        let record: StringRecord =
-            record.map_err(|error| anyhow!("{source} cannot be read as CSV: {error}"))?;
+        let record: StringRecord = record.map_err(|error| explain(source, &error))?;
         let line = record.position().map_or(0, csv::Position::line);
         if at == 0 {
             let has_header = record.iter().all(|field| number(field).is_none());
@@ -704,13 +666,6 @@ mod tests {
         ] {
             assert_eq!(message(text, options), expected, "{text:?}");
         }
-        let not_text = read("x.csv", b"a,b\n1,\xff\n", &none)
-            .unwrap_err()
-            .to_string();
-        assert_eq!(
-            not_text,
-            "x.csv, line 2: the text is not UTF-8; save the file as UTF-8"
-        );
         let many: String = (0..257).map(|n| format!("level{n}\n")).collect();
         assert!(message(&format!("name\n{many}"), &none).contains("257 levels"));
     }

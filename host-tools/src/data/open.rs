@@ -45,8 +45,14 @@ pub struct ReadOptions {
 /// # }
 /// ```
 pub fn open(path: &Path, options: &ReadOptions) -> Result<Table> {
-    let source = path.display().to_string();
     let format = Format::of(path)?;
+    let (source, bytes) = read_unpacked(path)?;
+    format.read(&source, &bytes, options)
+}
+
+/// A file's path as messages name it, and its content without gzip.
+pub(super) fn read_unpacked(path: &Path) -> Result<(String, Vec<u8>)> {
+    let source = path.display().to_string();
     let bytes = fs::read(path).map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => {
             anyhow::anyhow!("{source} does not exist; check the path")
@@ -60,7 +66,7 @@ pub fn open(path: &Path, options: &ReadOptions) -> Result<Table> {
     } else {
         bytes
     };
-    format.read(&source, &bytes, options)
+    Ok((source, bytes))
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

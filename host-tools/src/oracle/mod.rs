@@ -4,14 +4,14 @@
 
 mod dense;
 mod eigen;
-mod latent_class;
+mod mixture;
 mod nearest;
 mod projection;
 mod quality;
 
 pub use dense::{activate, dense_layer, forward};
 pub use eigen::{Eigen, covariance, jacobi_eigen};
-pub use latent_class::{ProductColumn, ProductMixture};
+pub use mixture::{Mixture, MixtureColumn};
 pub use nearest::{Nearest, inertia, nearest};
 pub use projection::Projection;
 pub use quality::{mean_squared_error, psnr_db};

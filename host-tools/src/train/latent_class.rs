@@ -449,7 +449,7 @@ mod tests {
 
     use super::*;
     use crate::data::{MixedOptions, open_mixed};
-    use crate::oracle::{ProductColumn, ProductMixture};
+    use crate::oracle::{Mixture, MixtureColumn};
     use crate::quantize::latent_class::{Coding, quantisation_loss, quantise};
     use crate::query::{Answer, Query, answer, joint};
 
@@ -468,17 +468,17 @@ mod tests {
         ]
     }
 
-    fn known() -> ProductMixture {
-        let flags = |p: [f64; 3]| ProductColumn::Levels(p.map(|p| vec![1.0 - p, p]).to_vec());
-        ProductMixture {
+    fn known() -> Mixture {
+        let flags = |p: [f64; 3]| MixtureColumn::Levels(p.map(|p| vec![1.0 - p, p]).to_vec());
+        Mixture {
             weights: vec![0.3, 0.45, 0.25],
             columns: vec![
-                ProductColumn::Levels(vec![
+                MixtureColumn::Levels(vec![
                     vec![0.1, 0.85, 0.05],
                     vec![0.2, 0.05, 0.75],
                     vec![0.8, 0.1, 0.1],
                 ]),
-                ProductColumn::Gaussian(vec![(41.0, 81.0), (29.0, 49.0), (23.0, 16.0)]),
+                MixtureColumn::Gaussian(vec![(41.0, 81.0), (29.0, 49.0), (23.0, 16.0)]),
                 flags([0.7, 0.05, 0.15]),
                 flags([0.05, 0.85, 0.15]),
                 flags([0.8, 0.05, 0.05]),
@@ -507,8 +507,8 @@ mod tests {
             let class = pick(&known.weights);
             for column in &known.columns {
                 let value = match column {
-                    ProductColumn::Levels(levels) => pick(&levels[class]) as f64,
-                    ProductColumn::Gaussian(classes) => {
+                    MixtureColumn::Levels(levels) => pick(&levels[class]) as f64,
+                    MixtureColumn::Gaussian(classes) => {
                         let (mean, variance) = classes[class];
                         let z: f64 = StandardNormal.sample(&mut normals);
                         mean + variance.sqrt() * z
@@ -525,16 +525,16 @@ mod tests {
     }
 
     /// The fitted parameters in textbook form.
-    fn oracle(model: &LatentClassModel) -> ProductMixture {
-        ProductMixture {
+    fn oracle(model: &LatentClassModel) -> Mixture {
+        Mixture {
             weights: model.weights.clone(),
             columns: model
                 .distributions
                 .iter()
                 .map(|distribution| match distribution {
-                    Distribution::Levels(levels) => ProductColumn::Levels(levels.clone()),
+                    Distribution::Levels(levels) => MixtureColumn::Levels(levels.clone()),
                     Distribution::Gaussian { classes, .. } => {
-                        ProductColumn::Gaussian(classes.clone())
+                        MixtureColumn::Gaussian(classes.clone())
                     }
                 })
                 .collect(),

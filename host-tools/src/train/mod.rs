@@ -6,7 +6,7 @@
 //! [`random`] on the host, so a seed means the same numbers on every device; on the CPU it fixes the
 //! result to the last bit.
 //!
-//! Without the cargo feature `train` only [`model`] and [`random`] remain.
+//! Without the cargo feature `train` only [`latent_class`], [`model`] and [`random`] remain.
 
 pub mod latent_class;
 pub mod model;

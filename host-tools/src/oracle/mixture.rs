@@ -2,30 +2,30 @@
 
 /// `p(x) = sum_j phi_j prod_c p_c(x_c | j)`; NaN is a missing value, a factor of 1.
 #[derive(Clone, Debug, Default)]
-pub struct ProductMixture {
+pub struct Mixture {
     /// `phi_j`.
     pub weights: Vec<f64>,
     /// One a column.
-    pub columns: Vec<ProductColumn>,
+    pub columns: Vec<MixtureColumn>,
 }
 
 /// One column's distribution within each class.
 #[derive(Clone, Debug)]
-pub enum ProductColumn {
+pub enum MixtureColumn {
     /// `p(level | j)` as `levels[j][level]`.
     Levels(Vec<Vec<f64>>),
     /// `(mu_j, sigma_j^2)`.
     Gaussian(Vec<(f64, f64)>),
 }
 
-impl ProductMixture {
+impl Mixture {
     /// `phi_j p(x | j)` for every class.
     #[must_use]
     pub fn joint(&self, row: &[f64]) -> Vec<f64> {
-        let factor = |class: usize, column: &ProductColumn, value: f64| match column {
+        let factor = |class: usize, column: &MixtureColumn, value: f64| match column {
             _ if value.is_nan() => 1.0,
-            ProductColumn::Levels(levels) => levels[class][value as usize],
-            ProductColumn::Gaussian(classes) => {
+            MixtureColumn::Levels(levels) => levels[class][value as usize],
+            MixtureColumn::Gaussian(classes) => {
                 let (mean, variance) = classes[class];
                 (-(value - mean).powi(2) / (2.0 * variance)).exp()
                     / (2.0 * std::f64::consts::PI * variance).sqrt()
