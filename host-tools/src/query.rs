@@ -263,6 +263,15 @@ fn answer_one(
     })
 }
 
+/// One combination of levels of several columns.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Combination {
+    /// Names of the levels, in the targets' order.
+    pub levels: Vec<String>,
+    /// Its probability.
+    pub probability: f64,
+}
+
 /// Probability of every combination of the targets' levels, given the conditions: by the chain rule,
 /// `p(a, b | c) = p(a | c) p(b | a, c)`.
 ///
@@ -275,7 +284,7 @@ pub fn joint(
     model: &LatentClass<'_>,
     coding: &Coding,
     query: &Query,
-) -> Result<Option<Vec<(Vec<String>, f64)>>> {
+) -> Result<Option<Vec<Combination>>> {
     let levels = |column: &usize| {
         model
             .columns()
@@ -307,12 +316,11 @@ pub fn joint(
         }
         table = longer;
     }
-    Ok(Some(
-        table
-            .into_iter()
-            .map(|(_, names, probability)| (names, probability))
-            .collect(),
-    ))
+    let combination = |(_, levels, probability)| Combination {
+        levels,
+        probability,
+    };
+    Ok(Some(table.into_iter().map(combination).collect()))
 }
 
 #[cfg(test)]

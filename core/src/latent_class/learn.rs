@@ -248,18 +248,18 @@ impl<'m> Learner<'m> {
         rows: u16,
     ) -> Result<Self, Defect> {
         let mut learner = Self::new(model.columns, model.lines, model.classes(), memory, options)?;
-        learner.weights.copy_from_slice(model.weights);
-        learner.surprisals.copy_from_slice(model.surprisals);
-        learner.gaussians.copy_from_slice(model.gaussians);
+        copy(model.weights, learner.weights);
+        copy(model.surprisals, learner.surprisals);
+        copy(model.gaussians, learner.gaussians);
         let rows = u32::from(rows.min(options.memory));
         learner.rows = rows;
         // The stream is then as far on as this many rows would have taken it.
-        learner.blocks = rows / u32::from(options.block);
+        learner.blocks = rows / u32::from(options.block.max(1));
         for (mass, weight) in learner.class_mass.iter_mut().zip(model.weights) {
             // A probability is at most 2^16, rows are below 2^16.
             *mass = rows * exp2(to_score(*weight));
         }
-        let k = model.classes();
+        let k = model.classes().max(1);
         for (masses, table) in learner
             .level_mass
             .chunks_exact_mut(k)
@@ -359,7 +359,7 @@ impl<'m> Learner<'m> {
         }
         // Every mass is at most rows · 2^16, and so stays below 2^32.
         self.rows += 1;
-        let k = self.posterior.len();
+        let k = self.posterior.len().max(1);
         for (mass, r) in self.class_mass.iter_mut().zip(&*self.posterior) {
             *mass += r;
         }
@@ -397,7 +397,7 @@ impl<'m> Learner<'m> {
     /// and without smoothing also the levels of such a column.
     pub fn maximise(&mut self) {
         let alpha = u64::from(self.options.smoothing);
-        let k = self.class_mass.len();
+        let k = self.class_mass.len().max(1);
         distribution(self.class_mass, self.weights, 0, 1, alpha);
         let mut masses = &*self.level_mass;
         let mut surprisals = &mut *self.surprisals;
@@ -504,7 +504,7 @@ impl<'m> Learner<'m> {
         self.clear();
         // At most 256.
         let k = self.class_mass.len() as u32;
-        for row in rows.chunks_exact(self.columns.len()) {
+        for row in rows.chunks_exact(self.columns.len().max(1)) {
             self.accumulate_in_class(row, below(rng, k) as usize)?;
         }
         self.maximise();
@@ -520,11 +520,11 @@ impl<'m> Learner<'m> {
         self.check_rows(rows)?;
         ShapeError::exact(
             Operand::Input,
-            rows.len() / self.columns.len(),
+            rows.len() / self.columns.len().max(1),
             classes.len(),
         )?;
         self.clear();
-        for (row, class) in rows.chunks_exact(self.columns.len()).zip(classes) {
+        for (row, class) in rows.chunks_exact(self.columns.len().max(1)).zip(classes) {
             self.accumulate_in_class(row, usize::from(*class))?;
         }
         self.maximise();
@@ -532,7 +532,7 @@ impl<'m> Learner<'m> {
     }
 
     fn check_rows(&self, rows: &[i16]) -> Result<(), ShapeError> {
-        let d = self.columns.len();
+        let d = self.columns.len().max(1);
         let whole = (rows.len() / d).min(MAX_ROWS as usize) * d;
         ShapeError::exact(Operand::Input, whole, rows.len())
     }
@@ -561,7 +561,7 @@ impl ExpectationMaximization for Learner<'_> {
         self.check_rows(rows)?;
         self.clear();
         let mut bits = self.log_prior();
-        for row in rows.chunks_exact(self.columns.len()) {
+        for row in rows.chunks_exact(self.columns.len().max(1)) {
             bits += i64::from(self.accumulate_bits(row)?);
         }
         /// `ln 2 · 2^31`, rounded.
@@ -577,14 +577,14 @@ impl ExpectationMaximization for Learner<'_> {
 
 /// Every `stride`-th from `first`: surprisals of masses with `alpha` added; unchanged when all are 0.
 fn distribution(masses: &[u32], surprisals: &mut [u16], first: usize, stride: usize, alpha: u64) {
-    let masses = masses.iter().skip(first).step_by(stride);
+    let masses = masses.iter().skip(first).step_by(stride.max(1));
     // At most 2^8 terms below 2^33.
     let total: u64 = masses.clone().map(|mass| u64::from(*mass) + alpha).sum();
     if total > 0 {
         for (target, mass) in surprisals
             .iter_mut()
             .skip(first)
-            .step_by(stride)
+            .step_by(stride.max(1))
             .zip(masses)
         {
             *target = surprisal(u64::from(*mass) + alpha, total);
@@ -603,6 +603,13 @@ fn wide_log2(x: u64) -> i32 {
     let drop = 32u32.saturating_sub(x.leading_zeros());
     // 32 bits are left, twice as many as the logarithm reads. At most 32 more than 16.
     log2((x >> drop) as u32) + ((drop as i32) << 16)
+}
+
+/// Copies as many values as both have.
+fn copy<T: Copy>(from: &[T], to: &mut [T]) {
+    for (to, from) in to.iter_mut().zip(from) {
+        *to = *from;
+    }
 }
 
 /// The first `len` of `rest`, which keeps the others; nothing when there are not as many.

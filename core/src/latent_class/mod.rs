@@ -37,7 +37,8 @@
 //!     often, seldom, seldom, often, // level 0 and level 1, by class
 //!     seldom, often, often, seldom, // flag 0 and flag 1, by class
 //! ];
-//! let model = LatentClass::new(&columns, &[bits, bits], &surprisals, &[], &[])?;
+//! let weights = [bits, bits]; // 1/2 each
+//! let model = LatentClass::new(&columns, &weights, &surprisals, &[], &[])?;
 //! let mut posterior = [0; 2];
 //! let mut probabilities = [0; 2];
 //! // p(column 0 | flag = 1): 3/4 · 3/4 + 1/4 · 1/4 = 5/8.
@@ -150,7 +151,7 @@ impl<'a> LatentClass<'a> {
         for (index, distribution) in (0..).zip(view.distributions()) {
             if let Distribution::Levels(table) = distribution {
                 for class in 0..k {
-                    if !sums_to_one(table.iter().skip(class).step_by(k)) {
+                    if !sums_to_one(table.iter().skip(class).step_by(k.max(1))) {
                         return Err(Defect::Column { index });
                     }
                 }
@@ -301,7 +302,8 @@ impl<'a> LatentClass<'a> {
             match distribution {
                 Distribution::Levels(table) => {
                     let level = usize::try_from(value).ok();
-                    let row = level.and_then(|level| table.chunks_exact(self.classes()).nth(level));
+                    let row = level
+                        .and_then(|level| table.chunks_exact(self.classes().max(1)).nth(level));
                     for (score, surprisal) in posterior.iter_mut().zip(row.unwrap_or_default()) {
                         add(score, to_score(*surprisal));
                     }
@@ -319,7 +321,8 @@ impl<'a> LatentClass<'a> {
 
     /// What the model has for each column, in order.
     fn distributions(&self) -> impl Iterator<Item = Distribution<'a>> + use<'a> {
-        let k = self.classes();
+        // At least 1 as it is; said so that no division by it can panic.
+        let k = self.classes().max(1);
         let mut surprisals = self.surprisals;
         let mut gaussians = self.lines.iter().zip(self.gaussians.chunks_exact(k));
         self.columns.iter().map_while(move |column| {

@@ -45,7 +45,7 @@ impl LatentClass<'_> {
             Some(Distribution::Levels(table)) => table,
             _ => &[],
         };
-        let k = self.classes();
+        let k = self.classes().max(1);
         ShapeError::exact(Operand::Output, table.len() / k, probabilities.len())?;
         self.posterior_without(Some(column), sample, posterior)?;
         for (probability, level) in probabilities.iter_mut().zip(table.chunks_exact(k)) {
@@ -111,7 +111,7 @@ impl LatentClass<'_> {
     ) -> Result<(), ShapeError> {
         ShapeError::exact(Operand::Output, self.columns().len(), completed.len())?;
         self.posterior_into(sample, posterior)?;
-        let k = self.classes();
+        let k = self.classes().max(1);
         for ((target, &value), distribution) in
             completed.iter_mut().zip(sample).zip(self.distributions())
         {
@@ -153,7 +153,7 @@ impl LatentClass<'_> {
     ) -> Result<(), ShapeError> {
         ShapeError::exact(Operand::Output, self.columns().len(), drawn.len())?;
         self.posterior_into(given, posterior)?;
-        let k = self.classes();
+        let k = self.classes().max(1);
         let class = draw(posterior.iter().copied(), rng);
         for ((target, &value), distribution) in
             drawn.iter_mut().zip(given).zip(self.distributions())

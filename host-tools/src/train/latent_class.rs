@@ -624,6 +624,7 @@ mod tests {
             (loss.exact - loss.integer).abs() < 1e-3 && loss.largest < 0.02,
             "{loss:?}"
         );
+        println!("{loss:?}, {report:?}");
         assert!(loss.same_class > 0.99, "{loss:?}");
         // A container keeps the lines and the values of a count; the rest follows.
         let kept = Coding::from_lines(columns(), &coding.lsb(), &quantised.lines).unwrap();
@@ -755,11 +756,10 @@ mod tests {
         let both = Query::parse("interest, gender | site=pubmed", table.columns()).unwrap();
         let joint = joint(&view, &coding, &both).unwrap().unwrap();
         assert_eq!(joint.len(), 6);
-        let science: f64 = joint
+        let science = joint
             .iter()
-            .filter(|(names, _)| names[0] == "science")
-            .map(|(_, p)| p)
-            .sum();
+            .filter(|combination| combination.levels[0] == "science");
+        let science: f64 = science.map(|combination| combination.probability).sum();
         assert!((science - shares[1]).abs() < 1e-4);
         println!("interest | site=pubmed: {shares:?}; held-out gain over one class {gain:.3} nats");
     }
