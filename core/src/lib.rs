@@ -62,8 +62,8 @@ compile_error!(
     "containers are read in place and are little-endian: big-endian targets are not supported"
 );
 
-mod error;
 pub mod em;
+mod error;
 pub mod kernels;
 pub mod kmeans;
 pub mod model;
