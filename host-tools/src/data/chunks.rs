@@ -119,7 +119,10 @@ pub fn open_chunks(path: &Path, options: &ReadOptions, block_rows: usize) -> Res
         Rows::Binary { width, .. } => {
             let columns = Table::numbered_columns(*width);
             let probe = Table::new(source.as_str(), columns, vec![0.0; *width])?;
-            probe.without_columns(&options.leave_out)?.columns().to_vec()
+            probe
+                .without_columns(&options.leave_out)?
+                .columns()
+                .to_vec()
         }
     };
     Ok(FileChunks {
@@ -414,7 +417,10 @@ mod tests {
                 assert!((a / b - 1.0).abs() < 1e-12);
             }
             assert_eq!(whole.lsb, parts.lsb);
-            assert_eq!((whole.minimum, whole.maximum), (parts.minimum, parts.maximum));
+            assert_eq!(
+                (whole.minimum, whole.maximum),
+                (parts.minimum, parts.maximum)
+            );
             let mut chunks = table.chunks(33);
             let mut scaled = whole.transform_chunks(&mut chunks).unwrap();
             assert_eq!(

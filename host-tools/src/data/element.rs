@@ -86,9 +86,9 @@ impl BinaryRows {
         let mut bytes = vec![0; rows * self.width * self.element.bytes()];
         match self.reader.read_exact(&mut bytes) {
             Ok(()) => {}
-            Err(error) if error.kind() == ErrorKind::UnexpectedEof => bail!(
-                "{source} ends before the values that it announces; save or fetch it again"
-            ),
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
+                bail!("{source} ends before the values that it announces; save or fetch it again")
+            }
             Err(error) => bail!("{source} cannot be read: {error}"),
         }
         self.left -= rows;

@@ -33,11 +33,7 @@ pub(super) fn read(source: &str, bytes: &[u8]) -> Result<Table> {
         element.bytes(),
         data.len()
     );
-    Table::new(
-        source,
-        Table::numbered_columns(width),
-        element.decode(data),
-    )
+    Table::new(source, Table::numbered_columns(width), element.decode(data))
 }
 
 /// Reads the header, and checks that its sizes can be multiplied.

@@ -39,8 +39,7 @@ impl Npz {
     ///
     /// As [`Npz::open`].
     pub fn read(source: &str, reader: impl Read + Seek) -> Result<Self> {
-        let no_archive =
-            || format!("{source} is no valid NPZ archive; save it with numpy.savez");
+        let no_archive = || format!("{source} is no valid NPZ archive; save it with numpy.savez");
         let mut archive = ZipArchive::new(reader).with_context(no_archive)?;
         let mut arrays = BTreeMap::new();
         for at in 0..archive.len() {
@@ -52,7 +51,10 @@ impl Npz {
             entry.read_to_end(&mut bytes).with_context(no_archive)?;
             arrays.insert(name, bytes);
         }
-        ensure!(!arrays.is_empty(), "{source} holds no array; save it with numpy.savez");
+        ensure!(
+            !arrays.is_empty(),
+            "{source} holds no array; save it with numpy.savez"
+        );
         Ok(Self {
             source: source.to_owned(),
             arrays,
@@ -92,7 +94,10 @@ impl Npz {
         })?;
         let array = npy::floats(&self.place(name), bytes)?;
         if let Some(value) = array.iter().find(|value| !value.is_finite()) {
-            bail!("{} holds {value}, which is not a finite number", self.place(name));
+            bail!(
+                "{} holds {value}, which is not a finite number",
+                self.place(name)
+            );
         }
         Ok(array)
     }
@@ -138,7 +143,11 @@ impl Npz {
     /// `a`, `b` and 3 more.
     fn describe(&self) -> String {
         const SHOWN: usize = 8;
-        let shown: Vec<String> = self.names().take(SHOWN).map(|name| format!("`{name}`")).collect();
+        let shown: Vec<String> = self
+            .names()
+            .take(SHOWN)
+            .map(|name| format!("`{name}`"))
+            .collect();
         let more = match self.arrays.len().saturating_sub(SHOWN) {
             0 => String::new(),
             more => format!(" and {more} more"),

@@ -106,7 +106,11 @@ impl Scaling {
                     .iter()
                     .zip(&moments.columns)
                     .map(|(variance, column)| {
-                        let variance = if column.is_constant() { common } else { *variance };
+                        let variance = if column.is_constant() {
+                            common
+                        } else {
+                            *variance
+                        };
                         variance.sqrt()
                     })
                     .collect()

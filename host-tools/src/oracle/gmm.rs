@@ -20,7 +20,11 @@ impl From<&GmmModel> for Mixture {
     fn from(model: &GmmModel) -> Self {
         Self {
             weights: model.weights.clone(),
-            means: model.means.chunks_exact(model.d).map(<[f64]>::to_vec).collect(),
+            means: model
+                .means
+                .chunks_exact(model.d)
+                .map(<[f64]>::to_vec)
+                .collect(),
             covariances: (0..model.k).map(|at| model.covariance(at)).collect(),
         }
     }
@@ -47,9 +51,7 @@ impl Mixture {
 
     fn component_log_densities(&self, row: &[f64]) -> Vec<f64> {
         (0..self.weights.len())
-            .map(|at| {
-                self.weights[at].ln() + gaussian(row, &self.means[at], &self.covariances[at])
-            })
+            .map(|at| self.weights[at].ln() + gaussian(row, &self.means[at], &self.covariances[at]))
             .collect()
     }
 
@@ -58,7 +60,13 @@ impl Mixture {
     pub fn mean(&self) -> Vec<f64> {
         let columns = 0..self.means.first().map_or(0, Vec::len);
         columns
-            .map(|at| self.weights.iter().zip(&self.means).map(|(w, m)| w * m[at]).sum())
+            .map(|at| {
+                self.weights
+                    .iter()
+                    .zip(&self.means)
+                    .map(|(w, m)| w * m[at])
+                    .sum()
+            })
             .collect()
     }
 
@@ -158,7 +166,10 @@ fn product(a: &[f64], b: &[f64], inner: usize, columns: usize) -> Vec<f64> {
     a.chunks_exact(inner)
         .flat_map(|row| {
             (0..columns).map(move |column| {
-                row.iter().enumerate().map(|(at, a)| a * b[at * columns + column]).sum()
+                row.iter()
+                    .enumerate()
+                    .map(|(at, a)| a * b[at * columns + column])
+                    .sum()
             })
         })
         .collect()
@@ -178,10 +189,18 @@ fn inverse(matrix: &[f64], n: usize) -> Vec<f64> {
 /// `-(sum_i (v_i.(x - mu))^2 / l_i + ln(2 pi l_i)) / 2` over eigenvalues `l_i` and their vectors.
 fn gaussian(row: &[f64], mean: &[f64], covariance: &[f64]) -> f64 {
     let eigen = jacobi_eigen(covariance, mean.len());
-    let terms = eigen.values.iter().zip(&eigen.vectors).map(|(value, vector)| {
-        let along: f64 = vector.iter().zip(row.iter().zip(mean)).map(|(v, (x, m))| v * (x - m)).sum();
-        along * along / value + (TAU * value).ln()
-    });
+    let terms = eigen
+        .values
+        .iter()
+        .zip(&eigen.vectors)
+        .map(|(value, vector)| {
+            let along: f64 = vector
+                .iter()
+                .zip(row.iter().zip(mean))
+                .map(|(v, (x, m))| v * (x - m))
+                .sum();
+            along * along / value + (TAU * value).ln()
+        });
     -0.5 * terms.sum::<f64>()
 }
 

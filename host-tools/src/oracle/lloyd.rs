@@ -37,7 +37,9 @@ pub fn lloyd(
     loop {
         let (mut now, mut inertia) = (Vec::new(), 0.0);
         for row in rows.chunks_exact(width) {
-            let distances = centroids.chunks_exact(width).map(|c| distance(metric, row, c));
+            let distances = centroids
+                .chunks_exact(width)
+                .map(|c| distance(metric, row, c));
             let (index, least) = distances
                 .enumerate()
                 .min_by(|a, b| a.1.total_cmp(&b.1))
@@ -81,7 +83,11 @@ fn distance(metric: Metric, x: &[f64], c: &[f64]) -> f64 {
         Metric::Cosine => {
             let lengths = norm(x) * norm(c);
             let dot: f64 = pairs.map(|(x, c)| x * c).sum();
-            if lengths == 0.0 { 1.0 } else { 1.0 - dot / lengths }
+            if lengths == 0.0 {
+                1.0
+            } else {
+                1.0 - dot / lengths
+            }
         }
     }
 }

@@ -44,7 +44,12 @@ pub const REFERENCE: [Reference; 5] = [
     reference(CovarianceKind::Full, 10, -1.78, -3.35),
 ];
 
-const fn reference(covariance: CovarianceKind, k: usize, training: f64, held_out: f64) -> Reference {
+const fn reference(
+    covariance: CovarianceKind,
+    k: usize,
+    training: f64,
+    held_out: f64,
+) -> Reference {
     Reference {
         covariance,
         k,
@@ -130,7 +135,11 @@ pub fn projected_digits() -> Result<Split> {
             })
             .map(|score| score as f32)
             .collect();
-        Table::new("the projected digits", Table::numbered_columns(COLUMNS), values)
+        Table::new(
+            "the projected digits",
+            Table::numbered_columns(COLUMNS),
+            values,
+        )
     };
     Ok(Split {
         training: scores(&split.training)?,
@@ -189,8 +198,14 @@ mod tests {
             let kinds = [(reference.covariance, reference.k)];
             let found = gmm_digits(&kinds, 5, &TrainingDevice::cpu()).unwrap();
             let figures = &found[0];
-            assert!((figures.mean_training() - reference.training).abs() < 0.1, "{figures}");
-            assert!((figures.mean_held_out() - reference.held_out).abs() < 0.1, "{figures}");
+            assert!(
+                (figures.mean_training() - reference.training).abs() < 0.1,
+                "{figures}"
+            );
+            assert!(
+                (figures.mean_held_out() - reference.held_out).abs() < 0.1,
+                "{figures}"
+            );
         }
     }
 }

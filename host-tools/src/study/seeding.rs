@@ -44,7 +44,10 @@ impl Runs {
     /// Lowest potential.
     #[must_use]
     pub fn minimum(&self) -> f64 {
-        self.potentials.iter().copied().fold(f64::INFINITY, f64::min)
+        self.potentials
+            .iter()
+            .copied()
+            .fold(f64::INFINITY, f64::min)
     }
 
     /// Standard deviation between runs (divided by runs - 1).
@@ -170,7 +173,7 @@ mod tests {
         let mut generator = generator(21, 0);
         let values = (0..560_usize)
             .flat_map(|row| {
-                let far = (row >= 500).then(|| (row - 500) / 4 + 1).unwrap_or(0) as f32;
+                let far = if row < 500 { 0 } else { (row - 500) / 4 + 1 } as f32;
                 [far * 500.0 + normal(&mut generator), normal(&mut generator)]
             })
             .collect();

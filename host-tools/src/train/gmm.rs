@@ -12,8 +12,8 @@
 //! The loop is [`autodidact::em`], the same as on the device.
 //!
 //! **Precision.** Both steps are in f64 on the CPU, on rows less their mean; moments are taken about the
-//! means of the round before, which costs no digits. Matrix products do the work: some seconds for 100,000
-//! rows of 64 columns and 32 components. Only the k-means of the start runs on the training device.
+//! means of the round before, which costs no digits. Blocks of rows go through matrix products.
+//! Only the k-means of the start runs on the training device.
 //!
 //! **Floor.** `floor` is a variance, in the squared units of the features, that is added to every variance
 //! in every M step. It keeps components from collapsing onto single rows, where the likelihood has no
@@ -26,7 +26,7 @@
 
 mod expectation;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use autodidact::em;
 use rand::Rng;
 
@@ -151,10 +151,10 @@ pub fn fit(
             .map(|(&value, offset)| f64::from(value) - offset)
             .collect();
         let mut em = Em::new(options, &centred, &centroids)
-            .with_context(|| format!("{}: the mixture has no start", data.source()))?;
+            .map_err(|error| anyhow!("{}: {error}", data.source()))?;
         let converged = em::gain_below(options.tolerance * rows as f64);
         let fitted = em::fit(&mut em, &centred[..], options.rounds, converged)
-            .with_context(|| format!("{}: the mixture was not fitted", data.source()))?;
+            .map_err(|error| anyhow!("{}: {error}", data.source()))?;
         let log_likelihood = fitted.log_likelihood / rows as f64;
         if best
             .as_ref()

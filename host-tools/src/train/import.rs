@@ -25,10 +25,10 @@
 //!   what came out would be another model than was imported. So it is refused; train on data that was scaled
 //!   before, or scale uniformly.
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, anyhow, bail, ensure};
 use ndarray::ArrayD;
 
-use super::model::{CovarianceKind, Covariances, GmmModel, KMeansModel, Metric, PcaModel, fix_sign};
+use super::model::{Covariances, GmmModel, KMeansModel, Metric, PcaModel, fix_sign};
 use crate::data::{Npz, Standardiser};
 
 /// How far components may be from orthonormal: more than f32 would leave.
@@ -65,7 +65,9 @@ pub fn pca(archive: &Npz) -> Result<PcaModel> {
     let explained_variance = vector(archive, "explained_variance_", k)?;
     let kept: f64 = explained_variance.iter().sum();
     let total_variance = if archive.contains("explained_variance_ratio_") {
-        let share: f64 = vector(archive, "explained_variance_ratio_", k)?.iter().sum();
+        let share: f64 = vector(archive, "explained_variance_ratio_", k)?
+            .iter()
+            .sum();
         kept / share
     } else {
         kept
@@ -129,10 +131,11 @@ pub fn gmm(archive: &Npz) -> Result<GmmModel> {
     };
     if let Covariances::Full(values) | Covariances::Tied(values) = &mut model.covariances {
         for matrix in values.chunks_exact(d * d) {
-            let largest = matrix.iter().fold(0.0_f64, |largest, x| largest.max(x.abs()));
-            let symmetric = (0..d * d).all(|at| {
-                (matrix[at] - matrix[at % d * d + at / d]).abs() <= 1e-6 * largest
-            });
+            let largest = matrix
+                .iter()
+                .fold(0.0_f64, |largest, x| largest.max(x.abs()));
+            let symmetric = (0..d * d)
+                .all(|at| (matrix[at] - matrix[at % d * d + at / d]).abs() <= 1e-6 * largest);
             ensure!(
                 symmetric,
                 "{source}: a covariance is not symmetric; save `covariances_` as fitted"
@@ -141,7 +144,7 @@ pub fn gmm(archive: &Npz) -> Result<GmmModel> {
     }
     model
         .density()
-        .with_context(|| format!("{source}: `covariances_` is of no use"))?;
+        .map_err(|error| anyhow!("{source}, array `covariances_`: {error}"))?;
     Ok(model)
 }
 

@@ -7,8 +7,9 @@
 //! | `L1` | `sum_j abs(x_j - c_j)` | median, column by column (k-medians) |
 //! | `Cosine` | `1 - x.c / (abs(x) abs(c))` | mean of the rows scaled to length one, itself scaled to length one (spherical k-means) |
 //!
-//! Assignment and sums are tensor operations on the training device; seeding, which is sequential,
-//! medians, and the inertia that restarts are compared by are computed on the host in f64.
+//! Assignment, where the work is, is tensor operations on the training device, and choices too close for f32
+//! are made again in f64; centroids, seeding and the inertia that restarts are compared by are computed on
+//! the host in f64.
 //! [`fit_minibatch`] takes rows in blocks and never holds all of them.
 //!
 //! **Empty clusters.** A centroid that no row is nearest to moves to the row that costs most under its own
@@ -372,7 +373,13 @@ mod tests {
         }
         // A fifth of the rows lie far off: medians stay in the middle of the rest.
         let values = (0..500)
-            .map(|row| if row % 5 == 0 { 1e4 } else { normal(&mut generator) })
+            .map(|row| {
+                if row % 5 == 0 {
+                    1e4
+                } else {
+                    normal(&mut generator)
+                }
+            })
             .collect();
         let data = Table::new("made", Table::numbered_columns(1), values).unwrap();
         let options = KMeansOptions {

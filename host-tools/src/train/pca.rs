@@ -224,8 +224,15 @@ mod tests {
         let whole = fit(&config, &data).unwrap();
         for block in [1, 7, 399, 400] {
             let parts = fit_chunks(&config, &mut data.chunks(block)).unwrap();
-            for (a, b) in parts.explained_variance.iter().zip(&whole.explained_variance) {
-                assert!((a - b).abs() < 1e-12 * whole.total_variance, "{block}: {a} {b}");
+            for (a, b) in parts
+                .explained_variance
+                .iter()
+                .zip(&whole.explained_variance)
+            {
+                assert!(
+                    (a - b).abs() < 1e-12 * whole.total_variance,
+                    "{block}: {a} {b}"
+                );
             }
             for (a, b) in parts.components.iter().zip(&whole.components) {
                 assert!((a - b).abs() < 1e-6);
@@ -242,7 +249,9 @@ mod tests {
         let shifted = data.values().iter().map(|x| (x * 64.0).round() / 64.0);
         let near = data.with_values(shifted.clone().collect()).unwrap();
         // Multiples of 1/64 below 2^17 are exact in f32.
-        let far = data.with_values(shifted.map(|x| x + 100_000.0).collect()).unwrap();
+        let far = data
+            .with_values(shifted.map(|x| x + 100_000.0).collect())
+            .unwrap();
         let config = PcaOptions { components: 5 }.check().unwrap();
         let (near, far) = (
             fit_chunks(&config, &mut near.chunks(50)).unwrap(),

@@ -192,7 +192,11 @@ impl Em {
         let rows = block.len() / d;
         for component in 0..k {
             let differences = self.differences(block, component);
-            let shares: Vec<f64> = responsibilities[component..].iter().copied().step_by(k).collect();
+            let shares: Vec<f64> = responsibilities[component..]
+                .iter()
+                .copied()
+                .step_by(k)
+                .collect();
             let weighted: Vec<f64> = differences
                 .chunks_exact(d)
                 .zip(&shares)
@@ -209,14 +213,19 @@ impl Em {
             match self.kind {
                 CovarianceKind::Diagonal => {
                     let squares = &mut statistics.squares[component];
-                    for (row, weighted) in differences.chunks_exact(d).zip(weighted.chunks_exact(d)) {
+                    for (row, weighted) in differences.chunks_exact(d).zip(weighted.chunks_exact(d))
+                    {
                         for (at, (x, weighted)) in row.iter().zip(weighted).enumerate() {
                             squares[(0, at)] += x * weighted;
                         }
                     }
                 }
                 CovarianceKind::Tied | CovarianceKind::Full => {
-                    let at = if self.kind == CovarianceKind::Tied { 0 } else { component };
+                    let at = if self.kind == CovarianceKind::Tied {
+                        0
+                    } else {
+                        component
+                    };
                     matmul(
                         statistics.squares[at].as_mut(),
                         Accum::Add,
@@ -238,7 +247,11 @@ impl Em {
         let mut whitened = Mat::zeros(rows, d);
         for component in 0..k {
             let differences = self.differences(block, component);
-            let at = if self.kind == CovarianceKind::Tied { 0 } else { component };
+            let at = if self.kind == CovarianceKind::Tied {
+                0
+            } else {
+                component
+            };
             let precision = &self.precisions[at];
             let constant = self.weights[component].ln() + precision.constant;
             let into = result[component..].iter_mut().step_by(k);
@@ -274,10 +287,16 @@ impl Em {
         let mut order: Vec<usize> = (0..log_densities.len()).collect();
         let count = self.k.min(order.len());
         order.select_nth_unstable_by(count - 1, |&a, &b| {
-            log_densities[a].total_cmp(&log_densities[b]).then(a.cmp(&b))
+            log_densities[a]
+                .total_cmp(&log_densities[b])
+                .then(a.cmp(&b))
         });
         order.truncate(count);
-        order.sort_by(|&a, &b| log_densities[a].total_cmp(&log_densities[b]).then(a.cmp(&b)));
+        order.sort_by(|&a, &b| {
+            log_densities[a]
+                .total_cmp(&log_densities[b])
+                .then(a.cmp(&b))
+        });
         self.strangers = order
             .iter()
             .map(|&row| rows[row * self.d..][..self.d].to_vec())
@@ -346,7 +365,8 @@ impl ExpectationMaximization for Em {
             for row in values.chunks_exact_mut(self.k) {
                 let total = log_sum_exp(row);
                 all.push(total);
-                row.iter_mut().for_each(|value| *value = (*value - total).exp());
+                row.iter_mut()
+                    .for_each(|value| *value = (*value - total).exp());
             }
             self.gather(block, &values);
         }

@@ -1,1 +1,277 @@
+use std::io::{Cursor, Write};
 
+use ndarray::{Array, Array1, Array2, Array3, Dimension, ShapeBuilder};
+use ndarray_npy::{WritableElement, WriteNpyExt};
+use zip::{ZipWriter, write::SimpleFileOptions};
+
+use super::*;
+use crate::{
+    data::Table,
+    oracle::{self, Mixture, Projection},
+    train::model::CovarianceKind,
+};
+
+/// Archives that scikit-learn's own results were saved in (`data/make_sklearn.py`).
+macro_rules! sklearn {
+    ($name:literal) => {
+        Npz::read(
+            $name,
+            Cursor::new(&include_bytes!(concat!("../../../data/sklearn/", $name))[..]),
+        )
+        .unwrap()
+    };
+}
+
+fn npy<T: WritableElement, D: Dimension>(array: &Array<T, D>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    array.write_npy(&mut bytes).unwrap();
+    bytes
+}
+
+fn archive(arrays: &[(&str, Vec<u8>)]) -> Npz {
+    let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
+    for (name, bytes) in arrays {
+        writer
+            .start_file(format!("{name}.npy"), SimpleFileOptions::default())
+            .unwrap();
+        writer.write_all(bytes).unwrap();
+    }
+    Npz::read("x.npz", writer.finish().unwrap()).unwrap()
+}
+
+/// The rows that scikit-learn was asked about, and what it said, row after row.
+fn asked(archive: &Npz) -> (Vec<Vec<f64>>, Vec<f64>) {
+    let rows = archive.array("rows").unwrap();
+    let rows = rows.outer_iter().map(|row| row.iter().copied().collect());
+    (
+        rows.collect(),
+        row_major(&archive.array("expected").unwrap()),
+    )
+}
+
+fn standardiser(std: [f64; 4]) -> Standardiser {
+    Standardiser {
+        mean: vec![5.8, 3.0, 3.7, 1.2],
+        std: std.to_vec(),
+        lsb: vec![1.0; 4],
+        minimum: 0.0,
+        maximum: 8.0,
+    }
+}
+
+const UNIFORM: [f64; 4] = [0.9; 4];
+const APART: [f64; 4] = [0.8, 0.4, 1.7, 0.7];
+
+fn features(row: &[f64], standardiser: &Standardiser) -> Vec<f64> {
+    row.iter()
+        .zip(&standardiser.mean)
+        .zip(&standardiser.std)
+        .map(|((x, mean), std)| (x - mean) / std)
+        .collect()
+}
+
+#[test]
+fn imported_centroids_predict_what_scikit_learn_predicts() {
+    let archive = sklearn!("kmeans.npz");
+    let (rows, expected) = asked(&archive);
+    let model = kmeans(&archive).unwrap();
+    assert_eq!((model.k, model.d), (3, 4));
+    assert!((model.inertia - 78.85).abs() < 0.01);
+    let standardiser = standardiser(UNIFORM);
+    let turned = kmeans_in_features(&model, &standardiser).unwrap();
+    assert!((turned.inertia * 0.81 / model.inertia - 1.0).abs() < 1e-12);
+    for (row, expected) in rows.iter().zip(expected) {
+        for (model, row) in [
+            (&model, row.clone()),
+            (&turned, features(row, &standardiser)),
+        ] {
+            let centroids: Vec<f64> = model.centroids.iter().map(|&c| f64::from(c)).collect();
+            assert_eq!(oracle::nearest(&centroids, &row).index as f64, expected);
+        }
+    }
+    let refused = kmeans_in_features(&model, &self::standardiser(APART)).unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "scaling every column by itself would change the nearest centroid of the imported model; import it with --scale uniform"
+    );
+}
+
+#[test]
+fn imported_components_project_as_scikit_learn_projects() {
+    let archive = sklearn!("pca.npz");
+    let (rows, expected) = asked(&archive);
+    let model = pca(&archive).unwrap();
+    let share: f64 = model.explained_ratio().iter().sum();
+    assert!((share - 0.9777).abs() < 1e-4, "{share}");
+    let standardiser = standardiser(UNIFORM);
+    let turned = pca_in_features(&model, &standardiser).unwrap();
+    assert!((turned.explained_ratio()[0] - model.explained_ratio()[0]).abs() < 1e-12);
+    let (projection, in_features) = (Projection::from(&model), Projection::from(&turned));
+    for (row, expected) in rows.iter().zip(expected.chunks(2)) {
+        let scores = projection.project(row);
+        let scaled = in_features.project(&features(row, &standardiser));
+        for ((score, scaled), expected) in scores.iter().zip(scaled).zip(expected) {
+            // Components and mean are rounded to f32. scikit-learn since 1.5 has the same rule for signs.
+            assert!((score - expected).abs() < 1e-5, "{score} {expected}");
+            assert!((scaled * 0.9 - expected).abs() < 1e-5);
+        }
+    }
+    assert!(pca_in_features(&model, &self::standardiser(APART)).is_err());
+}
+
+#[test]
+fn imported_mixtures_have_scikit_learns_densities_in_any_scale() {
+    for (archive, kind, k) in [
+        (sklearn!("full.npz"), CovarianceKind::Full, 3),
+        (sklearn!("tied.npz"), CovarianceKind::Tied, 3),
+        (sklearn!("diag.npz"), CovarianceKind::Diagonal, 4),
+        (sklearn!("spherical.npz"), CovarianceKind::Diagonal, 3),
+    ] {
+        let (rows, expected) = asked(&archive);
+        let model = gmm(&archive).unwrap();
+        assert_eq!((model.kind(), model.k, model.d), (kind, k, 4));
+        let standardiser = standardiser(APART);
+        let turned = gmm_in_features(&model, &standardiser).unwrap();
+        let growth: f64 = APART.iter().map(|s| s.ln()).sum();
+        let (data, feature) = (Mixture::from(&model), Mixture::from(&turned));
+        for (row, expected) in rows.iter().zip(expected) {
+            let density = data.log_density(row);
+            assert!(
+                (density - expected).abs() < 1e-9,
+                "{kind}: {density} {expected}"
+            );
+            let density = feature.log_density(&features(row, &standardiser));
+            assert!((density - growth - expected).abs() < 1e-9);
+        }
+    }
+}
+
+#[test]
+fn either_memory_order_and_either_float_gives_the_same() {
+    let rows = Array2::from_shape_vec((2, 3), vec![1.0_f64, 2.0, 3.0, 4.0, 5.0, 6.0]).unwrap();
+    let mut columns = Array2::<f64>::zeros((2, 3).f());
+    columns.assign(&rows);
+    for bytes in [npy(&rows), npy(&columns), npy(&rows.mapv(|x| x as f32))] {
+        let model = kmeans(&archive(&[("cluster_centers_", bytes)])).unwrap();
+        assert_eq!(model.centroids, [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+        assert!(model.inertia.is_nan());
+    }
+}
+
+#[test]
+fn a_square_of_covariances_needs_its_kind() {
+    let text = |kind: &str| {
+        let header = "{'descr': '<U4', 'fortran_order': False, 'shape': (), }\n";
+        let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+        bytes.extend((header.len() as u16).to_le_bytes());
+        bytes.extend(header.as_bytes());
+        bytes.extend(kind.chars().flat_map(|c| u32::from(c).to_le_bytes()));
+        bytes
+    };
+    let square = npy(&Array2::from_shape_vec((2, 2), vec![2.0, 0.5, 0.5, 1.0]).unwrap());
+    let with = |more: &[(&str, Vec<u8>)]| {
+        let mut arrays = vec![
+            ("weights_", npy(&Array1::from(vec![0.5, 0.5]))),
+            ("means_", npy(&Array2::<f64>::zeros((2, 2)))),
+            ("covariances_", square.clone()),
+        ];
+        arrays.extend_from_slice(more);
+        gmm(&archive(&arrays))
+    };
+    assert_eq!(
+        with(&[]).unwrap_err().to_string(),
+        "x.npz: with as many components as columns (2) `covariances_` may be tied or diag; save covariance_type=model.covariance_type as well"
+    );
+    let kind = |name| with(&[("covariance_type", text(name))]).map(|model| model.kind());
+    assert_eq!(kind("tied").unwrap(), CovarianceKind::Tied);
+    assert_eq!(kind("diag").unwrap(), CovarianceKind::Diagonal);
+    assert_eq!(
+        kind("full").unwrap_err().to_string(),
+        "x.npz: `covariances_` has the shape [2, 2], which covariance_type `full` has not for 2 components of 2 columns"
+    );
+}
+
+#[test]
+fn what_cannot_be_imported_is_one_clear_sentence() {
+    let means = ("means_", npy(&Array2::<f64>::zeros((2, 3))));
+    let weights = ("weights_", npy(&Array1::from(vec![0.5, 0.5])));
+    let message = |arrays: &[(&str, Vec<u8>)]| gmm(&archive(arrays)).unwrap_err().to_string();
+    assert_eq!(
+        message(&[weights.clone(), means.clone()]),
+        "x.npz has no array `covariances_`; it holds `means_`, `weights_`"
+    );
+    assert_eq!(
+        message(&[
+            ("weights_", npy(&Array1::from(vec![0.5, 0.4]))),
+            means.clone()
+        ]),
+        "x.npz: the weights are not positive with the sum 1 (it is 0.9)"
+    );
+    let full = |values: [f64; 9]| {
+        let one = Array::from_shape_vec((1, 3, 3), values.to_vec()).unwrap();
+        let mut two = Array3::zeros((2, 3, 3));
+        two.assign(&one);
+        ("covariances_", npy(&two))
+    };
+    assert_eq!(
+        message(&[
+            weights.clone(),
+            means.clone(),
+            full([1.0, 0.5, 0.0, 0.2, 1.0, 0.0, 0.0, 0.0, 1.0])
+        ]),
+        "x.npz: a covariance is not symmetric; save `covariances_` as fitted"
+    );
+    assert_eq!(
+        message(&[
+            weights.clone(),
+            means.clone(),
+            full([1.0, 2.0, 0.0, 2.0, 1.0, 0.0, 0.0, 0.0, 1.0])
+        ]),
+        "x.npz, array `covariances_`: the covariance of component 1 is not positive definite"
+    );
+    assert_eq!(
+        message(&[
+            weights,
+            means,
+            ("covariances_", npy(&Array2::<f64>::zeros((5, 5))))
+        ]),
+        "x.npz: `covariances_` has the shape [5, 5]; for 2 components of 3 columns it should be [2, 3, 3] (full), [3, 3] (tied), [2, 3] (diag) or [2] (spherical)"
+    );
+    let oblique = Array2::from_shape_vec((2, 2), vec![1.0, 0.0, 0.6, 0.8]).unwrap();
+    let arrays = [
+        ("components_", npy(&oblique)),
+        ("mean_", npy(&Array1::<f64>::zeros(2))),
+        ("explained_variance_", npy(&Array1::from(vec![2.0, 1.0]))),
+    ];
+    assert_eq!(
+        pca(&archive(&arrays)).unwrap_err().to_string(),
+        "x.npz: components 1 and 2 are not orthonormal (their product is 0.6000); save `components_` as fitted"
+    );
+    assert_eq!(
+        kmeans(&archive(&[(
+            "cluster_centers_",
+            npy(&Array2::<i32>::zeros((2, 2)))
+        )]))
+        .unwrap_err()
+        .to_string(),
+        "x.npz, array `cluster_centers_` holds values of type '<i4'; save it as f64 or f32"
+    );
+    let not_zip = Npz::read("x.npz", Cursor::new(b"a,b\n1,2\n".to_vec())).unwrap_err();
+    assert_eq!(
+        not_zip.to_string(),
+        "x.npz is no valid NPZ archive; save it with numpy.savez"
+    );
+}
+
+#[test]
+fn a_model_of_another_width_is_refused() {
+    let model = kmeans(&sklearn!("kmeans.npz")).unwrap();
+    let table = Table::new("made", Table::numbered_columns(2), vec![0.0, 1.0, 2.0, 4.0]).unwrap();
+    let standardiser = crate::data::Scaling::Uniform.fit(&table).unwrap();
+    assert_eq!(
+        kmeans_in_features(&model, &standardiser)
+            .unwrap_err()
+            .to_string(),
+        "the imported model has 4 columns where the data has 2; give the data that it was trained on"
+    );
+}

@@ -1,4 +1,5 @@
-//! The nearest centroid of every row, by tensors on the training device.
+//! The nearest centroid of every row: by tensors on the training device, and where their f32 cannot tell,
+//! in f64 on the host.
 
 use anyhow::Result;
 use burn::tensor::{Int, Tensor};
@@ -6,33 +7,72 @@ use burn::tensor::{Int, Tensor};
 use super::rows::Rows;
 use crate::train::{model::Metric, tensors};
 
-/// The nearest centroid of every row; of equally near ones whichever the device finds.
+/// The nearest centroid of every row; of equally near ones the first.
+///
+/// Lloyd's algorithm is a long chain of such choices, and one row on the wrong side can lead it to another
+/// minimum. So every choice between two centroids that rounding might have swapped is made again in f64.
 pub(super) fn assign(rows: &Rows, centroids: &[f32]) -> Result<Vec<usize>> {
+    let k = centroids.len() / rows.width;
     let search = Search::new(rows, centroids);
+    let clusters = Tensor::<1, Int>::arange(0..k as i64, &rows.device).reshape([1, k]);
     let mut assigned = Vec::with_capacity(rows.count);
+    let mut margins = Vec::with_capacity(rows.count);
     for block in &rows.blocks {
-        assigned.extend(tensors::download_indices(search.nearest(block))?);
+        let scores = search.scores(block);
+        let nearest = scores.clone().argmin(1);
+        let chosen = nearest.clone().equal(clusters.clone());
+        let others = scores.clone().mask_fill(chosen, f32::MAX);
+        margins.extend(tensors::download(others.min_dim(1) - scores.min_dim(1))?);
+        assigned.extend(tensors::download_indices(nearest)?);
+    }
+    let norms: Vec<f64> = centroids.chunks_exact(rows.width).map(norm).collect();
+    let rows_of_values = rows.values.chunks_exact(rows.width);
+    for ((cluster, margin), row) in assigned.iter_mut().zip(margins).zip(rows_of_values) {
+        if f64::from(margin) <= doubt(rows, row, centroids, &norms, *cluster) {
+            *cluster = nearest_in_f64(rows, row, centroids);
+        }
     }
     Ok(assigned)
 }
 
-/// The nearest centroid of every row, and for every centroid the sum of its rows.
-pub(super) fn assign_and_sum(rows: &Rows, centroids: &[f32]) -> Result<(Vec<usize>, Vec<f64>)> {
-    let search = Search::new(rows, centroids);
-    let k = centroids.len() / rows.width;
-    let clusters = Tensor::<1, Int>::arange(0..k as i64, &rows.device).reshape([1, k]);
-    let mut assigned = Vec::with_capacity(rows.count);
-    let mut sums = vec![0.0; centroids.len()];
-    for block in &rows.blocks {
-        let nearest = search.nearest(block);
-        let one_hot = nearest.clone().equal(clusters.clone()).float();
-        let block_sums = tensors::download(one_hot.transpose().matmul(block.clone()))?;
-        for (sum, value) in sums.iter_mut().zip(block_sums) {
+/// For every centroid the sum of its rows, in f64.
+pub(super) fn sums(rows: &Rows, assigned: &[usize], k: usize) -> Vec<f64> {
+    let mut sums = vec![0.0; k * rows.width];
+    for (row, &cluster) in rows.values.chunks_exact(rows.width).zip(assigned) {
+        for (sum, &value) in sums[cluster * rows.width..].iter_mut().zip(row) {
             *sum += f64::from(value);
         }
-        assigned.extend(tensors::download_indices(nearest)?);
     }
-    Ok((assigned, sums))
+    sums
+}
+
+/// By how much the scores of two centroids about as near as `cluster` may be off: four roundings of f32
+/// times the root of the number of terms, of the largest term. Another centroid as near as the one at `c`
+/// has a norm of at most `2 |x| + |c|`.
+fn doubt(rows: &Rows, row: &[f32], centroids: &[f32], norms: &[f64], cluster: usize) -> f64 {
+    let largest = match rows.metric {
+        Metric::L2 => (2.0 * norm(row) + norms[cluster]).powi(2),
+        Metric::L1 => {
+            let centroid = &centroids[cluster * rows.width..][..rows.width];
+            rows.metric.cost(row, centroid)
+        }
+        Metric::Cosine => 1.0,
+    };
+    2.0 * f64::from(f32::EPSILON) * (rows.width as f64).sqrt() * largest
+}
+
+fn norm(row: &[f32]) -> f64 {
+    let squares: f64 = row.iter().map(|&x| f64::from(x) * f64::from(x)).sum();
+    squares.sqrt()
+}
+
+fn nearest_in_f64(rows: &Rows, row: &[f32], centroids: &[f32]) -> usize {
+    centroids
+        .chunks_exact(rows.width)
+        .map(|centroid| rows.metric.cost(row, centroid))
+        .enumerate()
+        .min_by(|a, b| a.1.total_cmp(&b.1))
+        .map_or(0, |(cluster, _)| cluster)
 }
 
 /// Centroids in the form that a block of rows is compared with.
@@ -59,8 +99,9 @@ impl Search {
         }
     }
 
-    fn nearest(&self, block: &Tensor<2>) -> Tensor<2, Int> {
-        let scores = match self {
+    /// A column a centroid, lowest for the nearest.
+    fn scores(&self, block: &Tensor<2>) -> Tensor<2> {
+        match self {
             Self::L2(weights, norms) => block.clone().matmul(weights.clone()) + norms.clone(),
             Self::L1(centroids) => Tensor::cat(
                 centroids
@@ -70,7 +111,6 @@ impl Search {
                 1,
             ),
             Self::Cosine(weights) => block.clone().matmul(weights.clone()),
-        };
-        scores.argmin(1)
+        }
     }
 }

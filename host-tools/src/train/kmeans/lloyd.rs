@@ -4,7 +4,7 @@
 use anyhow::Result;
 
 use super::{
-    assign::{assign, assign_and_sum},
+    assign::{assign, sums},
     metric::{median, normalise},
     rows::{Rows, furthest},
 };
@@ -12,7 +12,11 @@ use crate::train::model::{KMeansModel, Metric};
 
 /// Assigns and updates until no row changes sides, from prepared centroids. The centroids returned are
 /// prepared still.
-pub(super) fn lloyd(rows: &Rows, mut centroids: Vec<f32>, most_rounds: usize) -> Result<KMeansModel> {
+pub(super) fn lloyd(
+    rows: &Rows,
+    mut centroids: Vec<f32>,
+    most_rounds: usize,
+) -> Result<KMeansModel> {
     let mut assigned = Vec::new();
     let mut rounds = 0;
     let mut moved = false;
@@ -23,25 +27,15 @@ pub(super) fn lloyd(rows: &Rows, mut centroids: Vec<f32>, most_rounds: usize) ->
             break;
         }
         rounds += 1;
-        let settled = if rows.metric == Metric::L1 {
-            let now = assign(rows, &centroids)?;
-            let settled = now == assigned && !moved;
-            assigned = now;
-            if !settled {
-                to_medians(rows, &mut centroids, &assigned);
-            }
-            settled
-        } else {
-            let (now, sums) = assign_and_sum(rows, &centroids)?;
-            let settled = now == assigned && !moved;
-            assigned = now;
-            if !settled {
-                to_means(rows, &mut centroids, &assigned, &sums);
-            }
-            settled
-        };
+        let now = assign(rows, &centroids)?;
+        let settled = now == assigned && !moved;
+        assigned = now;
         if settled {
             break;
+        }
+        match rows.metric {
+            Metric::L1 => to_medians(rows, &mut centroids, &assigned),
+            Metric::L2 | Metric::Cosine => to_means(rows, &mut centroids, &assigned),
         }
         moved = fill_empty(rows, &mut centroids, &mut assigned);
     }
@@ -65,8 +59,9 @@ pub(super) fn count(assigned: &[usize], k: usize) -> Vec<usize> {
 
 /// Moves every centroid with rows to their mean, for the cosine to its direction. Rows that cancel each
 /// other have none: then the centroid stays.
-fn to_means(rows: &Rows, centroids: &mut [f32], assigned: &[usize], sums: &[f64]) {
-    let counts = count(assigned, centroids.len() / rows.width);
+fn to_means(rows: &Rows, centroids: &mut [f32], assigned: &[usize]) {
+    let k = centroids.len() / rows.width;
+    let (counts, sums) = (count(assigned, k), sums(rows, assigned, k));
     let places = centroids
         .chunks_exact_mut(rows.width)
         .zip(sums.chunks_exact(rows.width));
@@ -96,10 +91,7 @@ fn to_medians(rows: &Rows, centroids: &mut [f32], assigned: &[usize]) {
 }
 
 /// The medians of each cluster's rows, in the order of the clusters; none where there is no row.
-pub(super) fn medians(
-    rows: &Rows,
-    assigned: &[usize],
-) -> impl Iterator<Item = Option<Vec<f32>>> {
+pub(super) fn medians(rows: &Rows, assigned: &[usize]) -> impl Iterator<Item = Option<Vec<f32>>> {
     let clusters = assigned.iter().max().map_or(0, |last| last + 1);
     let mut members = vec![Vec::new(); clusters];
     for (index, &cluster) in assigned.iter().enumerate() {
@@ -170,8 +162,11 @@ mod tests {
                 let assigned = assign(&rows, &model.centroids).unwrap();
                 let inertia: f64 = rows.costs(&assigned, &model.centroids).sum();
                 assert_eq!(model.inertia, inertia);
-                // Neither step can raise it, but for the f32 of the assignment.
-                assert!(inertia <= last * (1.0 + 1e-6), "{metric}: {last} then {inertia}");
+                // Neither step can raise it, but for the f32 of the centroids.
+                assert!(
+                    inertia <= last * (1.0 + 1e-6),
+                    "{metric}: {last} then {inertia}"
+                );
                 last = inertia;
             }
         }

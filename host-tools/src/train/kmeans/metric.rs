@@ -14,13 +14,16 @@ impl Metric {
             Self::L2 => pairs().map(|(a, b)| (a - b) * (a - b)).sum(),
             Self::L1 => pairs().map(|(a, b)| (a - b).abs()).sum(),
             Self::Cosine => {
-                let (aa, bb) = pairs().fold((0.0, 0.0), |(aa, bb), (a, b)| (aa + a * a, bb + b * b));
+                let (aa, bb) =
+                    pairs().fold((0.0, 0.0), |(aa, bb), (a, b)| (aa + a * a, bb + b * b));
                 if aa == 0.0 || bb == 0.0 {
                     return 1.0;
                 }
                 // 1 - cos = |u - v|^2 / 2 for unit vectors, without cancellation where they are close.
                 let (a_norm, b_norm) = (aa.sqrt(), bb.sqrt());
-                let squares: f64 = pairs().map(|(a, b)| (a / a_norm - b / b_norm).powi(2)).sum();
+                let squares: f64 = pairs()
+                    .map(|(a, b)| (a / a_norm - b / b_norm).powi(2))
+                    .sum();
                 let cost = squares / 2.0;
                 if cost < EQUAL_DIRECTIONS { 0.0 } else { cost }
             }

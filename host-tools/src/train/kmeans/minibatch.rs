@@ -6,7 +6,8 @@
 //! `c += (mean of its rows in the block - c) n / (N + n)`.
 //!
 //! For L1 the mean is the median of the block's rows, for the cosine the step is taken on unit rows and
-//! the centroid scaled back to length one. The paper has neither.
+//! the centroid scaled back to length one. The paper has neither. A mean of medians is no median: for L1
+//! blocks should hold many rows of every cluster.
 
 use anyhow::{Context, Result, ensure};
 use rand::RngExt;
@@ -14,7 +15,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::{
     KMeansConfig, Seeding,
-    assign::{assign, assign_and_sum},
+    assign::{assign, sums},
     check_given, finish,
     lloyd::{count, medians},
     metric::normalise,
@@ -119,24 +120,22 @@ struct MovingCentroids {
 impl MovingCentroids {
     /// Moves the centroids by one block; returns what the block cost before.
     fn step(&mut self, rows: &Rows) -> Result<f64> {
-        let (assigned, centres) = if rows.metric == Metric::L1 {
-            let assigned = assign(rows, &self.values)?;
-            let centres = medians(rows, &assigned)
-                .take(self.counts.len())
+        let assigned = assign(rows, &self.values)?;
+        let counts = count(&assigned, self.counts.len());
+        let centres: Vec<f64> = if rows.metric == Metric::L1 {
+            medians(rows, &assigned)
+                .take(counts.len())
                 .flat_map(|medians| medians.unwrap_or_else(|| vec![0.0; self.width]))
                 .map(f64::from)
-                .collect();
-            (assigned, centres)
+                .collect()
         } else {
-            let (assigned, mut sums) = assign_and_sum(rows, &self.values)?;
-            let counts = count(&assigned, self.counts.len());
-            for (sums, count) in sums.chunks_exact_mut(self.width).zip(counts) {
+            let mut sums = sums(rows, &assigned, counts.len());
+            for (sums, &count) in sums.chunks_exact_mut(self.width).zip(&counts) {
                 sums.iter_mut().for_each(|sum| *sum /= count.max(1) as f64);
             }
-            (assigned, sums)
+            sums
         };
         let cost = rows.costs(&assigned, &self.values).sum();
-        let counts = count(&assigned, self.counts.len());
         let places = self
             .values
             .chunks_exact_mut(self.width)
@@ -213,7 +212,9 @@ mod tests {
             })
             .unwrap();
             let ratio = model.inertia / whole.inertia;
-            assert!((0.98..1.02).contains(&ratio), "{metric}: {ratio}");
+            // Medians of ten rows or so, averaged, are not the median of all: L1 pays a little more.
+            let most = if metric == Metric::L1 { 1.04 } else { 1.02 };
+            assert!((0.98..most).contains(&ratio), "{metric}: {ratio}");
             assert_eq!(losses.len(), 4);
         }
     }
@@ -230,8 +231,7 @@ mod tests {
         .check()
         .unwrap();
         let device = TrainingDevice::cpu();
-        let model =
-            fit_minibatch(&config, &mut data.chunks(64), 5, &device, &mut |_| {}).unwrap();
+        let model = fit_minibatch(&config, &mut data.chunks(64), 5, &device, &mut |_| {}).unwrap();
         let per_row = model.inertia / data.rows() as f64;
         // The rows themselves as centroids leave 1000 or so, Lloyd's algorithm 648 to 680.
         assert!((640.0..720.0).contains(&per_row), "{per_row}");
@@ -248,7 +248,12 @@ mod tests {
         };
         let device = TrainingDevice::cpu();
         for metric in [Metric::L2, Metric::L1, Metric::Cosine] {
-            let config = KMeansOptions { metric, ..options.clone() }.check().unwrap();
+            let config = KMeansOptions {
+                metric,
+                ..options.clone()
+            }
+            .check()
+            .unwrap();
             let lloyd = fit(&config, &data, &device, &mut |_| {}).unwrap();
             let batch =
                 fit_minibatch(&config, &mut data.chunks(5000), 1, &device, &mut |_| {}).unwrap();
@@ -270,14 +275,17 @@ mod tests {
             quarters[row[0] as usize / SAMPLE_ROWS] += 1;
         }
         // Hypergeometric: expect 4096 with a standard deviation of 48.
-        assert!(quarters.iter().all(|count| count.abs_diff(4096) < 200), "{quarters:?}");
+        assert!(
+            quarters.iter().all(|count| count.abs_diff(4096) < 200),
+            "{quarters:?}"
+        );
     }
 
     #[test]
     fn impossible_requests_are_one_clear_sentence() {
         let data = Table::new("made.csv", Table::numbered_columns(1), vec![0.0, 1.0]).unwrap();
         let device = TrainingDevice::cpu();
-        let mut message = |k, passes| {
+        let message = |k, passes| {
             fit_minibatch(
                 &options(k, Metric::L2),
                 &mut data.chunks(1),

@@ -147,8 +147,9 @@ impl GmmModel {
                         component + 1
                     )
                 })?;
-                let log_determinant: f64 =
-                    (0..self.d).map(|at| 2.0 * lower[at * self.d + at].ln()).sum();
+                let log_determinant: f64 = (0..self.d)
+                    .map(|at| 2.0 * lower[at * self.d + at].ln())
+                    .sum();
                 Ok(Factored {
                     constant: self.weights[component].ln()
                         - 0.5 * (self.d as f64 * LN_TAU + log_determinant),
@@ -238,9 +239,7 @@ impl GmmDensity<'_> {
             .lower
             .chunks_exact(d)
             .zip(&self.model.means[component * d..])
-            .map(|(lower, mean)| {
-                mean + lower.iter().zip(&normals).map(|(l, z)| l * z).sum::<f64>()
-            })
+            .map(|(lower, mean)| mean + lower.iter().zip(&normals).map(|(l, z)| l * z).sum::<f64>())
             .collect();
         (component, row)
     }
