@@ -4,7 +4,9 @@
 //! distances live and in data units where a person reads them.
 
 use anyhow::{Context, Result, bail, ensure};
-use autodidact::model::{Body, Model, Task};
+use autodidact::gmm::Gmm;
+use autodidact::kmeans::{KMeans, Metric};
+use autodidact::model::{Body, Input, Model, Part, Task};
 use autodidact::scaler::Affine;
 use serde::Serialize;
 
@@ -12,7 +14,7 @@ use crate::data::{Standardiser, Table};
 use crate::oracle;
 use crate::quantize::FEATURE_UNIT;
 use crate::replay::{self, PartResult};
-use crate::train::model::{DenseStack, KMeansModel, PcaModel};
+use crate::train::model::{self, DenseStack, GmmDensity, KMeansModel, PcaModel};
 use crate::train::random::add_noise;
 
 /// The seed of the noise that denoisers are judged with, the same for every model.
@@ -63,6 +65,18 @@ impl Noise {
     }
 }
 
+/// One nat: `I16F16`.
+const LIKELIHOOD_UNIT: f64 = 65_536.0;
+
+fn first_largest<T: PartialOrd>(values: &[T]) -> usize {
+    (1..values.len()).fold(
+        0,
+        |best, at| {
+            if values[at] > values[best] { at } else { best }
+        },
+    )
+}
+
 /// One figure of a part.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Figure {
@@ -103,8 +117,8 @@ pub enum Outcome {
     KMeans {
         /// Its index.
         index: usize,
-        /// Squared distance.
-        distance_sq: f64,
+        /// Distance in the metric, in units of the features.
+        distance: f64,
     },
     /// What the components leave over.
     Pca {
@@ -113,6 +127,13 @@ pub enum Outcome {
     },
     /// Outputs of a network.
     Network(Vec<f64>),
+    /// Log-likelihood of a mixture, and the component or class that explains the row best.
+    Mixture {
+        /// Nats, a density in the values that the part reads.
+        log_likelihood: f64,
+        /// Its index.
+        most_probable: usize,
+    },
 }
 
 /// An f32 model, one part of a container before quantisation.
@@ -124,6 +145,32 @@ pub enum FloatPart<'a> {
     Pca(&'a PcaModel),
     /// A network over features.
     Network(&'a DenseStack, Task),
+    /// A Gaussian mixture over features, or over whitened scores.
+    Gmm {
+        /// Its density.
+        density: &'a GmmDensity<'a>,
+        /// The components whose whitened scores it reads.
+        whitening: Option<&'a PcaModel>,
+    },
+}
+
+/// The oracle's name for the metric of a k-means model.
+fn metric(model: &KMeansModel) -> oracle::Metric {
+    match model.metric {
+        model::Metric::L2 => oracle::Metric::SquaredEuclidean,
+        model::Metric::L1 => oracle::Metric::Manhattan,
+        model::Metric::Cosine => oracle::Metric::Cosine,
+    }
+}
+
+/// Scores of a row of features, each divided by its standard deviation.
+#[must_use]
+pub fn whitened(pca: &PcaModel, features: &[f64]) -> Vec<f64> {
+    let scores = oracle::Projection::from(pca).project(features);
+    let variances = scores.iter().zip(&pca.explained_variance);
+    // A component without variance has nothing to divide by.
+    let divided = |(y, v): (&f64, &f64)| if *v > 0.0 { y / v.sqrt() } else { 0.0 };
+    variances.map(divided).collect()
 }
 
 impl FloatPart<'_> {
@@ -133,30 +180,51 @@ impl FloatPart<'_> {
         match self {
             Self::KMeans(model) => {
                 let centroids: Vec<f64> = model.centroids.iter().map(|&c| f64::from(c)).collect();
-                let nearest = oracle::nearest(&centroids, features);
-                Outcome::KMeans {
-                    index: nearest.index,
-                    distance_sq: nearest.squared_distance,
-                }
+                let (index, distance) = oracle::nearest_by(metric(model), &centroids, features);
+                Outcome::KMeans { index, distance }
             }
             Self::Pca(model) => Outcome::Pca {
                 residual: oracle::Projection::from(*model).residual(features),
             },
             Self::Network(stack, _) => Outcome::Network(oracle::forward(stack, features)),
+            Self::Gmm { density, whitening } => {
+                let row =
+                    whitening.map_or_else(|| features.to_vec(), |pca| whitened(pca, features));
+                let responsibilities = density.responsibilities(&row);
+                Outcome::Mixture {
+                    log_likelihood: density.log_density(&row),
+                    most_probable: first_largest(&responsibilities),
+                }
+            }
         }
     }
 }
 
-impl From<&PartResult> for Outcome {
-    fn from(result: &PartResult) -> Self {
-        let squared = |value: u64| value as f64 / (FEATURE_UNIT * FEATURE_UNIT);
+impl Outcome {
+    /// What a device's result for a part means.
+    #[must_use]
+    pub fn of(body: &Body<'_>, result: &PartResult) -> Self {
+        let fixed = |value: u64, bits: u32| value as f64 / 2f64.powi(bits as i32);
         match result {
-            PartResult::KMeans { index, distance_sq } => Self::KMeans {
-                index: *index as usize,
-                distance_sq: squared(*distance_sq),
-            },
+            PartResult::KMeans { index, distance } => {
+                let metric = match body {
+                    Body::KMeans(kmeans) => kmeans.metric(),
+                    _ => Metric::SquaredEuclidean,
+                };
+                Self::KMeans {
+                    index: *index as usize,
+                    distance: fixed(*distance, metric.distance_bits()),
+                }
+            }
             PartResult::Pca { residual, .. } => Self::Pca {
-                residual: squared(*residual),
+                residual: fixed(*residual, Metric::SquaredEuclidean.distance_bits()),
+            },
+            PartResult::Mixture {
+                log_likelihood,
+                responsibilities,
+            } => Self::Mixture {
+                log_likelihood: f64::from(*log_likelihood) / LIKELIHOOD_UNIT,
+                most_probable: first_largest(responsibilities),
             },
             PartResult::Network(output) => Self::Network(
                 output
@@ -300,8 +368,7 @@ impl Units {
 ///
 /// There is not one outcome a row, or one is of another kind.
 pub fn figures(
-    name: &str,
-    body: &Body<'_>,
+    Part { name, input, body }: &Part<'_>,
     units: &Units,
     table: &Table,
     outcomes: &[Outcome],
@@ -314,10 +381,7 @@ pub fn figures(
     );
     let rows = table.rows() as f64;
     let (kind, figures) = match body {
-        Body::KMeans(kmeans) => (
-            "k-means",
-            kmeans_figures(kmeans.k(), units, rows, outcomes)?,
-        ),
+        Body::KMeans(kmeans) => ("k-means", kmeans_figures(kmeans, units, rows, outcomes)?),
         Body::Pca(pca) => {
             let mean: Vec<f64> = pca
                 .mean()
@@ -333,33 +397,40 @@ pub fn figures(
             };
             (kind, network_figures(units, table, outcomes)?)
         }
+        Body::Gmm(gmm) => ("gmm", gmm_figures(gmm, input, units, outcomes)?),
         _ => bail!("part `{name}` is of a kind that this tool cannot judge"),
     };
     Ok(PartReport {
-        name: name.into(),
+        name: (*name).into(),
         kind: kind.into(),
         figures,
     })
 }
 
-fn kmeans_figures(k: usize, units: &Units, rows: f64, outcomes: &[Outcome]) -> Result<Vec<Figure>> {
-    let mut sizes = vec![0usize; k];
+fn kmeans_figures(
+    kmeans: &KMeans<'_>,
+    units: &Units,
+    rows: f64,
+    outcomes: &[Outcome],
+) -> Result<Vec<Figure>> {
+    let mut sizes = vec![0usize; kmeans.k()];
     let mut inertia = 0.0;
     for outcome in outcomes {
-        let Outcome::KMeans { index, distance_sq } = outcome else {
+        let Outcome::KMeans { index, distance } = outcome else {
             bail!("a result is not one of k-means");
         };
         *sizes
             .get_mut(*index)
             .context("a cluster index is out of range")? += 1;
-        inertia += distance_sq;
+        inertia += distance;
     }
     let mut figures = vec![Figure {
         key: "inertia_per_row",
         label: "inertia per row (features)",
         value: inertia / rows,
     }];
-    if let Some(std) = units.common_std() {
+    let squared = kmeans.metric() == Metric::SquaredEuclidean;
+    if let (Some(std), true) = (units.common_std(), squared) {
         figures.push(Figure {
             key: "inertia_per_row_data",
             label: "inertia per row (data units)",
@@ -410,6 +481,65 @@ fn pca_figures(
             value: residual / table.rows() as f64,
         },
     ])
+}
+
+/// Log-likelihood per row in what the mixture reads, and as a density of the data (of the scores before
+/// whitening, where it reads those): a change of variables adds the logarithm of its determinant.
+fn gmm_figures(
+    gmm: &Gmm<'_>,
+    input: &Input<'_>,
+    units: &Units,
+    outcomes: &[Outcome],
+) -> Result<Vec<Figure>> {
+    let mut used = vec![false; gmm.k()];
+    let mut nats = 0.0;
+    for outcome in outcomes {
+        let Outcome::Mixture {
+            log_likelihood,
+            most_probable,
+        } = outcome
+        else {
+            bail!("a result is not one of a mixture");
+        };
+        nats += log_likelihood;
+        *used
+            .get_mut(*most_probable)
+            .context("a component's index is out of range")? = true;
+    }
+    let nats = nats / outcomes.len() as f64;
+    let mut figures = vec![Figure {
+        key: "nats_per_row",
+        label: "log-likelihood per row (nats)",
+        value: nats,
+    }];
+    let stretch = match input {
+        Input::Features => Some(units.std.iter().map(|std| std.ln()).sum::<f64>()),
+        Input::Whitened(pca) => units
+            .common_std()
+            .zip(pca.spectrum())
+            .map(|(std, spectrum)| {
+                let unit = Metric::SquaredEuclidean.distance_bits() as i32;
+                let variances = spectrum.variances().iter();
+                variances
+                    .filter(|v| **v > 0)
+                    .map(|v| std.ln() + 0.5 * (*v as f64 / 2f64.powi(unit)).ln())
+                    .sum()
+            }),
+        _ => None,
+    };
+    if let Some(stretch) = stretch {
+        figures.push(Figure {
+            key: "nats_per_row_data",
+            label: "the same, per unit of the data",
+            value: nats - stretch,
+        });
+    }
+    figures.push(Figure {
+        key: "unused_components",
+        label: "components without a row",
+        value: used.iter().filter(|used| !**used).count() as f64,
+    });
+    Ok(figures)
 }
 
 fn network_figures(units: &Units, table: &Table, outcomes: &[Outcome]) -> Result<Vec<Figure>> {
@@ -467,7 +597,7 @@ pub fn evaluate(
     model
         .parts()
         .zip(&outcomes)
-        .map(|(part, outcomes)| figures(part.name, &part.body, &units, table, outcomes))
+        .map(|(part, outcomes)| figures(&part, &units, table, outcomes))
         .collect()
 }
 
@@ -498,7 +628,8 @@ pub fn outcomes(
         .enumerate()
         .map(|(at, part)| {
             let rows = if denoises(&part.body) { &noisy } else { &clean };
-            rows.iter().map(|row| Outcome::from(&row[at])).collect()
+            let of = |row: &Vec<PartResult>| Outcome::of(&part.body, &row[at]);
+            rows.iter().map(of).collect()
         })
         .collect())
 }

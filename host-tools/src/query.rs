@@ -51,24 +51,14 @@ impl Query {
     /// ```
     pub fn parse(text: &str, columns: &[Column]) -> Result<Self> {
         let (targets, given) = text.split_once('|').unwrap_or((text, ""));
-        let items = |part: &str| -> Vec<String> {
-            part.split(',')
-                .map(|item| item.trim().to_owned())
-                .filter(|item| !item.is_empty())
-                .collect()
-        };
         let targets: Vec<usize> = items(targets)
-            .iter()
             .map(|name| target(name, columns))
             .collect::<Result<_>>()?;
         ensure!(
             !targets.is_empty(),
             "`{text}` asks for nothing; name a column before the `|`"
         );
-        let given: Vec<(usize, f64)> = items(given)
-            .iter()
-            .map(|item| condition(item, columns))
-            .collect::<Result<_>>()?;
+        let given = Self::conditions(given, columns)?.given;
         let mut seen = vec![false; columns.len()];
         for &at in targets.iter().chain(given.iter().map(|(at, _)| at)) {
             ensure!(
@@ -79,6 +69,28 @@ impl Query {
         }
         Ok(Self { targets, given })
     }
+
+    /// Reads what stands behind the `|` alone: conditions without anything asked for.
+    ///
+    /// # Errors
+    ///
+    /// As [`parse`](Self::parse).
+    pub fn conditions(text: &str, columns: &[Column]) -> Result<Self> {
+        let given = items(text)
+            .map(|item| condition(item, columns))
+            .collect::<Result<_>>()?;
+        Ok(Self {
+            targets: Vec::new(),
+            given,
+        })
+    }
+}
+
+/// The parts of a list, without those that are empty.
+fn items(list: &str) -> impl Iterator<Item = &str> {
+    list.split(',')
+        .map(str::trim)
+        .filter(|item| !item.is_empty())
 }
 
 fn find(name: &str, columns: &[Column]) -> Option<usize> {

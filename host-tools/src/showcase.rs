@@ -173,13 +173,16 @@ impl Published {
     ) -> Result<PublishedFigures> {
         let mut energy = [0.0; COMPONENTS];
         let mut inertia = 0.0;
-        for result in replay::decode(model, results)?.iter().flatten() {
-            if let PartResult::Pca { scores, .. } = result {
-                for (energy, score) in energy.iter_mut().zip(scores) {
-                    *energy += (f64::from(*score) / FEATURE_UNIT).powi(2);
+        let parts: Vec<_> = model.parts().collect();
+        for row in replay::decode(model, results)? {
+            for (part, result) in parts.iter().zip(&row) {
+                if let PartResult::Pca { scores, .. } = result {
+                    for (energy, score) in energy.iter_mut().zip(scores) {
+                        *energy += (f64::from(*score) / FEATURE_UNIT).powi(2);
+                    }
+                } else if let Outcome::KMeans { distance, .. } = Outcome::of(&part.body, result) {
+                    inertia += distance;
                 }
-            } else if let Outcome::KMeans { distance_sq, .. } = Outcome::from(result) {
-                inertia += distance_sq;
             }
         }
         let features = self.rows.iter_rows().flat_map(|row| units.features(row));

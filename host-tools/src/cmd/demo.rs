@@ -210,8 +210,7 @@ impl DeviceRun {
             if let Some(agreement) = agreement(&float, device) {
                 reports.cluster_agreement = agreement;
             }
-            let judge =
-                |outcomes| evaluate::figures(part.name, &part.body, &units, table, outcomes);
+            let judge = |outcomes| evaluate::figures(&part, &units, table, outcomes);
             reports.float.push(judge(&float)?);
             reports.device.push(judge(device)?);
         }

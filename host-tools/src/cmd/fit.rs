@@ -1,25 +1,21 @@
 //! `autodidact fit`: train, quantise, compare, write.
 
-use std::path::PathBuf;
-
-use anyhow::{Context, Result, ensure};
-use autodidact::kernels::Order;
-use autodidact::model::{Model, Task};
+use anyhow::{Result, ensure};
+use autodidact::model::Task;
 use autodidact_tools::artifact::Unfinished;
-use autodidact_tools::data::{Scaling, Standardiser, Table};
-use autodidact_tools::emulator::Core;
-use autodidact_tools::evaluate::{self, FloatPart, Noise, Units};
-use autodidact_tools::quantize::{self, Calibration, QuantisedModel};
-use autodidact_tools::replay;
-use autodidact_tools::train::device::{self, DeviceChoice, TrainingDevice};
+use autodidact_tools::data::Table;
+use autodidact_tools::evaluate::{FloatPart, Noise, whitened};
+use autodidact_tools::quantize::{self, Calibration, QuantisedPart};
+use autodidact_tools::train::gmm::{self, GmmOptions};
 use autodidact_tools::train::kmeans::{self, KMeansOptions, Seeding};
-use autodidact_tools::train::model::Activation;
+use autodidact_tools::train::model::{Activation, CovarianceKind, Metric, PcaModel};
 use autodidact_tools::train::pca::{self, PcaOptions};
 use autodidact_tools::train::{Progress, dae, random};
 use clap::{Args, Subcommand, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::shared::{Data, fast_order, print_reports};
+use super::latent_class::LatentClassFit;
+use super::prepare::{Common, Prepared, ScaleChoice};
 
 #[derive(Debug, Args)]
 pub(crate) struct Fit {
@@ -36,6 +32,9 @@ enum Family {
         /// Number of clusters.
         #[arg(short)]
         k: usize,
+        /// Distance: l2 (means), l1 (medians) or cosine (mean directions).
+        #[arg(long, default_value = "l2")]
+        metric: Metric,
         /// How the first centroids are chosen.
         #[arg(long, value_enum, default_value_t = SeedingChoice::PlusPlus)]
         seeding: SeedingChoice,
@@ -54,6 +53,31 @@ enum Family {
         #[arg(short = 'n', long)]
         components: usize,
     },
+    /// A mixture of Gaussians (expectation maximisation, started by k-means).
+    Gmm {
+        #[command(flatten)]
+        common: Common,
+        /// Number of components.
+        #[arg(short)]
+        k: usize,
+        /// Covariances: diag, tied or full.
+        #[arg(long, default_value = "diag")]
+        covariance: CovarianceKind,
+        /// Put principal components before the mixture, which then reads this many whitened scores.
+        #[arg(short = 'n', long)]
+        components: Option<usize>,
+        /// Independent starts; the likeliest is kept.
+        #[arg(long, default_value_t = 5)]
+        restarts: usize,
+        /// Most rounds of one start.
+        #[arg(long, default_value_t = 300)]
+        rounds: u32,
+        /// Variance added to every variance, in squared features: keeps components from collapsing.
+        #[arg(long, default_value_t = 1e-3)]
+        floor: f64,
+    },
+    /// Latent classes over a table of mixed columns: categories, yes or no, numbers, missing values.
+    LatentClass(LatentClassFit),
     /// A denoising autoencoder.
     Dae {
         #[command(flatten)]
@@ -82,143 +106,10 @@ enum Family {
     },
 }
 
-#[derive(Debug, Args)]
-struct Common {
-    #[command(flatten)]
-    data: Data,
-
-    /// The container to write.
-    #[arg(short, long, value_name = "FILE")]
-    output: PathBuf,
-
-    /// How columns are scaled: each by its own spread, or all by one (columns of one unit, such as
-    /// pixels).
-    #[arg(long, value_enum, default_value_t = ScaleChoice::Standard)]
-    scale: ScaleChoice,
-
-    /// Keep columns that never change, without scaling them up.
-    #[arg(long)]
-    ignore_constant: bool,
-
-    /// Fixes everything random; drawn and printed when it is not given.
-    #[arg(long)]
-    seed: Option<u64>,
-
-    /// Where to train: auto, cpu, gpu or wgpu-software.
-    #[arg(long, default_value = "auto")]
-    device: DeviceChoice,
-
-    /// Lay the weights out for this core (m4, m0plus, m55, rv32); every core reads every layout.
-    #[arg(long, default_value = "m4")]
-    core: Core,
-
-    /// Name of the part in the container.
-    #[arg(long)]
-    name: Option<String>,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum ScaleChoice {
-    Standard,
-    Uniform,
-}
-
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum SeedingChoice {
     PlusPlus,
     Random,
-}
-
-/// Training data, prepared.
-struct Prepared {
-    training: Table,
-    held_out: Table,
-    features: Table,
-    standardiser: Standardiser,
-    seed: u64,
-    device: TrainingDevice,
-    order: Order,
-    model: QuantisedModel,
-}
-
-impl Common {
-    fn prepare(&self) -> Result<Prepared> {
-        if let Some(name) = &self.name {
-            ensure!(
-                (1..=16).contains(&name.len())
-                    && name.bytes().all(|b| b.is_ascii_graphic())
-                    && name != "scaler",
-                "--name {name:?}: a part's name has 1 to 16 ASCII characters, no spaces, and is not `scaler`"
-            );
-        }
-        let table = self.data.read()?;
-        let split = table.split_held_out()?;
-        let scaling = match self.scale {
-            ScaleChoice::Standard => Scaling::Standard {
-                ignore_constant: self.ignore_constant,
-            },
-            ScaleChoice::Uniform => Scaling::Uniform,
-        };
-        let standardiser = scaling.fit(&split.training)?;
-        let features = standardiser.transform(&split.training)?;
-        let seed = self.seed.unwrap_or_else(|| {
-            let seed = u64::from(std::process::id())
-                ^ std::time::UNIX_EPOCH
-                    .elapsed()
-                    .map_or(0, |t| t.as_nanos() as u64 & 0xffff_ffff);
-            println!("seed {seed} (repeat this run with --seed {seed})");
-            seed
-        });
-        let device = device::open(self.device)?;
-        let mut model = QuantisedModel::new(&standardiser, table.columns())?;
-        model.note("data", self.data.name());
-        model.note("rows", split.training.rows());
-        model.note("held_out", "row index mod 4 = 3");
-        model.note("scale", format!("{:?}", self.scale).to_lowercase());
-        model.note("seed", seed);
-        model.note("tool", concat!("autodidact ", env!("CARGO_PKG_VERSION")));
-        Ok(Prepared {
-            training: split.training,
-            held_out: split.held_out,
-            features,
-            standardiser,
-            seed,
-            device,
-            order: fast_order(self.core),
-            model,
-        })
-    }
-
-    fn name(&self, default: &str) -> String {
-        self.name.clone().unwrap_or_else(|| default.into())
-    }
-
-    /// Quantises, compares with the f32 model on held-out rows, writes the file, which was opened
-    /// before training so that a folder that cannot be written to shows at once.
-    fn finish(
-        &self,
-        prepared: &Prepared,
-        output: Unfinished<'_>,
-        float: FloatPart<'_>,
-    ) -> Result<()> {
-        let bytes = prepared.model.encode(prepared.order)?;
-        let model = Model::load(&bytes)?;
-        let table = &prepared.held_out;
-        let device = evaluate::evaluate(&model, table, &|counts| replay::replay(&model, counts))?;
-        let units = Units::of(&model)?;
-        let outcomes = evaluate::float_outcomes(float, &units, table)?;
-        let part = model.parts().next().context("the model has no part")?;
-        let float = evaluate::figures(part.name, &part.body, &units, table, &outcomes)?;
-        output.finish(&bytes)?;
-        println!(
-            "trained on {} rows, judged on {} others",
-            prepared.training.rows(),
-            table.rows()
-        );
-        print_reports(&[("f32", &[float]), ("device", &device)]);
-        println!("{}: {} bytes", self.output.display(), bytes.len());
-        Ok(())
-    }
 }
 
 impl Fit {
@@ -227,6 +118,7 @@ impl Fit {
             Family::Kmeans {
                 common,
                 k,
+                metric,
                 seeding,
                 restarts,
                 rounds,
@@ -239,11 +131,11 @@ impl Fit {
                 };
                 let options = KMeansOptions {
                     k,
+                    metric,
                     seeding,
                     restarts,
                     rounds,
                     seed: prepared.seed,
-                    ..KMeansOptions::default()
                 };
                 let bar = bar("restart");
                 let model = kmeans::fit(
@@ -253,12 +145,13 @@ impl Fit {
                     &mut |progress| advance(&bar, progress),
                 )?;
                 bar.finish_and_clear();
-                prepared
-                    .model
-                    .note("algorithm", format!("k-means, k = {k}, best of {restarts}"));
+                prepared.model.note(
+                    "algorithm",
+                    format!("k-means, k = {k}, {metric}, best of {restarts}"),
+                );
                 let part = quantize::kmeans(&model)?;
                 prepared.model.parts.push((common.name("clusters"), part));
-                common.finish(&prepared, output, FloatPart::KMeans(&model))
+                common.finish(&prepared, output, &[FloatPart::KMeans(&model)])
             }
             Family::Pca { common, components } => {
                 let output = Unfinished::beside(&common.output)?;
@@ -270,8 +163,28 @@ impl Fit {
                     .note("algorithm", format!("PCA, {components} components"));
                 let part = quantize::pca(&model)?;
                 prepared.model.parts.push((common.name("components"), part));
-                common.finish(&prepared, output, FloatPart::Pca(&model))
+                common.finish(&prepared, output, &[FloatPart::Pca(&model)])
             }
+            Family::Gmm {
+                common,
+                k,
+                covariance,
+                components,
+                restarts,
+                rounds,
+                floor,
+            } => {
+                let options = GmmOptions {
+                    k,
+                    covariance,
+                    restarts,
+                    rounds,
+                    floor,
+                    ..GmmOptions::default()
+                };
+                fit_gmm(&common, options, components)
+            }
+            Family::LatentClass(fit) => fit.run(),
             Family::Dae {
                 common,
                 hidden,
@@ -325,11 +238,80 @@ impl Fit {
                 common.finish(
                     &prepared,
                     output,
-                    FloatPart::Network(&stack, Task::Denoiser),
+                    &[FloatPart::Network(&stack, Task::Denoiser)],
                 )
             }
         }
     }
+}
+
+fn fit_gmm(common: &Common, options: GmmOptions, components: Option<usize>) -> Result<()> {
+    let output = Unfinished::beside(&common.output)?;
+    let mut prepared = common.prepare()?;
+    let options = GmmOptions {
+        seed: prepared.seed,
+        ..options
+    };
+    let algorithm = format!(
+        "Gaussian mixture, {} components, {} covariances, best of {}",
+        options.k, options.covariance, options.restarts
+    );
+    let pca = components
+        .map(|components| pca::fit(&PcaOptions { components }.check()?, &prepared.features))
+        .transpose()?;
+    let rows = match &pca {
+        Some(pca) => whitened_rows(pca, &prepared)?,
+        None => prepared
+            .features
+            .with_values(prepared.features.values().to_vec())?,
+    };
+    let bar = bar("restart");
+    let model = gmm::fit(
+        &options.check()?,
+        &rows,
+        &prepared.device,
+        &mut |progress| {
+            advance(&bar, progress);
+        },
+    )?;
+    bar.finish_and_clear();
+    println!(
+        "trained: {:.4} nats a row, BIC {:.1}, {} free parameters, {} rounds",
+        model.log_likelihood,
+        model.bic(rows.rows()),
+        model.parameters(),
+        model.rounds
+    );
+    prepared.model.note("algorithm", algorithm);
+    let input = pca.as_ref().map(|_| "components".to_owned());
+    if let Some(pca) = &pca {
+        let part = quantize::pca(pca)?;
+        prepared.model.parts.push(("components".into(), part));
+    }
+    let mixture = quantize::gmm(&model)?;
+    let part = QuantisedPart::Gmm { input, mixture };
+    prepared.model.parts.push((common.name("mixture"), part));
+    let density = model.density()?;
+    let mut floats: Vec<FloatPart<'_>> = pca.iter().map(FloatPart::Pca).collect();
+    floats.push(FloatPart::Gmm {
+        density: &density,
+        whitening: pca.as_ref(),
+    });
+    common.finish(&prepared, output, &floats)
+}
+
+/// The training rows as a mixture behind `pca` reads them.
+fn whitened_rows(pca: &PcaModel, prepared: &Prepared) -> Result<Table> {
+    let rows = prepared.features.iter_rows().flat_map(|row| {
+        let row: Vec<f64> = row.iter().map(|&x| f64::from(x)).collect();
+        whitened(pca, &row)
+    });
+    let values = rows.map(|y| y as f32).collect();
+    Table::new(
+        prepared.features.source(),
+        Table::numbered_columns(pca.k),
+        values,
+    )
 }
 
 /// The noise that the user asked for.

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use autodidact::model::{Body, Model, TensorElement, TensorInfo};
+use autodidact::kmeans::Metric;
+use autodidact::model::{Body, Input, Model, TensorElement, TensorInfo};
 use autodidact::net::{Element, Layer, Network};
 use autodidact_tools::artifact;
 use clap::Args;
@@ -33,16 +34,42 @@ impl Inspect {
             let bytes = flash(&model, part.name);
             match &part.body {
                 Body::KMeans(kmeans) => println!(
-                    "{:<15} k-means, {} centroids of {}; {bytes} bytes, no workspace",
+                    "{:<15} k-means, {} centroids of {}, {} distance; {bytes} bytes, no workspace",
                     part.name,
                     kmeans.k(),
-                    kmeans.dimensions()
+                    kmeans.dimensions(),
+                    match kmeans.metric() {
+                        Metric::SquaredEuclidean => "Euclidean",
+                        Metric::Manhattan => "Manhattan",
+                        Metric::Cosine => "cosine",
+                    }
                 ),
                 Body::Pca(pca) => println!(
-                    "{:<15} PCA, {} components of {}; {bytes} bytes, no workspace",
+                    "{:<15} PCA, {} components of {}{}; {bytes} bytes, no workspace",
                     part.name,
                     pca.k(),
-                    pca.dimensions()
+                    pca.dimensions(),
+                    pca.spectrum().map_or(String::new(), |spectrum| {
+                        let share = f64::from(spectrum.explained_ratio(pca.k())) / 65_536.0;
+                        format!(", {:.2} % of the variance", 100.0 * share)
+                    })
+                ),
+                Body::Gmm(gmm) => println!(
+                    "{:<15} Gaussian mixture, {} components of {}{}, {} covariances; {bytes} bytes, no workspace",
+                    part.name,
+                    gmm.k(),
+                    gmm.dimensions(),
+                    match part.input {
+                        Input::Whitened(_) => " whitened scores",
+                        _ => "",
+                    },
+                    format!("{:?}", gmm.covariance()).to_lowercase()
+                ),
+                Body::LatentClass(classes) => println!(
+                    "{:<15} latent classes, {} classes over {} columns; {bytes} bytes, no workspace",
+                    part.name,
+                    classes.classes(),
+                    classes.columns().len()
                 ),
                 Body::Network(network, task) => {
                     println!(
@@ -81,6 +108,10 @@ fn describe(tensor: &TensorInfo) -> String {
         TensorElement::I16 => format!("i16, {} fractional bits", tensor.frac_bits),
         TensorElement::I64 => format!("i64, {} fractional bits", tensor.frac_bits),
         TensorElement::I8 => format!("i8 weights, {:?}", tensor.order),
+        TensorElement::I32 => format!("i32, {} fractional bits", tensor.frac_bits),
+        TensorElement::U16 => format!("u16, {} fractional bits", tensor.frac_bits),
+        TensorElement::U64 => format!("u64, {} fractional bits", tensor.frac_bits),
+        TensorElement::U8 => "shifts".into(),
         TensorElement::Channel => "bias, multiplier, shift".into(),
         TensorElement::Layer => "layer records".into(),
         _ => "records".into(),

@@ -6,8 +6,16 @@ mod emulate;
 mod eval;
 #[cfg(feature = "train")]
 mod fit;
+#[cfg(feature = "train")]
+mod import;
 mod inspect;
+#[cfg(feature = "train")]
+mod latent_class;
+#[cfg(feature = "train")]
+mod prepare;
+mod query;
 mod run;
+mod sample;
 mod shared;
 
 use anyhow::Result;
@@ -26,12 +34,19 @@ enum Verb {
     /// Train a model on the rows of a file, quantise it and write a container.
     #[cfg(feature = "train")]
     Fit(fit::Fit),
+    /// Turn a model that scikit-learn has fitted into a container.
+    #[cfg(feature = "train")]
+    Import(import::Import),
     /// Judge a container on held-out rows, with the device's own kernels.
     Eval(eval::Eval),
     /// Show what a container holds and what it costs.
     Inspect(inspect::Inspect),
     /// Run a container over a file, row by row, with the device's own kernels.
     Run(run::Run),
+    /// Ask a mixture or latent classes for distributions of columns, given others.
+    Query(query::Query),
+    /// Draw rows from a mixture or from latent classes.
+    Sample(sample::Sample),
     /// Run a container over a file on an emulated core and compare with the host.
     Emulate(emulate::Emulate),
     /// Train on the bundled digits, build firmware around the model, run it on an emulated core.
@@ -44,9 +59,13 @@ impl Cli {
         match self.verb {
             #[cfg(feature = "train")]
             Verb::Fit(fit) => fit.run(),
+            #[cfg(feature = "train")]
+            Verb::Import(import) => import.run(),
             Verb::Eval(eval) => eval.run(),
             Verb::Inspect(inspect) => inspect.run(),
             Verb::Run(run) => run.run(),
+            Verb::Query(query) => query.run(),
+            Verb::Sample(sample) => sample.run(),
             Verb::Emulate(emulate) => emulate.run(),
             #[cfg(feature = "train")]
             Verb::Demo(demo) => demo.run(),

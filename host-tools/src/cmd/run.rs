@@ -4,9 +4,10 @@ use std::io::Write as _;
 use std::path::PathBuf;
 
 use anyhow::Result;
+use autodidact::kmeans::Metric;
 use autodidact::model::{Body, Model};
 use autodidact_tools::artifact;
-use autodidact_tools::evaluate::Units;
+use autodidact_tools::evaluate::{Outcome, Units};
 use autodidact_tools::quantize::FEATURE_UNIT;
 use autodidact_tools::replay::{self, PartResult};
 use clap::Args;
@@ -41,8 +42,8 @@ impl Run {
     }
 }
 
-/// One line a row: distances and residuals in standardised features, outputs of networks in data
-/// units, scores in standardised features.
+/// One line a row: distances, residuals and scores in standardised features, log-likelihoods as densities
+/// of what the mixture reads, outputs of networks in data units.
 pub(crate) fn to_csv(model: &Model<'_>, rows: &[Vec<PartResult>]) -> Result<String> {
     let units = Units::of(model)?;
     let mut csv = String::from("row");
@@ -61,17 +62,30 @@ pub(crate) fn to_csv(model: &Model<'_>, rows: &[Vec<PartResult>]) -> Result<Stri
                     csv += &format!(",{name}.{output}");
                 }
             }
+            Body::Gmm(_) => csv += &format!(",{name}.nats,{name}.component,{name}.probability"),
+            Body::LatentClass(_) => csv += &format!(",{name}.nats,{name}.class,{name}.probability"),
             _ => {}
         }
     }
     csv.push('\n');
     let squared = |value: u64| value as f64 / (FEATURE_UNIT * FEATURE_UNIT);
+    let parts: Vec<_> = model.parts().collect();
     for (at, row) in rows.iter().enumerate() {
         csv += &at.to_string();
-        for result in row {
+        for (part, result) in parts.iter().zip(row) {
             match result {
-                PartResult::KMeans { index, distance_sq } => {
-                    csv += &format!(",{index},{:.5}", squared(*distance_sq).sqrt());
+                PartResult::KMeans { index, .. } => {
+                    let distance = match (&part.body, Outcome::of(&part.body, result)) {
+                        // Squared distances compare, their roots have the unit of the features.
+                        (Body::KMeans(kmeans), Outcome::KMeans { distance, .. })
+                            if kmeans.metric() == Metric::SquaredEuclidean =>
+                        {
+                            distance.sqrt()
+                        }
+                        (_, Outcome::KMeans { distance, .. }) => distance,
+                        _ => f64::NAN,
+                    };
+                    csv += &format!(",{index},{distance:.5}");
                 }
                 PartResult::Pca {
                     scores, residual, ..
@@ -80,6 +94,19 @@ pub(crate) fn to_csv(model: &Model<'_>, rows: &[Vec<PartResult>]) -> Result<Stri
                         csv += &format!(",{:.5}", f64::from(*score) / FEATURE_UNIT);
                     }
                     csv += &format!(",{:.5}", squared(*residual));
+                }
+                PartResult::Mixture {
+                    responsibilities, ..
+                } => {
+                    if let Outcome::Mixture {
+                        log_likelihood,
+                        most_probable,
+                    } = Outcome::of(&part.body, result)
+                    {
+                        let share = responsibilities.get(most_probable).copied().unwrap_or(0);
+                        let probability = f64::from(share) / 65_536.0;
+                        csv += &format!(",{log_likelihood:.5},{most_probable},{probability:.5}");
+                    }
                 }
                 PartResult::Network(output) => {
                     let features: Vec<f64> = output

@@ -62,6 +62,18 @@ impl Rows {
     }
 }
 
+/// The seed that was asked for, or one from the clock, printed so that the run can be repeated.
+pub(crate) fn draw_seed(asked: Option<u64>) -> u64 {
+    asked.unwrap_or_else(|| {
+        let seed = u64::from(std::process::id())
+            ^ std::time::UNIX_EPOCH
+                .elapsed()
+                .map_or(0, |t| t.as_nanos() as u64 & 0xffff_ffff);
+        println!("seed {seed} (repeat this run with --seed {seed})");
+        seed
+    })
+}
+
 /// The order of weights that a core reads fastest.
 pub(crate) fn fast_order(core: Core) -> Order {
     match core {

@@ -23,9 +23,9 @@ mod table;
 
 pub use chunks::{Chunks, FileChunks, ScaledChunks, TableChunks, for_each_chunk, open_chunks};
 pub use digits::{DIGIT_MAX, digit_labels, digits};
-pub use npz::Npz;
 pub(crate) use mixed::truth;
 pub use mixed::{Column, Kind, MixedOptions, MixedTable, open_mixed, parse_schema, schema_lines};
+pub use npz::Npz;
 pub use open::{ReadOptions, open};
 pub use scale::{Scaling, Standardiser};
 pub use table::{HELD_OUT_REMAINDER, HELD_OUT_STRIDE, Split, Table};

@@ -15,7 +15,7 @@ pub use dense::{activate, dense_layer, forward};
 pub use eigen::{Eigen, covariance, jacobi_eigen};
 pub use gmm::Mixture;
 pub use latent_class::{LatentClasses, LatentColumn};
-pub use lloyd::{Clustering, Metric, lloyd};
+pub use lloyd::{Clustering, Metric, lloyd, nearest_by};
 pub use nearest::{Nearest, inertia, nearest};
 pub use projection::Projection;
 pub use quality::{mean_squared_error, psnr_db};

@@ -7,25 +7,32 @@
 //! written.
 
 mod bytes;
+mod gmm;
 pub mod latent_class;
 mod network;
 
 pub use bytes::AlignedBytes;
+pub use gmm::{QuantisedGmm, gmm};
+pub use latent_class::QuantisedLatentClass;
 pub use network::{Calibration, Format, QuantisedLayer, QuantisedNetwork, network};
 
 use anyhow::{Context, Result, ensure};
 use autodidact::kernels::Order;
+use autodidact::kmeans::Metric;
 use autodidact::model::{LayerSpec, ModelSpec, NetworkSpec, PartBody, PartSpec};
 use autodidact::scaler::{Affine, ScalerFeature};
 
 use crate::data::Standardiser;
-use crate::train::model::{KMeansModel, PcaModel};
+use crate::train::model::{self, KMeansModel, PcaModel};
 
 /// One unit of a feature: `I4F12`.
 pub const FEATURE_UNIT: f64 = 4096.0;
 
 /// Counts that a standard deviation has to span, unless counts are the values themselves.
 const LEAST_SPREAD: f64 = 4.0;
+
+/// One unit of a variance: `U40F24`.
+const VARIANCE_UNIT: f64 = 16_777_216.0;
 
 /// One unit of a component: `I1F15`.
 const COMPONENT_UNIT: f64 = 32_768.0;
@@ -46,17 +53,33 @@ pub struct QuantisedModel {
 /// A part in integers.
 #[derive(Clone, Debug)]
 pub enum QuantisedPart {
-    /// Centroids, `I4F12`.
-    KMeans(Vec<i16>),
+    /// Centroids in the format of the metric.
+    KMeans {
+        /// How distances are measured.
+        metric: Metric,
+        /// k rows of d values.
+        centroids: Vec<i16>,
+    },
     /// Mean (`I4F12`) and components (`I1F15`).
     Pca {
         /// d values.
         mean: Vec<i16>,
         /// k rows of d values.
         components: Vec<i16>,
+        /// `U40F24`: k variances and the total; empty where they are not known.
+        variances: Vec<u64>,
     },
     /// A dense network.
     Network(QuantisedNetwork),
+    /// A Gaussian mixture.
+    Gmm {
+        /// The earlier PCA whose whitened scores it reads, if it does not read features.
+        input: Option<String>,
+        /// Its integers.
+        mixture: QuantisedGmm,
+    },
+    /// Latent classes.
+    LatentClass(QuantisedLatentClass),
 }
 
 impl QuantisedModel {
@@ -152,23 +175,19 @@ impl QuantisedModel {
                 _ => Vec::new(),
             })
             .collect();
-        let parts: Vec<PartSpec<'_>> = self
+        let parts = self
             .parts
             .iter()
             .zip(&layers)
-            .map(|((name, part), layers)| PartSpec {
-                name,
-                body: match part {
-                    QuantisedPart::KMeans(centroids) => PartBody::KMeans { centroids },
-                    QuantisedPart::Pca { mean, components } => PartBody::Pca { mean, components },
-                    QuantisedPart::Network(net) => PartBody::Network(NetworkSpec {
-                        task: net.task,
-                        code_layer: net.code_layer,
-                        layers,
-                    }),
-                },
+            .map(|((name, part), layers)| {
+                let input = match part {
+                    QuantisedPart::Gmm { input, .. } => input.as_deref(),
+                    _ => None,
+                };
+                let body = part.body(layers)?;
+                Ok(PartSpec { name, input, body })
             })
-            .collect();
+            .collect::<Result<Vec<_>>>()?;
         let text: String = self
             .text
             .iter()
@@ -187,20 +206,59 @@ impl QuantisedModel {
     }
 }
 
+impl QuantisedPart {
+    /// What the container's writer takes; `layers` are those of a network.
+    fn body<'a>(&'a self, layers: &'a [LayerSpec<'a>]) -> Result<PartBody<'a>> {
+        Ok(match self {
+            Self::KMeans { metric, centroids } => PartBody::KMeans {
+                metric: *metric,
+                centroids,
+            },
+            Self::Pca {
+                mean,
+                components,
+                variances,
+            } => PartBody::Pca {
+                mean,
+                components,
+                variances,
+            },
+            Self::Network(net) => PartBody::Network(NetworkSpec {
+                task: net.task,
+                code_layer: net.code_layer,
+                layers,
+            }),
+            Self::Gmm { mixture, .. } => PartBody::Gmm(mixture.view()?),
+            Self::LatentClass(classes) => PartBody::LatentClass(classes.view()?),
+        })
+    }
+}
+
 /// A real number in units of `1 / unit`, rounded to nearest; `None` when `i16` cannot hold it.
 fn fixed(value: f32, unit: f64) -> Option<i16> {
     let scaled = (f64::from(value) * unit).round_ties_even();
     (scaled.abs() <= 32_768.0).then_some(scaled as i16)
 }
 
-/// Centroids of standardised features as `I4F12`.
+/// Centroids of standardised features in the format of their metric.
 ///
 /// # Errors
 ///
 /// A centroid lies eight standard deviations from the mean or further.
 pub fn kmeans(model: &KMeansModel) -> Result<QuantisedPart> {
-    let centroids = features(&model.centroids, model.d, "centroid")?;
-    Ok(QuantisedPart::KMeans(centroids))
+    let metric = match model.metric {
+        model::Metric::L2 => Metric::SquaredEuclidean,
+        model::Metric::L1 => Metric::Manhattan,
+        model::Metric::Cosine => Metric::Cosine,
+    };
+    let centroids = if metric == Metric::Cosine {
+        // A coordinate of exactly 1 saturates.
+        let unit = |c: &f32| (f64::from(*c) * COMPONENT_UNIT).round_ties_even() as i16;
+        model.centroids.iter().map(unit).collect()
+    } else {
+        features(&model.centroids, model.d, "centroid")?
+    };
+    Ok(QuantisedPart::KMeans { metric, centroids })
 }
 
 /// Mean as `I4F12`, components as `I1F15`.
@@ -222,9 +280,19 @@ pub fn pca(model: &PcaModel) -> Result<QuantisedPart> {
             Ok(scaled as i16)
         })
         .collect::<Result<_>>()?;
+    // U40F24; a float cast saturates. Rounding down keeps the parts below the total.
+    let variance = |v: f64| (v.max(0.0) * VARIANCE_UNIT) as u64;
+    let mut variances: Vec<u64> = model
+        .explained_variance
+        .iter()
+        .map(|&v| variance(v))
+        .collect();
+    let explained: u64 = variances.iter().sum();
+    variances.push(variance(model.total_variance).max(explained));
     Ok(QuantisedPart::Pca {
         mean: features(&model.mean, model.d, "mean")?,
         components,
+        variances,
     })
 }
 

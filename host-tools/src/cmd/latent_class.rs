@@ -1,0 +1,144 @@
+//! `autodidact fit latent-class`: tables of mixed columns.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use autodidact::kernels::Order;
+use autodidact::scaler::{Affine, ScalerFeature};
+use autodidact_tools::artifact::Unfinished;
+use autodidact_tools::data::{Kind, MixedOptions, open_mixed, schema_lines};
+use autodidact_tools::quantize::latent_class::{Coding, quantisation_loss, quantise};
+use autodidact_tools::quantize::{QuantisedModel, QuantisedPart};
+use autodidact_tools::train::latent_class::{self, LatentClassOptions};
+use clap::Args;
+
+use super::shared::{draw_seed, number};
+
+#[derive(Debug, Args)]
+pub(super) struct LatentClassFit {
+    /// A CSV file; empty, `?`, `NA` and `NaN` are missing values, `a;b` in a cell is a set.
+    #[arg(value_name = "DATA")]
+    data: PathBuf,
+
+    /// The container to write.
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
+
+    /// Number of classes.
+    #[arg(short)]
+    k: usize,
+
+    /// A column of categories, whatever it looks like; may be given again.
+    #[arg(long, value_name = "COLUMN")]
+    categorical: Vec<String>,
+
+    /// A column of yes or no; may be given again.
+    #[arg(long, value_name = "COLUMN")]
+    bernoulli: Vec<String>,
+
+    /// A column of numbers; may be given again.
+    #[arg(long, value_name = "COLUMN")]
+    gaussian: Vec<String>,
+
+    /// A column to leave out; may be given again.
+    #[arg(long = "label-column", value_name = "COLUMN")]
+    leave_out: Vec<String>,
+
+    /// Independent starts; the best is kept.
+    #[arg(long, default_value_t = 10)]
+    restarts: usize,
+
+    /// Fixes everything random; drawn and printed when it is not given.
+    #[arg(long)]
+    seed: Option<u64>,
+
+    /// Name of the part in the container.
+    #[arg(long, default_value = "classes")]
+    name: String,
+}
+
+impl LatentClassFit {
+    pub(super) fn run(self) -> Result<()> {
+        let output = Unfinished::beside(&self.output)?;
+        let table = open_mixed(
+            &self.data,
+            &MixedOptions {
+                leave_out: self.leave_out,
+                categorical: self.categorical,
+                bernoulli: self.bernoulli,
+                gaussian: self.gaussian,
+            },
+        )?;
+        let seed = draw_seed(self.seed);
+        let (training, held_out) = table.split_held_out()?;
+        let options = LatentClassOptions {
+            classes: self.k,
+            restarts: self.restarts,
+            seed,
+            ..LatentClassOptions::default()
+        };
+        let bar = super::fit::bar("restart");
+        bar.set_length(self.restarts as u64);
+        let (model, fit) = latent_class::fit(&training, options, |done, _| {
+            bar.set_position(done as u64);
+        })?;
+        bar.finish_and_clear();
+        println!(
+            "trained: {:.4} nats a row, BIC {:.1}, {} free parameters, {} rounds",
+            fit.log_likelihood, fit.bic, fit.parameters, fit.rounds
+        );
+        let quantised = quantise(&model)?;
+        let loss = quantisation_loss(&model, &quantised, &held_out)?;
+        let coding = Coding::of(&model);
+        let mut container = QuantisedModel {
+            scaler: vec![IDENTITY; table.columns().len()],
+            counts_range: (i16::MIN, i16::MAX),
+            parts: vec![(self.name, QuantisedPart::LatentClass(quantised))],
+            text: Vec::new(),
+        };
+        let lsb: Vec<String> = coding.lsb().iter().map(|lsb| format!("{lsb:e}")).collect();
+        container.note("lsb", lsb.join(","));
+        for (key, value) in schema_lines(table.columns()) {
+            container.note(&key, value);
+        }
+        container.note("rows", training.rows());
+        container.note("held_out", "row index mod 4 = 3");
+        container.note("seed", seed);
+        container.note("algorithm", format!("latent classes, {} classes", self.k));
+        container.note("tool", concat!("autodidact ", env!("CARGO_PKG_VERSION")));
+        let bytes = container.encode(Order::RowMajor)?;
+        output.finish(&bytes)?;
+        println!("columns as they were read:");
+        for column in table.columns() {
+            let kind = match &column.kind {
+                Kind::Categorical(levels) => format!("one of {}", levels.join(", ")),
+                Kind::Bernoulli => "yes or no".into(),
+                Kind::Gaussian => "a number".into(),
+            };
+            println!("    {:<20} {kind}", column.name);
+        }
+        println!(
+            "trained on {} rows, judged on {} others: {} nats a row in f64, {} on the device, the same class for {} %",
+            training.rows(),
+            held_out.rows(),
+            number(loss.exact),
+            number(loss.integer),
+            number(100.0 * loss.same_class)
+        );
+        println!("{}: {} bytes", self.output.display(), bytes.len());
+        Ok(())
+    }
+}
+
+/// Latent classes read counts themselves.
+const IDENTITY: ScalerFeature = {
+    let line = Affine {
+        bias: 0,
+        multiplier: 1,
+        shift: 0,
+    };
+    ScalerFeature {
+        to_feature: line,
+        to_counts: line,
+    }
+};

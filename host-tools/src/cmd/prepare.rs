@@ -1,0 +1,150 @@
+//! What `fit` and `import` share: data read and scaled before, a model judged and written after.
+
+use std::path::PathBuf;
+
+use anyhow::{Result, ensure};
+use autodidact::kernels::Order;
+use autodidact::model::Model;
+use autodidact_tools::artifact::Unfinished;
+use autodidact_tools::data::{Scaling, Standardiser, Table};
+use autodidact_tools::emulator::Core;
+use autodidact_tools::evaluate::{self, FloatPart, Units};
+use autodidact_tools::quantize::QuantisedModel;
+use autodidact_tools::replay;
+use autodidact_tools::train::device::{self, DeviceChoice, TrainingDevice};
+use clap::{Args, ValueEnum};
+
+use super::shared::{Data, draw_seed, fast_order, print_reports};
+
+#[derive(Debug, Args)]
+pub(super) struct Common {
+    #[command(flatten)]
+    pub(super) data: Data,
+
+    /// The container to write.
+    #[arg(short, long, value_name = "FILE")]
+    pub(super) output: PathBuf,
+
+    /// How columns are scaled: each by its own spread, or all by one (columns of one unit, such as
+    /// pixels).
+    #[arg(long, value_enum, default_value_t = ScaleChoice::Standard)]
+    pub(super) scale: ScaleChoice,
+
+    /// Keep columns that never change, without scaling them up.
+    #[arg(long)]
+    ignore_constant: bool,
+
+    /// Fixes everything random; drawn and printed when it is not given.
+    #[arg(long)]
+    seed: Option<u64>,
+
+    /// Where to train: auto, cpu, gpu or wgpu-software.
+    #[arg(long, default_value = "auto")]
+    device: DeviceChoice,
+
+    /// Lay the weights out for this core (m4, m0plus, m55, rv32); every core reads every layout.
+    #[arg(long, default_value = "m4")]
+    core: Core,
+
+    /// Name of the part in the container.
+    #[arg(long)]
+    name: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(super) enum ScaleChoice {
+    Standard,
+    Uniform,
+}
+
+/// Training data, prepared.
+pub(super) struct Prepared {
+    training: Table,
+    held_out: Table,
+    pub(super) features: Table,
+    pub(super) standardiser: Standardiser,
+    pub(super) seed: u64,
+    pub(super) device: TrainingDevice,
+    order: Order,
+    pub(super) model: QuantisedModel,
+}
+
+impl Common {
+    /// Reads the data, scales it and opens the training device.
+    pub(super) fn prepare(&self) -> Result<Prepared> {
+        if let Some(name) = &self.name {
+            ensure!(
+                (1..=16).contains(&name.len())
+                    && name.bytes().all(|b| b.is_ascii_graphic())
+                    && name != "scaler",
+                "--name {name:?}: a part's name has 1 to 16 ASCII characters, no spaces, and is not `scaler`"
+            );
+        }
+        let table = self.data.read()?;
+        let split = table.split_held_out()?;
+        let scaling = match self.scale {
+            ScaleChoice::Standard => Scaling::Standard {
+                ignore_constant: self.ignore_constant,
+            },
+            ScaleChoice::Uniform => Scaling::Uniform,
+        };
+        let standardiser = scaling.fit(&split.training)?;
+        let features = standardiser.transform(&split.training)?;
+        let seed = draw_seed(self.seed);
+        let device = device::open(self.device)?;
+        let mut model = QuantisedModel::new(&standardiser, table.columns())?;
+        model.note("data", self.data.name());
+        model.note("rows", split.training.rows());
+        model.note("held_out", "row index mod 4 = 3");
+        model.note("scale", format!("{:?}", self.scale).to_lowercase());
+        model.note("seed", seed);
+        model.note("tool", concat!("autodidact ", env!("CARGO_PKG_VERSION")));
+        Ok(Prepared {
+            training: split.training,
+            held_out: split.held_out,
+            features,
+            standardiser,
+            seed,
+            device,
+            order: fast_order(self.core),
+            model,
+        })
+    }
+
+    /// The part's name: the user's, or `default`.
+    pub(super) fn name(&self, default: &str) -> String {
+        self.name.clone().unwrap_or_else(|| default.into())
+    }
+
+    /// Quantises, compares with the host's models (one a part, in their order) on held-out rows, writes the
+    /// file, which was opened before training so that a folder that cannot be written to shows at once.
+    pub(super) fn finish(
+        &self,
+        prepared: &Prepared,
+        output: Unfinished<'_>,
+        floats: &[FloatPart<'_>],
+    ) -> Result<()> {
+        let bytes = prepared.model.encode(prepared.order)?;
+        let model = Model::load(&bytes)?;
+        let table = &prepared.held_out;
+        let device = evaluate::evaluate(&model, table, &|counts| replay::replay(&model, counts))?;
+        let units = Units::of(&model)?;
+        let float = model
+            .parts()
+            .zip(floats)
+            .map(|(part, float)| {
+                let outcomes = evaluate::float_outcomes(*float, &units, table)?;
+                evaluate::figures(&part, &units, table, &outcomes)
+            })
+            .collect::<Result<Vec<_>>>()?;
+        output.finish(&bytes)?;
+        println!(
+            "trained on {} rows, judged on {} others",
+            prepared.training.rows(),
+            table.rows()
+        );
+        print_reports(&[("host", &float), ("device", &device)]);
+        println!("{}: {} bytes", self.output.display(), bytes.len());
+        Ok(())
+    }
+}

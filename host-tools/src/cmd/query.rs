@@ -1,0 +1,161 @@
+//! `autodidact query`: distributions of some columns given others, by the device's own inference.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail};
+use autodidact::gmm::{Conditional, Gmm, parameters::COVARIANCE_ONE};
+use autodidact::model::{Body, Input, Model, Part};
+use autodidact_tools::artifact;
+use autodidact_tools::data::{Column, Kind, parse_schema};
+use autodidact_tools::evaluate::Units;
+use autodidact_tools::quantize::FEATURE_UNIT;
+use autodidact_tools::quantize::latent_class::Coding;
+use autodidact_tools::query::{self, Answer};
+use clap::Args;
+
+/// `interest | site=pubmed` asks for a category given a site; `age | interest=sport, gender=f` for a number;
+/// `interest` alone for its distribution over everybody; `x3 | x1=0.5` for the third column of a table
+/// without names.
+#[derive(Debug, Args)]
+pub(crate) struct Query {
+    /// The container.
+    model: PathBuf,
+
+    /// Columns asked for, and behind a `|` what is known.
+    question: String,
+}
+
+impl Query {
+    pub(crate) fn run(self) -> Result<()> {
+        let bytes = artifact::read(&self.model)?;
+        let model = Model::load(&bytes)?;
+        let part = queryable(&model)?;
+        let answers = match &part.body {
+            Body::LatentClass(classes) => {
+                let coding = coding(&model, classes.lines())?;
+                let question = query::Query::parse(&self.question, coding.columns())?;
+                let answers = query::answer(classes, &coding, &question)?;
+                print(&answers, coding.columns());
+                if let Some(joint) = joint(classes, &coding, &question)? {
+                    println!("together");
+                    for combination in joint {
+                        let levels = combination.levels.join(", ");
+                        println!("    {levels:<30} {:>8.4}", combination.probability);
+                    }
+                }
+                return Ok(());
+            }
+            Body::Gmm(gmm) => {
+                if !matches!(part.input, Input::Features) {
+                    bail!(
+                        "part `{}` reads the scores of principal components, which have no columns to ask for; fit the mixture without --components",
+                        part.name
+                    );
+                }
+                let columns = columns(&model, gmm.dimensions());
+                let question = query::Query::parse(&self.question, &columns)?;
+                (ask_mixture(gmm, &Units::of(&model)?, &question)?, columns)
+            }
+            _ => bail!("part `{}` cannot be asked", part.name),
+        };
+        print(&answers.0, &answers.1);
+        Ok(())
+    }
+}
+
+fn joint(
+    classes: &autodidact::latent_class::LatentClass<'_>,
+    coding: &Coding,
+    question: &query::Query,
+) -> Result<Option<Vec<query::Combination>>> {
+    if question.targets.len() < 2 {
+        return Ok(None);
+    }
+    query::joint(classes, coding, question)
+}
+
+/// The first part that has a joint distribution.
+pub(super) fn queryable<'a>(model: &Model<'a>) -> Result<Part<'a>> {
+    model
+        .parts()
+        .find(|part| matches!(part.body, Body::Gmm(_) | Body::LatentClass(_)))
+        .context("the model has no Gaussian mixture and no latent classes, which alone have a distribution to ask; fit one with `autodidact fit gmm` or `fit latent-class`")
+}
+
+/// Names and units of a latent-class model's columns.
+pub(super) fn coding(
+    model: &Model<'_>,
+    lines: &[autodidact::scaler::ScalerFeature],
+) -> Result<Coding> {
+    Coding::from_lines(parse_schema(model.text())?, &Units::of(model)?.lsb, lines)
+}
+
+/// Names of numeric columns, as far as the model's text has them.
+pub(super) fn columns(model: &Model<'_>, width: usize) -> Vec<Column> {
+    let names: Vec<&str> = model
+        .text_value("columns")
+        .map(|names| names.split(',').collect())
+        .unwrap_or_default();
+    (0..width)
+        .map(|at| Column {
+            name: names
+                .get(at)
+                .map_or_else(|| format!("x{}", at + 1), |name| (*name).into()),
+            kind: Kind::Gaussian,
+        })
+        .collect()
+}
+
+fn ask_mixture(gmm: &Gmm<'_>, units: &Units, question: &query::Query) -> Result<Vec<Answer>> {
+    let (k, d) = (gmm.k(), gmm.dimensions());
+    let (mut features, mut observed) = (vec![0; d], vec![false; d]);
+    for &(column, value) in &question.given {
+        let feature = (value - units.mean[column]) / units.std[column];
+        // A float cast saturates.
+        features[column] = (feature * FEATURE_UNIT).round_ties_even() as i16;
+        observed[column] = true;
+    }
+    let mut workspace = vec![0; Gmm::condition_words(gmm.covariance(), k, d)];
+    let (mut responsibilities, mut mean, mut variances) = (vec![0; k], vec![0; d], vec![0; d]);
+    gmm.condition_into(
+        &features,
+        &observed,
+        &mut workspace,
+        Conditional {
+            responsibilities: &mut responsibilities,
+            mean: &mut mean,
+            variances: &mut variances,
+        },
+    )?;
+    let answer = |&column: &usize| Answer::Number {
+        column,
+        mean: f64::from(mean[column]) / FEATURE_UNIT * units.std[column] + units.mean[column],
+        std: (variances[column] as f64 / COVARIANCE_ONE as f64).sqrt() * units.std[column],
+    };
+    Ok(question.targets.iter().map(answer).collect())
+}
+
+fn print(answers: &[Answer], columns: &[Column]) {
+    let name = |column: usize| {
+        columns
+            .get(column)
+            .map_or("", |column| column.name.as_str())
+    };
+    for answer in answers {
+        match answer {
+            Answer::Levels {
+                column,
+                probabilities,
+            } => {
+                println!("{}", name(*column));
+                for (level, probability) in probabilities {
+                    let bar = "#".repeat((probability * 40.0).round() as usize);
+                    println!("    {level:<16} {probability:>7.4} {bar}");
+                }
+            }
+            Answer::Number { column, mean, std } => {
+                println!("{:<20} {mean:.4} +- {std:.4}", name(*column));
+            }
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! `autodidact sample`: rows drawn from a model, by the device's own sampler.
+
+use std::path::PathBuf;
+
+use anyhow::{Result, bail};
+use autodidact::gmm::Gmm;
+use autodidact::latent_class::{LatentClass, MISSING};
+use autodidact::model::{Body, Input, Model};
+use autodidact::pca::Pca;
+use autodidact::rng::Generator;
+use autodidact_tools::artifact;
+use autodidact_tools::evaluate::Units;
+use autodidact_tools::quantize::FEATURE_UNIT;
+use autodidact_tools::quantize::latent_class::Coding;
+use autodidact_tools::query::{Query, given_sample};
+use clap::Args;
+
+use super::query::{coding, columns, queryable};
+use super::shared::draw_seed;
+
+#[derive(Debug, Args)]
+pub(crate) struct Sample {
+    /// The container.
+    model: PathBuf,
+
+    /// Number of rows.
+    #[arg(short = 'n', long, default_value_t = 10)]
+    rows: usize,
+
+    /// What is known, as in `query`: `site=pubmed, gender=f` (latent classes only).
+    #[arg(long, default_value = "")]
+    given: String,
+
+    /// Fixes the rows; drawn and printed when it is not given.
+    #[arg(long)]
+    seed: Option<u64>,
+}
+
+impl Sample {
+    pub(crate) fn run(self) -> Result<()> {
+        let bytes = artifact::read(&self.model)?;
+        let model = Model::load(&bytes)?;
+        let part = queryable(&model)?;
+        let mut rng = Generator::from_seed(draw_seed(self.seed));
+        match (&part.body, &part.input) {
+            (Body::LatentClass(classes), _) => {
+                let coding = coding(&model, classes.lines())?;
+                print_classes(classes, &coding, &self.given, self.rows, &mut rng)
+            }
+            _ if !self.given.is_empty() => bail!(
+                "--given works for latent classes; of a mixture, ask `autodidact query` for the conditional mean"
+            ),
+            (Body::Gmm(gmm), Input::Features) => {
+                print_mixture(&model, gmm, None, self.rows, &mut rng)
+            }
+            (Body::Gmm(gmm), Input::Whitened(pca)) => {
+                print_mixture(&model, gmm, Some(pca), self.rows, &mut rng)
+            }
+            _ => bail!("part `{}` cannot be sampled", part.name),
+        }
+    }
+}
+
+fn print_classes(
+    classes: &LatentClass<'_>,
+    coding: &Coding,
+    given: &str,
+    rows: usize,
+    rng: &mut Generator,
+) -> Result<()> {
+    let names: Vec<&str> = coding.columns().iter().map(|c| c.name.as_str()).collect();
+    println!("{}", names.join(","));
+    let known = if given.is_empty() {
+        vec![MISSING; names.len()]
+    } else {
+        given_sample(coding, &Query::conditions(given, coding.columns())?)
+    };
+    let (mut drawn, mut posterior) = (vec![0; names.len()], vec![0; classes.classes()]);
+    for _ in 0..rows {
+        classes.sample_into(&known, rng, &mut posterior, &mut drawn)?;
+        let cells = drawn.iter().enumerate();
+        let cells: Vec<String> = cells.map(|(at, &value)| coding.decode(at, value)).collect();
+        println!("{}", cells.join(","));
+    }
+    Ok(())
+}
+
+/// Rows in data units; behind principal components, what the drawn scores are reconstructed to.
+fn print_mixture(
+    model: &Model<'_>,
+    gmm: &Gmm<'_>,
+    pca: Option<&Pca<'_>>,
+    rows: usize,
+    rng: &mut Generator,
+) -> Result<()> {
+    let units = Units::of(model)?;
+    let width = model.scaler().len();
+    let names: Vec<String> = columns(model, width).into_iter().map(|c| c.name).collect();
+    println!("{}", names.join(","));
+    let mut drawn = vec![0; gmm.dimensions()];
+    for _ in 0..rows {
+        gmm.sample_into(rng, &mut drawn)?;
+        let mut features = drawn.clone();
+        if let Some((pca, spectrum)) = pca.and_then(|pca| Some((pca, pca.spectrum()?))) {
+            let scores = drawn.iter().zip(spectrum.variances());
+            // Whitened scores are scores divided by their standard deviation.
+            let unit = 2f64.powi(autodidact::kmeans::Metric::default().distance_bits() as i32);
+            let scores: Vec<i32> = scores
+                .map(|(&y, &v)| (f64::from(y) * (v as f64 / unit).sqrt()).round() as i32)
+                .collect();
+            features = vec![0; width];
+            pca.reconstruct_into(&scores, &mut features)?;
+        }
+        let features: Vec<f64> = features
+            .iter()
+            .map(|&x| f64::from(x) / FEATURE_UNIT)
+            .collect();
+        let cells: Vec<String> = units
+            .data(&features)
+            .iter()
+            .map(|x| format!("{x:.4}"))
+            .collect();
+        println!("{}", cells.join(","));
+    }
+    Ok(())
+}
