@@ -23,5 +23,10 @@ fn main() -> Result<()> {
         let results = replay::replay(&Model::load(&bytes)?, &counts)?;
         std::fs::write(folder.join("v1.results"), results)?;
     }
+    let bytes = small::encode(&small::classical(), Order::RowMajor);
+    std::fs::write(folder.join("v1-classical.adm"), &*bytes)?;
+    let counts = small::random_counts(20, 4, 8);
+    let results = replay::replay(&Model::load(&bytes)?, &counts)?;
+    std::fs::write(folder.join("v1-classical.results"), results)?;
     Ok(())
 }

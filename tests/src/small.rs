@@ -1,13 +1,17 @@
 //! Small models of every kind, made without training.
 
 use autodidact::kernels::{Channel, Order};
+use autodidact::kmeans::Metric;
+use autodidact::latent_class::{Column, Gaussian};
 use autodidact::model::Task;
 use autodidact::net::{Activation, Element};
 use autodidact::rng::{Generator, below};
 use autodidact::scaler::{Affine, ScalerFeature};
 use autodidact_tools::quantize::{
-    AlignedBytes, Format, QuantisedLayer, QuantisedModel, QuantisedNetwork, QuantisedPart,
+    AlignedBytes, Format, QuantisedLatentClass, QuantisedLayer, QuantisedModel, QuantisedNetwork,
+    QuantisedPart, gmm,
 };
+use autodidact_tools::train::model::{CovarianceKind, Covariances, GmmModel};
 use rand_core::Rng as _;
 
 /// A scaler of `width` features: counts of 1/256, mean 0, standard deviation 1.
@@ -34,7 +38,10 @@ pub fn worked_example() -> QuantisedModel {
         counts_range: (-100, 100),
         parts: vec![(
             "clusters".into(),
-            QuantisedPart::KMeans(vec![4096, 0, -4096, 2048]),
+            QuantisedPart::KMeans {
+                metric: Metric::SquaredEuclidean,
+                centroids: vec![4096, 0, -4096, 2048],
+            },
         )],
         text: vec![("lsb".into(), "1".into())],
     }
@@ -106,7 +113,96 @@ pub fn random_network(widths: &[usize], task: Task, seed: u64) -> QuantisedNetwo
     }
 }
 
-/// A container with a part of every kind over `width` features.
+/// A container of classical models over four features: every metric, components with variances, mixtures of
+/// every covariance (one behind the components), latent classes of every kind of column.
+///
+/// # Panics
+/// Never: the parameters are valid.
+#[must_use]
+pub fn classical() -> QuantisedModel {
+    const WIDTH: usize = 4;
+    let near = [4096, -2048, 1024, 8192, -9000, 300, 0, -4096];
+    let half = 16_384; // one half in I1F15: rows of four have length one
+    let unit = [half, half, half, half, half, -half, half, -half];
+    let kmeans = |metric, centroids: &[i16]| QuantisedPart::KMeans {
+        metric,
+        centroids: centroids.to_vec(),
+    };
+    let components = QuantisedPart::Pca {
+        mean: vec![100, -200, 300, 0],
+        components: unit.to_vec(),
+        // 4, 1/4 and 5 in all.
+        variances: vec![4 << 24, 1 << 22, 5 << 24],
+    };
+    let mixture = |covariance, d: usize, input: Option<&str>| {
+        let means: Vec<f64> = (0..2 * d).map(|at| at as f64 * 0.4 - 1.0).collect();
+        let matrix = |scale: f64| {
+            let entry = move |at: usize| if at / d == at % d { scale } else { 0.3 * scale };
+            (0..d * d).map(entry)
+        };
+        let model = GmmModel {
+            weights: vec![0.3, 0.7],
+            means,
+            covariances: match covariance {
+                CovarianceKind::Diagonal => {
+                    Covariances::Diagonal((0..2 * d).map(|at| 0.1 + at as f64).collect())
+                }
+                CovarianceKind::Tied => Covariances::Tied(matrix(0.8).collect()),
+                CovarianceKind::Full => Covariances::Full(matrix(0.5).chain(matrix(2.0)).collect()),
+            },
+            k: 2,
+            d,
+            log_likelihood: f64::NAN,
+            rounds: 0,
+        };
+        QuantisedPart::Gmm {
+            input: input.map(Into::into),
+            mixture: gmm(&model).expect("positive definite"),
+        }
+    };
+    let bit = 4096; // one bit of surprisal
+    let line = scaler(1)[0];
+    let classes = QuantisedLatentClass {
+        columns: vec![
+            Column::categorical(2),
+            Column::BERNOULLI,
+            Column::GAUSSIAN,
+            Column::GAUSSIAN,
+        ],
+        weights: vec![bit, bit],
+        surprisals: vec![1700, 2 * bit, 2 * bit, 1700, bit, bit, bit, bit],
+        lines: vec![line; 2],
+        gaussians: vec![
+            Gaussian::STANDARD,
+            Gaussian::new(4096, 1 << 22),
+            Gaussian::new(-9000, 3 << 24),
+            Gaussian::STANDARD,
+        ],
+    };
+    QuantisedModel {
+        scaler: scaler(WIDTH),
+        counts_range: (-2000, 2000),
+        parts: vec![
+            ("median".into(), kmeans(Metric::Manhattan, &near)),
+            ("direction".into(), kmeans(Metric::Cosine, &unit)),
+            ("components".into(), components),
+            (
+                "diagonal".into(),
+                mixture(CovarianceKind::Diagonal, WIDTH, None),
+            ),
+            ("tied".into(), mixture(CovarianceKind::Tied, WIDTH, None)),
+            ("full".into(), mixture(CovarianceKind::Full, WIDTH, None)),
+            (
+                "whitened".into(),
+                mixture(CovarianceKind::Full, 2, Some("components")),
+            ),
+            ("classes".into(), QuantisedPart::LatentClass(classes)),
+        ],
+        text: vec![("lsb".into(), "0.00390625".into())],
+    }
+}
+
+/// A container of clusters, components and networks over `width` features.
 #[must_use]
 pub fn every_kind(width: usize, seed: u64) -> QuantisedModel {
     let mut rng = Generator::from_seed(seed);
@@ -116,7 +212,10 @@ pub fn every_kind(width: usize, seed: u64) -> QuantisedModel {
             .map(|_| (below(&mut rng, bound).cast_signed() - half) as i16)
             .collect()
     };
-    let clusters = QuantisedPart::KMeans(numbers(5 * width, 20_000));
+    let clusters = QuantisedPart::KMeans {
+        metric: Metric::SquaredEuclidean,
+        centroids: numbers(5 * width, 20_000),
+    };
     let mean = numbers(width, 2_000);
     // Rows of at most unit length: entries below 2^15 / sqrt(width).
     let bound = (32_768.0 / (width as f64).sqrt()) as i32;
@@ -130,7 +229,14 @@ pub fn every_kind(width: usize, seed: u64) -> QuantisedModel {
         counts_range: (-2000, 2000),
         parts: vec![
             ("clusters".into(), clusters),
-            ("components".into(), QuantisedPart::Pca { mean, components }),
+            (
+                "components".into(),
+                QuantisedPart::Pca {
+                    mean,
+                    components,
+                    variances: Vec::new(),
+                },
+            ),
             ("denoiser".into(), QuantisedPart::Network(denoiser)),
             ("autoencoder".into(), QuantisedPart::Network(autoencoder)),
         ],

@@ -75,6 +75,15 @@ fn a_container_of_version_1_loads_and_gives_the_bits_it_gave() {
     }
 }
 
+#[test]
+fn a_container_of_classical_models_loads_and_gives_the_bits_it_gave() {
+    let bytes = AlignedBytes::copy_of(include_bytes!("../golden/v1-classical.adm"));
+    let counts = small::random_counts(20, 4, 8);
+    let results = replay::replay(&Model::load(&bytes).unwrap(), &counts).unwrap();
+    assert!(results == include_bytes!("../golden/v1-classical.results"));
+    assert!(*small::encode(&small::classical(), Order::RowMajor) == *bytes);
+}
+
 /// After a deliberate change of the format: `cargo run --release -p autodidact-tests --example
 /// make_golden` writes the files anew.
 #[test]

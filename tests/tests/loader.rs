@@ -1,6 +1,8 @@
 //! The loader is total: any bytes give a typed error or a model that cannot fail afterwards.
 
+use autodidact::gmm::{Conditional, Gmm};
 use autodidact::kernels::Order;
+use autodidact::latent_class::MISSING;
 use autodidact::model::{Body, LoadError, Model};
 use autodidact::rng::Generator;
 use autodidact_tests::{mutate, small};
@@ -15,24 +17,71 @@ fn exercise(model: &Model<'_>) {
     let mut back = vec![0; width];
     model.scaler().unscale_into(&features, &mut back).unwrap();
     for part in model.parts() {
+        let count = part.input.scores();
+        let (mut scores, mut whitened) = (vec![0; count], vec![0; count]);
+        let features = part
+            .input
+            .prepare(&features, &mut scores, &mut whitened)
+            .unwrap();
+        let mut back = vec![0; features.len()];
         match &part.body {
             Body::KMeans(kmeans) => {
-                let nearest = kmeans.nearest(&features).unwrap();
+                let nearest = kmeans.nearest(features).unwrap();
                 assert!((nearest.index as usize) < kmeans.k());
                 kmeans
-                    .distances_into(&features, &mut vec![0; kmeans.k()])
+                    .distances_into(features, &mut vec![0; kmeans.k()])
                     .unwrap();
             }
             Body::Pca(pca) => {
                 let mut scores = vec![0; pca.k()];
-                pca.project_into(&features, &mut scores).unwrap();
+                pca.project_into(features, &mut scores).unwrap();
                 pca.reconstruct_into(&scores, &mut back).unwrap();
-                pca.residual(&features, &scores).unwrap();
+                pca.residual(features, &scores).unwrap();
+                if let Some(spectrum) = pca.spectrum() {
+                    spectrum.hotelling_t2(&scores).unwrap();
+                    spectrum.explained_ratio(pca.k());
+                }
             }
             Body::Network(network, _) => {
                 let mut workspace = vec![0xa5; network.workspace_bytes()];
                 let mut output = vec![0; network.outputs()];
-                network.run(&mut workspace, &features, &mut output).unwrap();
+                network.run(&mut workspace, features, &mut output).unwrap();
+            }
+            Body::Gmm(gmm) => {
+                let (k, d) = (gmm.k(), gmm.dimensions());
+                let mut responsibilities = vec![0; k];
+                let nats = gmm.log_likelihood(features).unwrap();
+                assert_eq!(
+                    gmm.responsibilities_into(features, &mut responsibilities)
+                        .unwrap(),
+                    nats
+                );
+                assert_eq!(responsibilities.iter().sum::<u32>(), autodidact::gmm::ONE);
+                gmm.sample_into(&mut Generator::from_seed(1), &mut back)
+                    .unwrap();
+                let mut workspace = vec![0; Gmm::condition_words(gmm.covariance(), k, d)];
+                let observed: Vec<bool> = (0..d).map(|at| at % 2 == 0).collect();
+                let (mut mean, mut variances) = (vec![0; d], vec![0; d]);
+                let out = Conditional {
+                    responsibilities: &mut responsibilities,
+                    mean: &mut mean,
+                    variances: &mut variances,
+                };
+                gmm.condition_into(features, &observed, &mut workspace, out)
+                    .unwrap();
+            }
+            Body::LatentClass(classes) => {
+                let mut posterior = vec![0; classes.classes()];
+                classes.posterior_into(features, &mut posterior).unwrap();
+                assert_eq!(posterior.iter().sum::<u32>(), 1 << 16);
+                classes
+                    .impute_into(features, &mut posterior, &mut back)
+                    .unwrap();
+                let missing = vec![MISSING; features.len()];
+                let mut rng = Generator::from_seed(1);
+                classes
+                    .sample_into(&missing, &mut rng, &mut posterior, &mut back)
+                    .unwrap();
             }
             _ => {}
         }
@@ -57,7 +106,11 @@ fn a_million_mutated_containers_load_or_are_refused() {
     let orders = [Order::RowMajor, Order::Quads, Order::Octets];
     let originals: Vec<AlignedBytes> = (0..6)
         .map(|seed| small::encode(&small::every_kind(3 + seed, seed as u64), orders[seed % 3]))
-        .chain([small::encode(&small::worked_example(), Order::RowMajor)])
+        .chain([
+            small::encode(&small::worked_example(), Order::RowMajor),
+            small::encode(&small::classical(), Order::RowMajor),
+            small::encode(&small::classical(), Order::RowMajor),
+        ])
         .collect();
     let mut rng = Generator::from_seed(20_261_121);
     let mut loaded = 0;

@@ -59,9 +59,10 @@ macro_rules! include_model {
     }};
 }
 
-/// A checked container.
+/// A checked container, whose parts are of the kinds in `KINDS`: all that this release knows, unless
+/// [`load_only`](Self::load_only) was asked for fewer.
 #[derive(Debug, Clone, Copy)]
-pub struct Model<'a> {
+pub struct Model<'a, const KINDS: u32 = { Kind::EVERY }> {
     bytes: &'a [u8],
     parts: &'a [PartEntry],
     tensors: &'a [TensorEntry],
@@ -214,6 +215,26 @@ impl<'a> Model<'a> {
     /// [`LoadError`] says which check failed; there is no input for which this panics or reads
     /// outside of `bytes`.
     pub fn load(bytes: &'a [u8]) -> Result<Self, LoadError> {
+        Self::load_only(bytes)
+    }
+}
+
+impl<'a, const KINDS: u32> Model<'a, KINDS> {
+    /// As [`load`](Model::load), for containers whose parts are all of the kinds in `KINDS`: what reads and
+    /// checks other kinds is left out of the program, some 20 KiB of code on a Cortex-M4 for all of them.
+    ///
+    /// ```no_run
+    /// use autodidact::model::{Kind, Model};
+    ///
+    /// const KINDS: u32 = Kind::set(&[Kind::KMeans, Kind::Pca]);
+    /// # let bytes: &[u8] = &[];
+    /// let model = Model::<KINDS>::load_only(bytes)?;
+    /// # Ok::<(), autodidact::model::LoadError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`load`](Model::load); a part of another kind is one of an unknown kind.
+    pub fn load_only(bytes: &'a [u8]) -> Result<Self, LoadError> {
         let (model, after_directory) = Self::read_directory(bytes)?;
         model.check_tensors(after_directory)?;
         model.check_parts()?;
@@ -428,7 +449,7 @@ impl<'a> Model<'a> {
             bytes: self.bytes,
             entries,
         };
-        tensors.body(entry, prove)
+        tensors.body::<KINDS>(entry, prove)
     }
 
     /// Counts to features and back.

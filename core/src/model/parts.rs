@@ -65,18 +65,29 @@ impl<'a> Tensors<'a> {
     }
 
     /// The part that `entry` describes; with `prove`, derived values and ranges are checked as well.
-    pub(super) fn body(&self, entry: &PartEntry, prove: bool) -> Result<Body<'a>, Defect> {
-        let kind = Kind::from_tag(entry.kind).ok_or(Defect::Kind { found: entry.kind })?;
+    ///
+    /// Kinds outside of `KINDS` are unknown; what reads them is not even linked.
+    pub(super) fn body<const KINDS: u32>(
+        &self,
+        entry: &PartEntry,
+        prove: bool,
+    ) -> Result<Body<'a>, Defect> {
+        let unknown = Defect::Kind { found: entry.kind };
+        let kind = Kind::from_tag(entry.kind).ok_or(unknown)?;
         if kind != Kind::Network && entry.task != 0 {
             return Err(Defect::Shape);
         }
         match kind {
-            Kind::Scaler => Err(Defect::Kind { found: entry.kind }),
-            Kind::KMeans => self.kmeans(entry, prove).map(Body::KMeans),
-            Kind::Pca => self.pca(entry, prove).map(Body::Pca),
-            Kind::Network => self.task(entry, prove),
-            Kind::Gmm => self.gmm(entry, prove).map(Body::Gmm),
-            Kind::LatentClass => self.latent_class(entry, prove).map(Body::LatentClass),
+            Kind::KMeans if Kind::KMeans.is_in(KINDS) => {
+                self.kmeans(entry, prove).map(Body::KMeans)
+            }
+            Kind::Pca if Kind::Pca.is_in(KINDS) => self.pca(entry, prove).map(Body::Pca),
+            Kind::Network if Kind::Network.is_in(KINDS) => self.task(entry, prove),
+            Kind::Gmm if Kind::Gmm.is_in(KINDS) => self.gmm(entry, prove).map(Body::Gmm),
+            Kind::LatentClass if Kind::LatentClass.is_in(KINDS) => {
+                self.latent_class(entry, prove).map(Body::LatentClass)
+            }
+            _ => Err(unknown),
         }
     }
 

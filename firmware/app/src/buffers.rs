@@ -72,7 +72,7 @@ impl Sizes {
     }
 
     /// What `model` needs.
-    pub fn of(model: &Model<'_>) -> Self {
+    pub fn of<const KINDS: u32>(model: &Model<'_, KINDS>) -> Self {
         let mut sizes = Self {
             width: model.scaler().len(),
             scores: 0,
@@ -117,7 +117,7 @@ impl<'b> Buffers<'b> {
     /// # Errors
     ///
     /// A buffer is shorter than that.
-    pub fn for_model(self, model: &Model<'_>) -> Result<Self, ShapeError> {
+    pub fn for_model<const KINDS: u32>(self, model: &Model<'_, KINDS>) -> Result<Self, ShapeError> {
         let Sizes {
             width,
             scores,

@@ -14,7 +14,7 @@
 
 use autodidact::ShapeError;
 use autodidact::kernels::squared_distance;
-use autodidact::model::{Body, Model, Part};
+use autodidact::model::{Body, Kind, Model, Part};
 use zerocopy::{FromBytes as _, IntoBytes as _};
 
 use crate::{Buffers, Link};
@@ -43,8 +43,8 @@ impl<E> From<ShapeError> for ReplayError<E> {
 /// # Errors
 ///
 /// [`ReplayError::Link`] when the link fails, [`ReplayError::Buffers`] when the model does not fit the buffers.
-pub fn replay<L: Link>(
-    model: &Model<'_>,
+pub fn replay<L: Link, const KINDS: u32>(
+    model: &Model<'_, KINDS>,
     link: &mut L,
     buffers: Buffers<'_>,
 ) -> Result<u32, ReplayError<L::Error>> {
@@ -59,7 +59,7 @@ pub fn replay<L: Link>(
             .scale_into(buffers.counts, buffers.features)?;
         scaling = scaling.wrapping_add(link.instructions().wrapping_sub(begin));
         for (index, part) in model.parts().enumerate() {
-            let cost = run_part(&part, link, &mut buffers)?;
+            let cost = run_part::<L, KINDS>(&part, link, &mut buffers)?;
             if let Some(total) = costs.get_mut(index) {
                 *total = total.wrapping_add(cost);
             }
@@ -88,7 +88,7 @@ pub fn replay<L: Link>(
 }
 
 /// Runs one part on what it reads, writes its results and returns the instructions it took, whitening included.
-fn run_part<L: Link>(
+fn run_part<L: Link, const KINDS: u32>(
     part: &Part<'_>,
     link: &mut L,
     buffers: &mut Buffers<'_>,
@@ -111,7 +111,7 @@ fn run_part<L: Link>(
         whitened,
     )?;
     match &part.body {
-        Body::KMeans(kmeans) => {
+        Body::KMeans(kmeans) if Kind::KMeans.is_in(KINDS) => {
             let nearest = kmeans.nearest(input)?;
             let cost = cost(link);
             link.write(&nearest.index.to_le_bytes())
@@ -120,7 +120,7 @@ fn run_part<L: Link>(
                 .map_err(ReplayError::Link)?;
             Ok(cost)
         }
-        Body::Pca(pca) => {
+        Body::Pca(pca) if Kind::Pca.is_in(KINDS) => {
             let scores = scores.get_mut(..pca.k()).unwrap_or_default();
             let output = output.get_mut(..pca.dimensions()).unwrap_or_default();
             pca.project_into(input, scores)?;
@@ -133,28 +133,28 @@ fn run_part<L: Link>(
                 .map_err(ReplayError::Link)?;
             Ok(cost)
         }
-        Body::Network(network, _) => {
+        Body::Network(network, _) if Kind::Network.is_in(KINDS) => {
             let output = output.get_mut(..network.outputs()).unwrap_or_default();
             network.run(workspace, input, output)?;
             let cost = cost(link);
             link.write(output.as_bytes()).map_err(ReplayError::Link)?;
             Ok(cost)
         }
-        Body::Gmm(gmm) => {
+        Body::Gmm(gmm) if Kind::Gmm.is_in(KINDS) => {
             let responsibilities = unsigned(scores, gmm.k());
             let nats = gmm.responsibilities_into(input, responsibilities)?;
             let cost = cost(link);
             write_mixture(link, nats, responsibilities)?;
             Ok(cost)
         }
-        Body::LatentClass(classes) => {
+        Body::LatentClass(classes) if Kind::LatentClass.is_in(KINDS) => {
             let posterior = unsigned(scores, classes.classes());
             let nats = classes.posterior_into(input, posterior)?;
             let cost = cost(link);
             write_mixture(link, nats, posterior)?;
             Ok(cost)
         }
-        // A kind that this image is older than: it has no results.
+        // A kind that this image leaves out or is older than: it has no results.
         _ => Ok(0),
     }
 }

@@ -41,7 +41,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 /// Copies the model to where the image includes it from, and writes down what it needs.
 #[cfg(feature = "demo")]
 fn measure_model(out: &Path) -> Result<(), Box<dyn Error>> {
-    use autodidact::model::{Body, Model};
+    use autodidact::model::{Body, Kind, Model};
     use zerocopy::IntoBytes as _;
 
     println!("cargo:rerun-if-env-changed=AUTODIDACT_MODEL");
@@ -57,9 +57,20 @@ fn measure_model(out: &Path) -> Result<(), Box<dyn Error>> {
     let model = Model::load(aligned).map_err(|error| format!("{name} is not a model: {error}"))?;
 
     let (mut scores, mut workspace) = (0, 0);
+    let mut kinds = 0;
     for part in model.parts() {
+        kinds |= Kind::set(&[match part.body {
+            Body::KMeans(_) => Kind::KMeans,
+            Body::Pca(_) => Kind::Pca,
+            Body::Network(..) => Kind::Network,
+            Body::Gmm(_) => Kind::Gmm,
+            Body::LatentClass(_) => Kind::LatentClass,
+            _ => return Err("the model has a part of an unknown kind".into()),
+        }]);
         match part.body {
             Body::Pca(pca) => scores = scores.max(pca.k()),
+            Body::Gmm(gmm) => scores = scores.max(gmm.k()),
+            Body::LatentClass(classes) => scores = scores.max(classes.classes()),
             Body::Network(network, _) => workspace = workspace.max(network.workspace_bytes()),
             _ => {}
         }
@@ -72,7 +83,8 @@ fn measure_model(out: &Path) -> Result<(), Box<dyn Error>> {
     ];
     let lines =
         constants.map(|(name, value)| format!("pub(crate) const {name}: usize = {value};\n"));
-    fs::write(out.join("model.rs"), lines.concat())?;
+    let kinds = format!("pub(crate) const KINDS: u32 = {kinds};\n");
+    fs::write(out.join("model.rs"), lines.concat() + &kinds)?;
     fs::write(out.join("model.adm"), &bytes)?;
     Ok(())
 }

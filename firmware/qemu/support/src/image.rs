@@ -1,6 +1,6 @@
 //! The images themselves, for any machine.
 
-use autodidact::model::Model;
+use autodidact::model::{Kind, Model};
 use autodidact_app::{Buffers, Link as _, Memory, Sizes};
 use autodidact_app::{bench as workloads, selftest as comparison};
 
@@ -40,11 +40,11 @@ pub fn replay(machine: &Machine, memory: &'static Slot<ReplayMemory>) -> ! {
     let Some(memory) = memory.take() else {
         exit_failure()
     };
-    run_model(machine, model, memory.buffers())
+    run_model::<{ Kind::EVERY }>(machine, model, memory.buffers())
 }
 
 /// Runs a model that the image brings along on the rows of `samples.bin`. To be called first in `main`.
-pub fn demo<const WIDTH: usize, const SCORES: usize, const WORKSPACE: usize>(
+pub fn demo<const KINDS: u32, const WIDTH: usize, const SCORES: usize, const WORKSPACE: usize>(
     machine: &Machine,
     model: &[u8],
     memory: &'static Slot<Memory<WIDTH, SCORES, WORKSPACE>>,
@@ -53,12 +53,12 @@ pub fn demo<const WIDTH: usize, const SCORES: usize, const WORKSPACE: usize>(
     let Some(memory) = memory.take() else {
         exit_failure()
     };
-    run_model(machine, model, memory.buffers())
+    run_model::<KINDS>(machine, model, memory.buffers())
 }
 
-fn run_model(machine: &Machine, model: &[u8], buffers: Buffers<'_>) -> ! {
+fn run_model<const KINDS: u32>(machine: &Machine, model: &[u8], buffers: Buffers<'_>) -> ! {
     let counter = InstructionCounter::start(machine.instructions_per_32_ticks);
-    let model = match Model::load(model) {
+    let model = match Model::<KINDS>::load_only(model) {
         Ok(model) => model,
         Err(error) => {
             defmt::error!("the model does not load: {}", error);

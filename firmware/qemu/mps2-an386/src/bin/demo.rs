@@ -7,7 +7,7 @@ use autodidact_app::Memory;
 use autodidact_mps2_an386::MACHINE;
 use autodidact_qemu::Slot;
 
-/// `MODEL_BYTES`, `WIDTH`, `SCORES` and `WORKSPACE` of the model that this image is built around.
+/// `MODEL_BYTES`, `WIDTH`, `SCORES`, `WORKSPACE` and `KINDS` of the model that this image is built around.
 mod model {
     include!(concat!(env!("OUT_DIR"), "/model.rs"));
 }
@@ -23,5 +23,10 @@ static MEMORY: Slot<Memory<{ model::WIDTH }, { model::SCORES }, { model::WORKSPA
 
 #[cortex_m_rt::entry]
 fn main() -> ! {
-    autodidact_qemu::demo(&MACHINE, &MODEL.0, &MEMORY)
+    autodidact_qemu::demo::<
+        { model::KINDS },
+        { model::WIDTH },
+        { model::SCORES },
+        { model::WORKSPACE },
+    >(&MACHINE, &MODEL.0, &MEMORY)
 }
