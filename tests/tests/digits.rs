@@ -33,7 +33,7 @@ fn reports() -> Vec<(PartReport, PartReport)> {
     ];
     let float = model.parts().zip(floats).map(|(part, float)| {
         let outcomes = evaluate::float_outcomes(float, &units, table).unwrap();
-        evaluate::figures(part.name, &part.body, &units, table, &outcomes).unwrap()
+        evaluate::figures(&part, &units, table, &outcomes).unwrap()
     });
     float.zip(device).collect()
 }
