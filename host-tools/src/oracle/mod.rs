@@ -4,12 +4,16 @@
 
 mod dense;
 mod eigen;
+mod em;
+mod lloyd;
 mod nearest;
 mod projection;
 mod quality;
 
 pub use dense::{activate, dense_layer, forward};
 pub use eigen::{Eigen, covariance, jacobi_eigen};
+pub use em::{Covariance, EmFit};
+pub use lloyd::{Clustering, Metric, lloyd};
 pub use nearest::{Nearest, inertia, nearest};
 pub use projection::Projection;
 pub use quality::{mean_squared_error, psnr_db};

@@ -14,6 +14,7 @@ pub use network::{Calibration, Format, QuantisedLayer, QuantisedNetwork, network
 
 use anyhow::{Context, Result, ensure};
 use autodidact::kernels::Order;
+use autodidact::kmeans::Metric;
 use autodidact::model::{LayerSpec, ModelSpec, NetworkSpec, PartBody, PartSpec};
 use autodidact::scaler::{Affine, ScalerFeature};
 
@@ -157,9 +158,17 @@ impl QuantisedModel {
             .zip(&layers)
             .map(|((name, part), layers)| PartSpec {
                 name,
+                input: None,
                 body: match part {
-                    QuantisedPart::KMeans(centroids) => PartBody::KMeans { centroids },
-                    QuantisedPart::Pca { mean, components } => PartBody::Pca { mean, components },
+                    QuantisedPart::KMeans(centroids) => PartBody::KMeans {
+                        metric: Metric::SquaredEuclidean,
+                        centroids,
+                    },
+                    QuantisedPart::Pca { mean, components } => PartBody::Pca {
+                        mean,
+                        components,
+                        variances: &[],
+                    },
                     QuantisedPart::Network(net) => PartBody::Network(NetworkSpec {
                         task: net.task,
                         code_layer: net.code_layer,
