@@ -7,6 +7,7 @@ mod eval;
 #[cfg(feature = "train")]
 mod fit;
 mod inspect;
+mod learn;
 mod run;
 mod shared;
 
@@ -34,6 +35,8 @@ enum Verb {
     Run(run::Run),
     /// Run a container over a file on an emulated core and compare with the host.
     Emulate(emulate::Emulate),
+    /// Learn from a file on an emulated core, pass after pass, and compare with the host and with f64.
+    Learn(learn::Learn),
     /// Train on the bundled digits, build firmware around the model, run it on an emulated core.
     #[cfg(feature = "train")]
     Demo(demo::Demo),
@@ -48,6 +51,7 @@ impl Cli {
             Verb::Inspect(inspect) => inspect.run(),
             Verb::Run(run) => run.run(),
             Verb::Emulate(emulate) => emulate.run(),
+            Verb::Learn(learn) => learn.run(),
             #[cfg(feature = "train")]
             Verb::Demo(demo) => demo.run(),
         }
