@@ -8,7 +8,7 @@ use autodidact_tools::learn::{self, Comparison, Config, Problem};
 use autodidact_tools::train::random;
 
 /// Every learner, in few passes over few rows.
-const SMALL: [&str; 9] = [
+const SMALL: [&str; 11] = [
     "learner = 'kmeans'\nk = 4\npasses = 9\nrows = 'all'",
     "learner = 'kmeans'\nk = 3\npasses = 9\nseed = 7\nseeding = 'random'\nresident = 20",
     "learner = 'kmeans-online'\nk = 4\npasses = 2\nresident = 16\nstart-rounds = 2\nwindow = 50\npatience = 20",
@@ -18,9 +18,11 @@ const SMALL: [&str; 9] = [
     "learner = 'gmm'\nk = 2\npasses = 4\ncovariance = 'full'\ncomponents = 4",
     "learner = 'gmm-stepwise'\nk = 3\npasses = 2\nresident = 24\nleast-rate = 0.01\ncomponents = 5",
     "learner = 'gmm-stepwise'\nk = 2\npasses = 2\ncovariance = 'full'\nresident = 24\nem-rounds = 2",
+    "learner = 'latent-class'\nk = 3\npasses = 6",
+    "learner = 'latent-class-stepwise'\nk = 2\npasses = 2\nresident = 30\nmemory = 100",
 ];
 
-/// Eighty rows around four places, seven columns with something in common.
+/// Eighty rows around four places, seven columns with something in common, and one of levels.
 fn small() -> Table {
     let mut generator = random::generator(11, 0);
     let values = (0..80)
@@ -28,13 +30,17 @@ fn small() -> Table {
             let place = (row % 4) as f32;
             let [a, b]: [f32; 2] = std::array::from_fn(|_| random::normal(&mut generator));
             let noise: [f32; 7] = std::array::from_fn(|_| random::normal(&mut generator));
-            std::array::from_fn::<f32, 7, _>(|at| {
+            std::array::from_fn::<f32, 8, _>(|at| {
                 let way = if at % 2 == 0 { a } else { b };
-                8.0 * place + 3.0 * way + noise[at] * (1 + at) as f32
+                match noise.get(at) {
+                    Some(noise) => 8.0 * place + 3.0 * way + noise * (1 + at) as f32,
+                    // A column of levels.
+                    None => (place + 2.0 * a).round().clamp(0.0, 5.0),
+                }
             })
         })
         .collect();
-    Table::new("made.csv", Table::numbered_columns(7), values).unwrap()
+    Table::new("made.csv", Table::numbered_columns(8), values).unwrap()
 }
 
 /// Learns on `core`, and asks that the host learns the same.
@@ -56,11 +62,15 @@ fn every_learner(core: Core) {
     let table = small();
     for config in SMALL {
         let (problem, run) = same_bits(core, config, &table);
-        let states = learn::decode(&problem.settings, problem.width, &run.results).unwrap();
+        let states = learn::decode(&problem, &run.results).unwrap();
         assert_eq!(states.len(), run.passes.len() + 1);
         assert_ne!(states.first(), states.last(), "something was learnt");
         assert!(run.learner_bytes > 0 && run.stack_bytes > 0);
-        assert!(run.passes.iter().all(|pass| pass.longest <= pass.instructions && pass.longest > 0));
+        assert!(
+            run.passes
+                .iter()
+                .all(|pass| pass.longest <= pass.instructions && pass.longest > 0)
+        );
         // What was learnt makes a container that loads.
         let learnt = states.last().map(|state| &state.learnt);
         Model::load(&problem.encode(learnt).unwrap()).unwrap();
@@ -89,11 +99,24 @@ fn every_learner_gives_the_host_s_bits_on_the_rv32() {
 
 /// What the example `name` learns from the digits on the M4.
 fn digits(name: &str) -> Vec<Comparison> {
-    let file = format!("{}/../examples/learn/{name}.toml", env!("CARGO_MANIFEST_DIR"));
-    let config = std::fs::read_to_string(file).unwrap();
-    let table = data::digits().unwrap().scaled(1.0 / data::DIGIT_MAX).unwrap();
-    let (problem, run) = same_bits(Core::M4, &config, &table);
-    let states = learn::decode(&problem.settings, problem.width, &run.results).unwrap();
+    learnt_from_digits(name, &example(name))
+}
+
+fn example(name: &str) -> String {
+    let file = format!(
+        "{}/../examples/learn/{name}.toml",
+        env!("CARGO_MANIFEST_DIR")
+    );
+    std::fs::read_to_string(file).unwrap()
+}
+
+fn learnt_from_digits(name: &str, config: &str) -> Vec<Comparison> {
+    let table = data::digits()
+        .unwrap()
+        .scaled(1.0 / data::DIGIT_MAX)
+        .unwrap();
+    let (problem, run) = same_bits(Core::M4, config, &table);
+    let states = learn::decode(&problem, &run.results).unwrap();
     let comparisons = learn::judge(&problem, &states).unwrap();
     for comparison in &comparisons {
         println!(
@@ -118,11 +141,21 @@ fn lloyd_comes_within_half_a_per_cent_of_f64() {
 
 #[test]
 fn k_means_along_the_stream_comes_within_three_per_cent_after_five_passes() {
-    let [inertia] = &digits("kmeans-online")[..] else {
-        panic!("one figure");
-    };
-    assert_eq!(inertia.device.len(), 6);
-    assert!(inertia.difference(inertia.last()) <= 3.0);
+    // Where f64 leaves a poor place after many rounds, five passes do not: of seeds 1 to 8 one is off by
+    // 6 %, the others by 2.4 % at most. The median tells of arithmetic, not of luck.
+    let example = example("kmeans-online");
+    let mut off: Vec<f64> = (1..=5)
+        .map(|seed| {
+            let config = example.replace("seed = 2", &format!("seed = {seed}"));
+            let [inertia] = &learnt_from_digits("kmeans-online", &config)[..] else {
+                panic!("one figure");
+            };
+            assert_eq!(inertia.device.len(), 6);
+            inertia.difference(inertia.last())
+        })
+        .collect();
+    off.sort_by(f64::total_cmp);
+    assert!(off[2] <= 3.0, "{off:?}");
 }
 
 #[test]
@@ -146,5 +179,31 @@ fn mixtures_come_close_to_f64_from_the_same_start() {
             let off = comparison.difference(comparison.last());
             assert!(off.abs() <= tolerance, "{name}: {off}");
         }
+    }
+}
+
+#[test]
+fn a_mixture_along_the_stream_comes_close_to_converged_em_in_five_passes() {
+    for comparison in digits("gmm-stepwise") {
+        let off = comparison.difference(comparison.last());
+        assert!(off >= -0.3, "{off}");
+    }
+}
+
+#[test]
+fn latent_classes_come_close_to_f64_from_the_same_start() {
+    // Shades 0 to 16 as levels: 64 categorical columns.
+    let table = data::digits().unwrap();
+    let config = "learner = 'latent-class'\nk = 10\npasses = 20\nseed = 3";
+    let (problem, run) = same_bits(Core::M4, config, &table);
+    let states = learn::decode(&problem, &run.results).unwrap();
+    for comparison in learn::judge(&problem, &states).unwrap() {
+        let off = comparison.difference(comparison.last());
+        println!(
+            "latent classes: {} {:.4}, off {off:.4}",
+            comparison.label,
+            comparison.last()
+        );
+        assert!(off.abs() <= 1.0, "{off}");
     }
 }

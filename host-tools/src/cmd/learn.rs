@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use autodidact::model::Model;
 use autodidact_tools::artifact;
 use autodidact_tools::emulator::{self, Core, LearnRun};
-use autodidact_tools::learn::{self, Comparison, Config, Learner, Problem};
+use autodidact_tools::learn::{self, Comparison, Config, Covariance, Learner, Mixture, Problem};
 use clap::Args;
 
 use super::shared::{Data, grouped};
@@ -34,8 +34,8 @@ pub(crate) struct Learn {
 impl Learn {
     pub(crate) fn run(self) -> Result<()> {
         let file = self.config.display().to_string();
-        let text = fs::read_to_string(&self.config)
-            .with_context(|| format!("{file} cannot be read"))?;
+        let text =
+            fs::read_to_string(&self.config).with_context(|| format!("{file} cannot be read"))?;
         let config = Config::parse(&text, &file)?;
         let table = self.data.read()?;
         let problem = Problem::new(&config, &table)?;
@@ -55,7 +55,7 @@ impl Learn {
         let device = emulator::learn(self.core, &problem.container, settings, &problem.counts)?;
         let host = learn::learn(&model, settings, &problem.counts)?;
         print_costs(&device);
-        let states = learn::decode(settings, problem.width, &device.results)?;
+        let states = learn::decode(&problem, &device.results)?;
         let comparisons = learn::judge(&problem, &states)?;
         print_passes(&device, &comparisons);
         if let Some(scale) = problem.log_scale.filter(|_| is_mixture(settings.learner)) {
@@ -92,7 +92,10 @@ impl Learn {
 }
 
 fn is_mixture(learner: Learner) -> bool {
-    matches!(learner, Learner::Mixture(_) | Learner::StepwiseMixture { .. })
+    matches!(
+        learner,
+        Learner::Mixture(_) | Learner::StepwiseMixture { .. }
+    )
 }
 
 fn what(config: &Config) -> String {
@@ -102,11 +105,21 @@ fn what(config: &Config) -> String {
         Learner::OnlineKMeans { .. } => format!("{k} clusters along the stream"),
         Learner::Pca { .. } => format!("{k} principal components along the stream"),
         Learner::Mixture(mixture) => {
-            format!("{k} {:?} Gaussians by batch EM", mixture.covariance).to_lowercase()
+            format!("{k} {} Gaussians by batch EM", covariance(mixture))
         }
         Learner::StepwiseMixture { mixture, .. } => {
-            format!("{k} {:?} Gaussians along the stream", mixture.covariance).to_lowercase()
+            format!("{k} {} Gaussians along the stream", covariance(mixture))
         }
+        Learner::LatentClass(_) => format!("{k} latent classes by batch EM"),
+        Learner::StepwiseLatentClass { .. } => format!("{k} latent classes along the stream"),
+    }
+}
+
+fn covariance(mixture: Mixture) -> &'static str {
+    match mixture.covariance {
+        Covariance::Diagonal => "diagonal",
+        Covariance::Tied => "tied",
+        Covariance::Full => "full",
     }
 }
 
@@ -150,7 +163,11 @@ fn print_passes(run: &LearnRun, comparisons: &[Comparison]) {
     let states = run.passes.len() + 1;
     for at in 0..states {
         let cost = at.checked_sub(1).map_or(run.start, |pass| run.passes[pass]);
-        print!("{at:>5} {:>15} {:>12}", grouped(cost.instructions), grouped(cost.longest));
+        print!(
+            "{at:>5} {:>15} {:>12}",
+            grouped(cost.instructions),
+            grouped(cost.longest)
+        );
         for comparison in comparisons {
             let device = comparison.device.get(at).copied().unwrap_or(f64::NAN);
             let unit = if comparison.relative { "%" } else { " " };

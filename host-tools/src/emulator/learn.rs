@@ -96,7 +96,12 @@ mod tests {
 
     #[test]
     fn the_log_is_read() {
-        let lines = ["start 9 100 40", "pass 1 9 900 80", "pass 2 9 800 80", "learner 64"];
+        let lines = [
+            "start 9 100 40",
+            "pass 1 9 900 80",
+            "pass 2 9 800 80",
+            "learner 64",
+        ];
         let run = parse(&lines.map(str::to_owned)).unwrap();
         assert_eq!(run.passes.len(), 2);
         let start = PassCost {

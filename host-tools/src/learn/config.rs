@@ -2,31 +2,35 @@
 //!
 //! | key | learners | meaning | default |
 //! |---|---|---|---|
-//! | `learner` | | `kmeans`, `kmeans-online`, `pca`, `gmm` or `gmm-stepwise` | |
-//! | `k` | all | clusters or components | |
+//! | `learner` | | `kmeans`, `kmeans-online`, `pca`, `gmm`, `gmm-stepwise`, `latent-class` or `latent-class-stepwise` | |
+//! | `k` | all | clusters, components or classes | |
 //! | `passes` | all | passes over the rows, or rounds, at most | |
 //! | `seed` | all | fixes every random choice | 0 |
-//! | `scale` | all | `uniform` or `standard`, as `autodidact fit --scale` | `uniform` |
+//! | `scale` | all but latent classes | `uniform` or `standard`, as `autodidact fit --scale` | `uniform` |
 //! | `rows` | all | `training` learns from three rows of four, `all` from every row | `training` |
-//! | `components` | all but `pca` | learn from that many whitened principal components instead of the features | |
+//! | `components` | k-means and mixtures | learn from that many whitened principal components instead of the features | |
 //! | `resident` | all but `pca` | rows kept in memory at most, a uniform sample of the stream | all; 256 along a stream |
-//! | `seeding` | all but `pca` | `plus-plus` or `random` | `plus-plus` |
+//! | `seeding` | k-means and mixtures | `plus-plus` or `random` | `plus-plus` |
 //! | `start-rounds` | `kmeans-online`, `gmm`, `gmm-stepwise` | rounds of k-means over the resident rows that start it | 0; mixtures 20 |
 //! | `window` | `kmeans-online`, `pca` | rows that count; 0 for all | 0 |
 //! | `patience` | `kmeans-online` | rows after which an unused centroid moves; 0 for never | 0 |
 //! | `amnesia` | `pca` | extra weight of recent rows | 2 |
 //! | `covariance` | `gmm`, `gmm-stepwise` | `diagonal`, `tied` or `full` | `diagonal` |
-//! | `floor` | `gmm`, `gmm-stepwise` | least variance | 0.0001 |
-//! | `tolerance` | `gmm` | least gain of a round, nats a row; 0 runs them all | 0 |
-//! | `em-rounds` | `gmm-stepwise` | rounds of batch EM over the resident rows that start it | 5 |
-//! | `exponent` | `gmm-stepwise` | the rate falls as the number of rows to this power | 0.7 |
+//! | `floor` | mixtures, latent classes | least variance | 0.0001; latent classes 0.001 |
+//! | `tolerance` | `gmm`, `latent-class` | ends with a round that gains less, nats a row; 0: with one that loses | 0 |
+//! | `em-rounds` | `gmm-stepwise`, `latent-class-stepwise` | rounds of batch EM over the resident rows that start it | 5 |
+//! | `exponent` | `gmm-stepwise` | the rate falls as the number of rows to this power, the sample of the start included | 0.8 |
 //! | `least-rate` | `gmm-stepwise` | but not below this | 0 |
+//! | `smoothing` | latent classes | pseudo-count of every class and level | 1 |
+//! | `memory` | `latent-class-stepwise` | rows that are remembered at most; 0 for 32768 | 0 |
+//!
+//! For latent classes a column of whole numbers from 0 to 31 holds levels, any other is Gaussian.
 
 use anyhow::{Context, Result, bail, ensure};
 use autodidact::gmm::parameters::{COVARIANCE_ONE, LEAST_FLOOR};
 use toml::{Table, Value};
 
-use super::settings::{Covariance, Learner, Mixture, Seeding};
+use super::settings::{Classes, Covariance, Learner, Mixture, Seeding};
 
 /// Rows in memory at the start of a learner along a stream, if the file does not say.
 const RESIDENT: usize = 256;
@@ -85,21 +89,30 @@ impl Config {
                 ("pca", Name::Pca),
                 ("gmm", Name::Gmm),
                 ("gmm-stepwise", Name::StepwiseGmm),
+                ("latent-class", Name::LatentClass),
+                ("latent-class-stepwise", Name::StepwiseLatentClass),
             ],
             None,
         )?;
         let most = match name {
             Name::Gmm | Name::StepwiseGmm => autodidact::gmm::MAX_COMPONENTS as u64,
+            Name::LatentClass | Name::StepwiseLatentClass => {
+                autodidact::latent_class::MAX_CLASSES as u64
+            }
             _ => 1024,
         };
+        let classes = matches!(name, Name::LatentClass | Name::StepwiseLatentClass);
         let k = keys.integer("k", None, 1, most)? as usize;
         let passes = keys.integer("passes", None, 1, 100_000)? as u32;
         let seed = keys.integer("seed", Some(0), 0, i64::MAX as u64)?;
         let scales = [("uniform", true), ("standard", false)];
-        let uniform = keys.choice("scale", &scales, Some(true))?;
+        let uniform = !classes && keys.choice("scale", &scales, Some(true))?;
         let all_rows = keys.choice("rows", &[("training", false), ("all", true)], Some(false))?;
         let mut config = Self {
-            learner: Learner::Pca { amnesia: 2, window: 0 },
+            learner: Learner::Pca {
+                amnesia: 2,
+                window: 0,
+            },
             k,
             passes,
             seed,
@@ -116,17 +129,45 @@ impl Config {
             keys.finish("pca")?;
             return Ok(config);
         }
-        if keys.table.contains_key("components") {
+        if keys.table.contains_key("components") && !classes {
             config.components = Some(keys.integer("components", None, 1, 64)? as usize);
         }
-        let streams = matches!(name, Name::OnlineKMeans | Name::StepwiseGmm);
+        let streams = matches!(
+            name,
+            Name::OnlineKMeans | Name::StepwiseGmm | Name::StepwiseLatentClass
+        );
         if keys.table.contains_key("resident") || streams {
             let default = streams.then_some(RESIDENT as u64);
             config.resident = Some(keys.integer("resident", default, 1, 1 << 20)? as usize);
         } else {
             keys.asked.push("resident");
         }
-        let seeds = [("plus-plus", Seeding::PlusPlus), ("random", Seeding::Random)];
+        if classes {
+            let floor = (keys.number("floor", 1e-3, 2f64.powi(-16), 64.0)? * 2f64.powi(24)) as u32;
+            let smoothing = (keys.number("smoothing", 1.0, 0.0, 255.0)? * 65_536.0) as u32;
+            let mut classes = Classes {
+                smoothing,
+                floor,
+                tolerance: 0,
+            };
+            config.learner = if streams {
+                Learner::StepwiseLatentClass {
+                    classes,
+                    em_rounds: keys.integer("em-rounds", Some(5), 0, 10_000)? as u32,
+                    memory: keys.integer("memory", Some(0), 0, 65_000)? as u16,
+                }
+            } else {
+                let tolerance = keys.number("tolerance", 0.0, 0.0, 100.0)?;
+                classes.tolerance = (tolerance * 65_536.0) as i32;
+                Learner::LatentClass(classes)
+            };
+            keys.finish(name.as_str())?;
+            return Ok(config);
+        }
+        let seeds = [
+            ("plus-plus", Seeding::PlusPlus),
+            ("random", Seeding::Random),
+        ];
         let seeding = keys.choice("seeding", &seeds, Some(Seeding::PlusPlus))?;
         config.learner = match name {
             Name::KMeans => Learner::KMeans { seeding },
@@ -158,7 +199,7 @@ impl Config {
                     Learner::StepwiseMixture {
                         mixture,
                         em_rounds: keys.integer("em-rounds", Some(5), 0, 10_000)? as u32,
-                        exponent: (keys.number("exponent", 0.7, 0.5, 1.0)? * 65_536.0) as u32,
+                        exponent: (keys.number("exponent", 0.8, 0.5, 1.0)? * 65_536.0) as u32,
                         least: (keys.number("least-rate", 0.0, 0.0, 0.5)? * 65_536.0) as u16,
                     }
                 }
@@ -177,6 +218,8 @@ enum Name {
     Pca,
     Gmm,
     StepwiseGmm,
+    LatentClass,
+    StepwiseLatentClass,
 }
 
 impl Name {
@@ -187,6 +230,8 @@ impl Name {
             Self::Pca => "pca",
             Self::Gmm => "gmm",
             Self::StepwiseGmm => "gmm-stepwise",
+            Self::LatentClass => "latent-class",
+            Self::StepwiseLatentClass => "latent-class-stepwise",
         }
     }
 }
@@ -304,7 +349,7 @@ mod tests {
         );
         assert_eq!(
             refused("learner = 'kmean'"),
-            "a.toml: `learner` is \"kmean\"; choose one of \"kmeans\", \"kmeans-online\", \"pca\", \"gmm\", \"gmm-stepwise\""
+            "a.toml: `learner` is \"kmean\"; choose one of \"kmeans\", \"kmeans-online\", \"pca\", \"gmm\", \"gmm-stepwise\", \"latent-class\", \"latent-class-stepwise\""
         );
         assert_eq!(
             refused("learner = 'gmm'\nk = 65\npasses = 1"),

@@ -10,6 +10,7 @@ mod config;
 mod problem;
 mod procedure;
 mod quality;
+mod schema;
 mod settings;
 mod state;
 
@@ -17,5 +18,6 @@ pub use config::Config;
 pub use problem::Problem;
 pub use procedure::{learn, prepare};
 pub use quality::{Comparison, judge};
-pub use settings::{Covariance, Learner, Mixture, Seeding, Settings};
+pub use schema::OwnedClasses;
+pub use settings::{Classes, Covariance, Learner, Mixture, Seeding, Settings};
 pub use state::{Learnt, OwnedMixture, State, decode};

@@ -4,6 +4,7 @@ use anyhow::{Context, Result, ensure};
 use autodidact::kmeans::Metric;
 use autodidact::model::{Model, ModelSpec, PartBody, PartSpec};
 
+use super::schema::Schema;
 use super::{Config, Learner, Learnt, Settings};
 use crate::data::{Scaling, Table};
 use crate::evaluate::Units;
@@ -33,6 +34,7 @@ pub struct Problem {
     /// Sum of the logarithms of what the data was divided by on its way to the learner: nats of a density
     /// in data units are that much less. None if the columns have no common unit.
     pub log_scale: Option<f64>,
+    pub(super) schema: Option<Schema>,
     quantised: QuantisedModel,
     components: Option<Components>,
 }
@@ -60,11 +62,15 @@ impl Problem {
             let split = table.split_held_out()?;
             (split.training, Some(split.held_out))
         };
+        let classes = matches!(
+            config.learner,
+            Learner::LatentClass(_) | Learner::StepwiseLatentClass { .. }
+        );
         let scaling = if config.uniform {
             Scaling::Uniform
         } else {
             Scaling::Standard {
-                ignore_constant: false,
+                ignore_constant: classes,
             }
         };
         let standardiser = scaling.fit(&training)?;
@@ -88,6 +94,7 @@ impl Problem {
             held_out: Vec::new(),
             width: config.components.unwrap_or(table.width()),
             log_scale: None,
+            schema: classes.then(|| Schema::of(table, &quantised.scaler)),
             quantised,
             components: None,
         };
@@ -106,8 +113,12 @@ impl Problem {
             problem.held_out_counts = units.counts(held_out)?;
             problem.held_out = problem.real_rows(&units, held_out);
         }
-        problem.log_scale = units.common_std().map(|std| {
-            let whitening: f64 = problem.deviations().iter().map(|deviation| deviation.ln()).sum();
+        problem.log_scale = units.common_std().filter(|_| !classes).map(|std| {
+            let whitening: f64 = problem
+                .deviations()
+                .iter()
+                .map(|deviation| deviation.ln())
+                .sum();
             whitening + problem.width as f64 * std.ln()
         });
         Ok(problem)
@@ -154,7 +165,15 @@ impl Problem {
     ///
     /// The parameters do not make a valid part.
     pub fn encode(&self, learnt: Option<&Learnt>) -> Result<AlignedBytes> {
+        let blank = self.schema.as_ref().map(Schema::blank).transpose()?;
         let mut parts = Vec::new();
+        if let (Some(blank), None) = (&blank, learnt) {
+            parts.push(PartSpec {
+                name: "classes",
+                input: None,
+                body: PartBody::LatentClass(blank.view()?),
+            });
+        }
         if let Some(components) = &self.components {
             parts.push(PartSpec {
                 name: "components",
@@ -195,6 +214,11 @@ impl Problem {
                 input,
                 body: PartBody::Gmm(mixture.view()?),
             }),
+            Some(Learnt::Classes(classes)) => parts.push(PartSpec {
+                name: "classes",
+                input,
+                body: PartBody::LatentClass(classes.view()?),
+            }),
         }
         let text: String = self
             .quantised
@@ -216,11 +240,33 @@ impl Problem {
 
     /// Standard deviations that the components' scores are divided by.
     fn deviations(&self) -> Vec<f64> {
-        self.components.iter().flat_map(Components::deviations).collect()
+        self.components
+            .iter()
+            .flat_map(Components::deviations)
+            .collect()
     }
 
     /// Rows as the learner would read them without any rounding.
     fn real_rows(&self, units: &Units, table: &Table) -> Vec<f64> {
+        if let Some(schema) = &self.schema {
+            let row = |row: &[f32]| -> Vec<f64> {
+                let values = units
+                    .features(row)
+                    .into_iter()
+                    .zip(row)
+                    .zip(&schema.columns);
+                values
+                    .map(|((x, &value), column)| {
+                        if column.is_gaussian() {
+                            x
+                        } else {
+                            value.into()
+                        }
+                    })
+                    .collect()
+            };
+            return table.iter_rows().flat_map(row).collect();
+        }
         let rows = table.iter_rows().map(|row| units.features(row));
         match &self.components {
             None => rows.flatten().collect(),
@@ -263,7 +309,9 @@ impl Components {
 
     fn deviations(&self) -> impl Iterator<Item = f64> {
         let along = &self.variances[..self.variances.len() - 1];
-        along.iter().map(|variance| (*variance as f64 / 2f64.powi(24)).sqrt())
+        along
+            .iter()
+            .map(|variance| (*variance as f64 / 2f64.powi(24)).sqrt())
     }
 
     fn whiten(&self, row: &[f64]) -> Vec<f64> {
@@ -274,7 +322,9 @@ impl Components {
                 let score: f64 = component
                     .iter()
                     .zip(row.iter().zip(&self.mean))
-                    .map(|(u, (x, m))| f64::from(*u) / 32_768.0 * (x - f64::from(*m) / FEATURE_UNIT))
+                    .map(|(u, (x, m))| {
+                        f64::from(*u) / 32_768.0 * (x - f64::from(*m) / FEATURE_UNIT)
+                    })
                     .sum();
                 score / deviation
             })

@@ -9,13 +9,14 @@ use autodidact::gmm::batch::BatchEm;
 use autodidact::gmm::stepwise::{Rate, StepwiseEm};
 use autodidact::gmm::{Gmm, MAX_COMPONENTS, MAX_DIMENSIONS};
 use autodidact::kmeans::{Lloyd, Memory, Metric, Online, Reservoir, Usage};
+use autodidact::latent_class;
 use autodidact::model::{Input, Model};
 use autodidact::pca::{Buffers, Forgetting, IncrementalPca};
 use autodidact::rng::Generator;
 use std::num::NonZeroU32;
 use zerocopy::IntoBytes as _;
 
-use super::settings::{Learner, Mixture, Seeding, Settings};
+use super::settings::{Classes, Learner, Mixture, Seeding, Settings};
 
 /// Rows as a learner reads them: features, or whitened scores of the part `components`.
 ///
@@ -50,7 +51,11 @@ pub fn prepare(model: &Model<'_>, whitened: bool, counts: &[i16]) -> Result<Vec<
 ///
 /// There are no rows, or the learner does not take such sizes.
 pub fn learn(model: &Model<'_>, settings: &Settings, counts: &[i16]) -> Result<Vec<u8>> {
-    let rows = prepare(model, settings.whitened, counts)?;
+    let rows = match settings.learner {
+        // Their Gaussian columns bring their own scaling.
+        Learner::LatentClass(_) | Learner::StepwiseLatentClass { .. } => counts.to_vec(),
+        _ => prepare(model, settings.whitened, counts)?,
+    };
     let width = rows.len() / (counts.len() / model.scaler().len()).max(1);
     ensure!(!rows.is_empty(), "there are no rows to learn from");
     let mut run = Run {
@@ -76,6 +81,12 @@ pub fn learn(model: &Model<'_>, settings: &Settings, counts: &[i16]) -> Result<V
             exponent,
             least,
         } => run.stepwise(mixture, em_rounds, Rate::new(exponent, least)),
+        Learner::LatentClass(classes) => run.classes(model, classes),
+        Learner::StepwiseLatentClass {
+            classes,
+            em_rounds,
+            memory,
+        } => run.stepwise_classes(model, classes, em_rounds, memory),
     }
     .with_context(|| format!("k = {} of {width} values cannot be learnt", settings.k))?;
     Ok(run.states)
@@ -306,6 +317,59 @@ impl Run<'_> {
         Ok(())
     }
 
+    fn classes(&mut self, model: &Model<'_>, classes: Classes) -> Result<()> {
+        let schema = model.latent_class("classes")?;
+        let resident = self.collect()?;
+        let (k, mut words) = (self.settings.k, Vec::new());
+        let mut learner = class_learner(&schema, k, classes, 0, &mut words)?;
+        learner.start_random(&resident, &mut self.rng)?;
+        self.write_classes(0, &learner.model());
+        let least = i64::from(classes.tolerance) * (resident.len() / self.d) as i64;
+        let mut before = None;
+        for _ in 0..self.settings.passes {
+            let total = class_round(&mut learner, &resident, self.d)?;
+            self.write_classes(total, &learner.model());
+            if before.is_some_and(|before| total - before < least) {
+                break;
+            }
+            before = Some(total);
+        }
+        Ok(())
+    }
+
+    fn stepwise_classes(
+        &mut self,
+        model: &Model<'_>,
+        classes: Classes,
+        em_rounds: u32,
+        memory: u16,
+    ) -> Result<()> {
+        let schema = model.latent_class("classes")?;
+        let (k, mut words) = (self.settings.k, Vec::new());
+        let mut learner = class_learner(&schema, k, classes, memory, &mut words)?;
+        let resident = self.collect()?;
+        learner.start_random(&resident, &mut self.rng)?;
+        for _ in 0..em_rounds {
+            class_round(&mut learner, &resident, self.d)?;
+        }
+        self.write_classes(0, &learner.model());
+        for _ in 0..self.settings.passes {
+            let mut total = 0;
+            for row in self.rows.chunks_exact(self.d) {
+                total += i64::from(learner.step(row)?);
+            }
+            self.write_classes(total, &learner.model());
+        }
+        Ok(())
+    }
+
+    fn write_classes(&mut self, objective: i64, model: &latent_class::LatentClass<'_>) {
+        self.states.extend(objective.to_le_bytes());
+        self.states.extend(model.weights().as_bytes());
+        self.states.extend(model.surprisals().as_bytes());
+        self.states.extend(model.gaussians().as_bytes());
+    }
+
     fn write_kmeans(&mut self, objective: i64, centroids: &[i16], usage: &[Usage]) {
         self.states.extend(objective.to_le_bytes());
         self.states.extend(centroids.as_bytes());
@@ -346,5 +410,35 @@ fn round(em: &mut BatchEm<'_>, rows: &[i16], d: usize) -> Result<i64> {
         total += i64::from(em.accumulate(row)?);
     }
     em.update();
+    Ok(total)
+}
+
+fn class_learner<'m>(
+    schema: &latent_class::LatentClass<'m>,
+    k: usize,
+    classes: Classes,
+    memory: u16,
+    words: &'m mut Vec<u64>,
+) -> Result<latent_class::Learner<'m>> {
+    let mut options = latent_class::Options {
+        smoothing: classes.smoothing,
+        variance_floor: classes.floor,
+        ..latent_class::Options::DEFAULT
+    };
+    if memory != 0 {
+        options.memory = memory;
+    }
+    words.resize(latent_class::storage_words(k, schema.columns()), 0);
+    let learner = latent_class::Learner::new(schema.columns(), schema.lines(), k, words, options)?;
+    Ok(learner)
+}
+
+fn class_round(learner: &mut latent_class::Learner<'_>, rows: &[i16], d: usize) -> Result<i64> {
+    learner.clear();
+    let mut total = 0;
+    for row in rows.chunks_exact(d) {
+        total += i64::from(learner.accumulate(row)?);
+    }
+    learner.maximise();
     Ok(total)
 }

@@ -4,6 +4,7 @@ use anyhow::{Result, bail, ensure};
 use autodidact::gmm::Gmm;
 use autodidact::model::Model;
 
+use super::schema::OwnedClasses;
 use super::settings::{Covariance, Learner};
 use super::{Learnt, OwnedMixture, Problem, State, prepare};
 use crate::oracle::{self, EmFit, Projection};
@@ -52,7 +53,7 @@ impl Comparison {
 ///   start, until it converges;
 /// - PCA: percentage of the variance that all components and the first two capture, against exact
 ///   eigenvectors; largest entry of `|U U^T - I|`, against 0;
-/// - mixtures: mean nats a row by the device's arithmetic, of the rows learnt from and of those held out,
+/// - mixtures and latent classes: mean nats a row by the device's arithmetic, of the rows learnt from and of those held out,
 ///   against EM in f64 from the device's own start, until it converges.
 ///
 /// # Errors
@@ -66,11 +67,15 @@ pub fn judge(problem: &Problem, states: &[State]) -> Result<Vec<Comparison>> {
         Learnt::KMeans { centroids, .. } => clusters(problem, states, centroids),
         Learnt::Pca { .. } => components(problem, states),
         Learnt::Mixture(mixture) => mixtures(problem, states, mixture),
+        Learnt::Classes(start) => classes(problem, states, start),
     }
 }
 
 fn real(values: &[i16], unit: f64) -> Vec<f64> {
-    values.iter().map(|value| f64::from(*value) / unit).collect()
+    values
+        .iter()
+        .map(|value| f64::from(*value) / unit)
+        .collect()
 }
 
 fn clusters(problem: &Problem, states: &[State], start: &[i16]) -> Result<Vec<Comparison>> {
@@ -108,19 +113,28 @@ fn components(problem: &Problem, states: &[State]) -> Result<Vec<Comparison>> {
     let captured = |mean: &[i16], components: &[i16], count: usize| {
         let projection = Projection::from(&PcaModel {
             mean: mean.iter().map(|m| f32::from(*m) / 4096.0).collect(),
-            components: components[..count * d].iter().map(|u| f32::from(*u) / 32_768.0).collect(),
+            components: components[..count * d]
+                .iter()
+                .map(|u| f32::from(*u) / 32_768.0)
+                .collect(),
             explained_variance: Vec::new(),
             total_variance: total,
             k: count,
             d,
         });
-        let left: f64 = rows.chunks_exact(d).map(|row| projection.residual(row)).sum();
+        let left: f64 = rows
+            .chunks_exact(d)
+            .map(|row| projection.residual(row))
+            .sum();
         100.0 * (1.0 - left / squared_norm)
     };
     let two = k.min(2);
     let (mut all, mut first, mut orthonormality) = (Vec::new(), Vec::new(), Vec::new());
     for state in states {
-        let Learnt::Pca { mean, components, .. } = &state.learnt else {
+        let Learnt::Pca {
+            mean, components, ..
+        } = &state.learnt
+        else {
             bail!("a state is of another kind than the first");
         };
         all.push(captured(mean, components, k));
@@ -148,11 +162,7 @@ fn components(problem: &Problem, states: &[State]) -> Result<Vec<Comparison>> {
     ])
 }
 
-fn mixtures(
-    problem: &Problem,
-    states: &[State],
-    start: &OwnedMixture,
-) -> Result<Vec<Comparison>> {
+fn mixtures(problem: &Problem, states: &[State], start: &OwnedMixture) -> Result<Vec<Comparison>> {
     let (Learner::Mixture(mixture) | Learner::StepwiseMixture { mixture, .. }) =
         problem.settings.learner
     else {
@@ -164,18 +174,17 @@ fn mixtures(
         Covariance::Full => oracle::Covariance::Full,
     };
     let floor = f64::from(mixture.floor) / 2f64.powi(24);
-    let reference = real_mixture(&start.view()?)?.fitted(
-        kind,
-        &problem.rows,
-        floor,
-        TOLERANCE,
-        ROUNDS,
-    );
+    let reference =
+        real_mixture(&start.view()?)?.fitted(kind, &problem.rows, floor, TOLERANCE, ROUNDS);
     let model = Model::load(&problem.container)?;
     let mut comparisons = Vec::new();
     for (label, counts, rows) in [
         ("nats a row, learnt from", &problem.counts, &problem.rows),
-        ("nats a row, held out", &problem.held_out_counts, &problem.held_out),
+        (
+            "nats a row, held out",
+            &problem.held_out_counts,
+            &problem.held_out,
+        ),
     ] {
         if rows.is_empty() {
             continue;
@@ -187,6 +196,54 @@ fn mixtures(
                 bail!("a state is of another kind than the first");
             };
             device.push(mean_nats(&mixture.view()?, &read)?);
+        }
+        comparisons.push(Comparison {
+            label,
+            device,
+            reference: reference.log_likelihood(rows),
+            relative: false,
+        });
+    }
+    Ok(comparisons)
+}
+
+fn classes(problem: &Problem, states: &[State], start: &OwnedClasses) -> Result<Vec<Comparison>> {
+    let (Learner::LatentClass(classes) | Learner::StepwiseLatentClass { classes, .. }) =
+        problem.settings.learner
+    else {
+        bail!("the settings are not those of latent classes");
+    };
+    let reference = start.real().fitted(
+        &problem.rows,
+        f64::from(classes.smoothing) / 65_536.0,
+        f64::from(classes.floor) / 2f64.powi(24),
+        TOLERANCE,
+        ROUNDS,
+    );
+    let mut comparisons = Vec::new();
+    for (label, counts, rows) in [
+        ("nats a row, learnt from", &problem.counts, &problem.rows),
+        (
+            "nats a row, held out",
+            &problem.held_out_counts,
+            &problem.held_out,
+        ),
+    ] {
+        if rows.is_empty() {
+            continue;
+        }
+        let mut device = Vec::new();
+        for state in states {
+            let Learnt::Classes(classes) = &state.learnt else {
+                bail!("a state is of another kind than the first");
+            };
+            let model = classes.view()?;
+            let mut scratch = vec![0; model.classes()];
+            let mut sum = 0_i64;
+            for row in counts.chunks_exact(problem.width) {
+                sum += i64::from(model.log_likelihood(row, &mut scratch)?);
+            }
+            device.push(sum as f64 / 65_536.0 / (counts.len() / problem.width) as f64);
         }
         comparisons.push(Comparison {
             label,
@@ -232,8 +289,16 @@ fn real_mixture(gmm: &Gmm<'_>) -> Result<EmFit> {
         covariances.push(matrix);
     }
     Ok(EmFit {
-        weights: tensors.weights.iter().map(|w| f64::from(*w) / 2f64.powi(30)).collect(),
-        means: tensors.means.chunks_exact(d).map(|mean| real(mean, FEATURE_UNIT)).collect(),
+        weights: tensors
+            .weights
+            .iter()
+            .map(|w| f64::from(*w) / 2f64.powi(30))
+            .collect(),
+        means: tensors
+            .means
+            .chunks_exact(d)
+            .map(|mean| real(mean, FEATURE_UNIT))
+            .collect(),
         covariances,
         rounds: 0,
     })

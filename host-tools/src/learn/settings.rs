@@ -50,6 +50,28 @@ pub enum Learner {
         /// Least rate, `U0F16`.
         least: u16,
     },
+    /// Latent classes by EM in rounds over resident rows, from random classes.
+    LatentClass(Classes),
+    /// Latent classes by stepwise EM along the stream, from batch EM over resident rows.
+    StepwiseLatentClass {
+        /// The classes.
+        classes: Classes,
+        /// Rounds of batch EM that start it.
+        em_rounds: u32,
+        /// Rows that the statistics remember at most; 0 for the learner's own limit.
+        memory: u16,
+    },
+}
+
+/// Latent classes to be fitted.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Classes {
+    /// Pseudo-count of every class and level, `U16F16`.
+    pub smoothing: u32,
+    /// Least variance of a standardised column within a class, `U8F24`.
+    pub floor: u32,
+    /// Rounds end with one that gains less than this in nats a row, `I16F16`.
+    pub tolerance: i32,
 }
 
 /// A Gaussian mixture to be fitted.
@@ -63,7 +85,7 @@ pub struct Mixture {
     pub start_rounds: u32,
     /// Least variance, `U8F24`.
     pub floor: u32,
-    /// Rounds end when one gains less than this in nats a row, `I16F16`; 0 runs them all.
+    /// Rounds end with one that gains less than this in nats a row, `I16F16`; at 0 with one that loses.
     pub tolerance: i32,
 }
 
@@ -72,7 +94,7 @@ pub struct Mixture {
 pub struct Settings {
     /// What is learnt.
     pub learner: Learner,
-    /// Number of clusters or components.
+    /// Number of clusters, components or classes.
     pub k: usize,
     /// Passes over the rows, or rounds, at most.
     pub passes: u32,
@@ -148,6 +170,23 @@ impl Settings {
                 words[13] = least.into();
                 words[14] = exponent;
             }
+            Learner::LatentClass(_) | Learner::StepwiseLatentClass { .. } => {}
+        }
+        if let Learner::LatentClass(classes) | Learner::StepwiseLatentClass { classes, .. } =
+            self.learner
+        {
+            words[1] = 5;
+            words[11] = classes.floor;
+            words[12] = classes.tolerance.cast_unsigned();
+            words[14] = classes.smoothing;
+        }
+        if let Learner::StepwiseLatentClass {
+            em_rounds, memory, ..
+        } = self.learner
+        {
+            words[1] = 6;
+            words[9] = em_rounds;
+            words[13] = memory.into();
         }
         let mut record = [0; 64];
         for (bytes, word) in record.as_chunks_mut::<4>().0.iter_mut().zip(words) {

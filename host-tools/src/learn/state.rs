@@ -3,7 +3,12 @@
 use anyhow::{Context, Result};
 use autodidact::gmm::{Covariance, Gmm, Tensors, factor_len, factor_rows};
 
-use super::settings::{Learner, Settings};
+use autodidact::latent_class::{Gaussian, cells};
+use zerocopy::FromBytes as _;
+
+use super::Problem;
+use super::schema::OwnedClasses;
+use super::settings::Learner;
 
 /// A learner at its start or after a pass.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,6 +41,8 @@ pub enum Learnt {
     },
     /// A mixture.
     Mixture(OwnedMixture),
+    /// Latent classes.
+    Classes(OwnedClasses),
 }
 
 /// The tensors of a mixture, as [`Tensors`].
@@ -70,16 +77,16 @@ impl OwnedMixture {
     }
 }
 
-/// Reads all states of a learner of `d` values.
+/// Reads all states that came of a problem.
 ///
 /// # Errors
 ///
 /// The bytes are cut in the middle of a state.
-pub fn decode(settings: &Settings, d: usize, bytes: &[u8]) -> Result<Vec<State>> {
+pub fn decode(problem: &Problem, bytes: &[u8]) -> Result<Vec<State>> {
     let mut reader = Reader(bytes);
     let mut states = Vec::new();
     while !reader.0.is_empty() {
-        let state = reader.state(settings, d);
+        let state = reader.state(problem);
         states.push(state.context("the results are cut in the middle of a state")?);
     }
     Ok(states)
@@ -98,10 +105,10 @@ impl Reader<'_> {
         (0..len).map(|_| self.take().map(read)).collect()
     }
 
-    fn state(&mut self, settings: &Settings, d: usize) -> Option<State> {
-        let k = settings.k;
+    fn state(&mut self, problem: &Problem) -> Option<State> {
+        let (k, d) = (problem.settings.k, problem.width);
         let objective = i64::from_le_bytes(self.take()?);
-        let learnt = match settings.learner {
+        let learnt = match problem.settings.learner {
             Learner::KMeans { .. } | Learner::OnlineKMeans { .. } => Learnt::KMeans {
                 centroids: self.list(k * d, i16::from_le_bytes)?,
                 counts: self.list(k, u32::from_le_bytes)?,
@@ -113,6 +120,21 @@ impl Reader<'_> {
             },
             Learner::Mixture(mixture) | Learner::StepwiseMixture { mixture, .. } => {
                 Learnt::Mixture(self.mixture(mixture.covariance, k, d)?)
+            }
+            Learner::LatentClass(_) | Learner::StepwiseLatentClass { .. } => {
+                let schema = problem.schema.as_ref()?;
+                Learnt::Classes(OwnedClasses {
+                    columns: schema.columns.clone(),
+                    lines: schema.lines.clone(),
+                    weights: self.list(k, u16::from_le_bytes)?,
+                    surprisals: self.list(k * cells(&schema.columns), u16::from_le_bytes)?,
+                    gaussians: (0..k * schema.lines.len())
+                        .map(|_| {
+                            let bytes: [u8; size_of::<Gaussian>()] = self.take()?;
+                            Gaussian::read_from_bytes(&bytes).ok()
+                        })
+                        .collect::<Option<_>>()?,
+                })
             }
         };
         Some(State { objective, learnt })

@@ -113,7 +113,11 @@ impl EmFit {
             }
             let mut scatter = vec![0.0; d * d];
             for (row, share) in rows.chunks_exact(d).zip(&own) {
-                let difference: Vec<f64> = row.iter().zip(&self.means[at]).map(|(x, m)| x - m).collect();
+                let difference: Vec<f64> = row
+                    .iter()
+                    .zip(&self.means[at])
+                    .map(|(x, m)| x - m)
+                    .collect();
                 for i in 0..d {
                     let first = if kind == Covariance::Diagonal { i } else { 0 };
                     for j in first..=i {
@@ -122,7 +126,10 @@ impl EmFit {
                 }
             }
             if kind == Covariance::Tied {
-                pooled.iter_mut().zip(&scatter).for_each(|(p, s)| *p += s / n);
+                pooled
+                    .iter_mut()
+                    .zip(&scatter)
+                    .for_each(|(p, s)| *p += s / n);
             } else if mass >= LEAST_ROWS {
                 scatter.iter_mut().for_each(|s| *s /= mass);
                 self.covariances[at] = floored(&scatter, d, floor);
@@ -140,7 +147,9 @@ fn floored(lower: &[f64], d: usize, floor: f64) -> Vec<f64> {
     let mut product = vec![0.0; d * d];
     for i in 0..d {
         for j in 0..d {
-            product[i * d + j] = (0..=i.min(j)).map(|c| factor[i * d + c] * factor[j * d + c]).sum();
+            product[i * d + j] = (0..=i.min(j))
+                .map(|c| factor[i * d + c] * factor[j * d + c])
+                .sum();
         }
     }
     product
@@ -208,7 +217,9 @@ mod tests {
             covariances: vec![vec![1.0, 0.0, 0.0, 1.0]],
             rounds: 0,
         };
-        let full = start.clone().fitted(Covariance::Full, &rows, 0.0, 1e-12, 10);
+        let full = start
+            .clone()
+            .fitted(Covariance::Full, &rows, 0.0, 1e-12, 10);
         let diagonal = start.fitted(Covariance::Diagonal, &rows, 0.0, 1e-12, 10);
         assert!((full.covariances[0][1] - 1.15).abs() < 1e-12);
         assert_eq!(diagonal.covariances[0][1], 0.0);

@@ -5,6 +5,7 @@
 mod dense;
 mod eigen;
 mod em;
+mod latent_class;
 mod lloyd;
 mod nearest;
 mod projection;
@@ -13,6 +14,7 @@ mod quality;
 pub use dense::{activate, dense_layer, forward};
 pub use eigen::{Eigen, covariance, jacobi_eigen};
 pub use em::{Covariance, EmFit};
+pub use latent_class::{Distribution, LatentClassFit};
 pub use lloyd::{Clustering, Metric, lloyd};
 pub use nearest::{Nearest, inertia, nearest};
 pub use projection::Projection;

@@ -51,7 +51,7 @@ pub enum Seeding {
 /// | 9 | rounds of batch EM over the resident rows that start a stepwise learner |
 /// | 10 | covariances: 0 diagonal, 1 tied, 2 full |
 /// | 11 | variance floor, `U8F24` |
-/// | 12 | least gain of a round of EM in nats a row, `I16F16`; 0 runs them all |
+/// | 12 | least gain of a round of EM in nats a row, `I16F16`: rounds end with one that gains less |
 /// | 13 | rows that count: window of k-means (16 bits) and of PCA, memory of latent classes (16 bits), 0 for all; least rate (`U0F16`) of a stepwise mixture |
 /// | 14 | patience of k-means, 0 for none; amnesia of PCA; exponent (`U16F16`) of a stepwise mixture; pseudo-count (`U16F16`) of latent classes |
 /// | 15 | input: 0 the features, 1 the whitened scores of the part `components` |
