@@ -190,20 +190,39 @@ fn a_mixture_along_the_stream_comes_close_to_converged_em_in_five_passes() {
     }
 }
 
+/// Shades 0 to 16 as levels: 64 categorical columns.
+fn levels(config: &str) -> Vec<Comparison> {
+    let (problem, run) = same_bits(Core::M4, config, &data::digits().unwrap());
+    let states = learn::decode(&problem, &run.results).unwrap();
+    let comparisons = learn::judge(&problem, &states).unwrap();
+    for comparison in &comparisons {
+        println!(
+            "latent classes: {} {:.4} against {:.4}; {} bytes, longest step {}",
+            comparison.label,
+            comparison.last(),
+            comparison.reference,
+            run.learner_bytes,
+            run.passes.iter().map(|pass| pass.longest).max().unwrap()
+        );
+    }
+    comparisons
+}
+
 #[test]
 fn latent_classes_come_close_to_f64_from_the_same_start() {
-    // Shades 0 to 16 as levels: 64 categorical columns.
-    let table = data::digits().unwrap();
-    let config = "learner = 'latent-class'\nk = 10\npasses = 20\nseed = 3";
-    let (problem, run) = same_bits(Core::M4, config, &table);
-    let states = learn::decode(&problem, &run.results).unwrap();
-    for comparison in learn::judge(&problem, &states).unwrap() {
+    // Random classes are nearly alike, so that rounding may send EM another way: a row has some 95 nats.
+    let comparisons = levels("learner = 'latent-class'\nk = 10\npasses = 100\nseed = 3");
+    assert_eq!(comparisons.len(), 2);
+    for comparison in comparisons {
         let off = comparison.difference(comparison.last());
-        println!(
-            "latent classes: {} {:.4}, off {off:.4}",
-            comparison.label,
-            comparison.last()
-        );
-        assert!(off.abs() <= 1.0, "{off}");
+        assert!(off.abs() <= 0.5, "{off}");
+    }
+}
+
+#[test]
+fn latent_classes_along_the_stream_come_close_to_converged_em_in_five_passes() {
+    for comparison in levels(&example("latent-class-stepwise")) {
+        let off = comparison.difference(comparison.last());
+        assert!(off >= -1.0, "{off}");
     }
 }

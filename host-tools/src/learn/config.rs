@@ -21,7 +21,7 @@
 //! | `em-rounds` | `gmm-stepwise`, `latent-class-stepwise` | rounds of batch EM over the resident rows that start it | 5 |
 //! | `exponent` | `gmm-stepwise` | the rate falls as the number of rows to this power, the sample of the start included | 0.8 |
 //! | `least-rate` | `gmm-stepwise` | but not below this | 0 |
-//! | `smoothing` | latent classes | pseudo-count of every class and level | 1 |
+//! | `smoothing` | latent classes | pseudo-count of every class and level; 1 makes classes of many levels alike along a stream | 0.1 |
 //! | `memory` | `latent-class-stepwise` | rows that are remembered at most; 0 for 32768 | 0 |
 //!
 //! For latent classes a column of whole numbers from 0 to 31 holds levels, any other is Gaussian.
@@ -144,7 +144,7 @@ impl Config {
         }
         if classes {
             let floor = (keys.number("floor", 1e-3, 2f64.powi(-16), 64.0)? * 2f64.powi(24)) as u32;
-            let smoothing = (keys.number("smoothing", 1.0, 0.0, 255.0)? * 65_536.0) as u32;
+            let smoothing = (keys.number("smoothing", 0.1, 0.0, 255.0)? * 65_536.0) as u32;
             let mut classes = Classes {
                 smoothing,
                 floor,

@@ -4,7 +4,7 @@ use anyhow::{Context, Result, ensure};
 use autodidact::kmeans::Metric;
 use autodidact::model::{Model, ModelSpec, PartBody, PartSpec};
 
-use super::schema::Schema;
+use super::schema::{self, Schema};
 use super::{Config, Learner, Learnt, Settings};
 use crate::data::{Scaling, Table};
 use crate::evaluate::Units;
@@ -73,7 +73,14 @@ impl Problem {
                 ignore_constant: classes,
             }
         };
-        let standardiser = scaling.fit(&training)?;
+        let mut standardiser = scaling.fit(&training)?;
+        let columns = classes.then(|| schema::columns(table));
+        // Levels are not scaled: their counts are their indices.
+        for (at, column) in columns.iter().flatten().enumerate() {
+            if !column.is_gaussian() {
+                (standardiser.mean[at], standardiser.std[at]) = (0.0, 1.0);
+            }
+        }
         let mut quantised = QuantisedModel::new(&standardiser, table.columns())?;
         quantised.note("data", table.source());
         quantised.note("rows", training.rows());
@@ -94,7 +101,7 @@ impl Problem {
             held_out: Vec::new(),
             width: config.components.unwrap_or(table.width()),
             log_scale: None,
-            schema: classes.then(|| Schema::of(table, &quantised.scaler)),
+            schema: columns.map(|columns| Schema::new(columns, &quantised.scaler)),
             quantised,
             components: None,
         };
@@ -246,32 +253,36 @@ impl Problem {
             .collect()
     }
 
-    /// Rows as the learner would read them without any rounding.
+    /// Rows as the learner would read them without any rounding; what its format cannot hold saturates.
     fn real_rows(&self, units: &Units, table: &Table) -> Vec<f64> {
-        if let Some(schema) = &self.schema {
-            let row = |row: &[f32]| -> Vec<f64> {
-                let values = units
-                    .features(row)
-                    .into_iter()
-                    .zip(row)
-                    .zip(&schema.columns);
-                values
-                    .map(|((x, &value), column)| {
-                        if column.is_gaussian() {
-                            x
-                        } else {
-                            value.into()
-                        }
-                    })
-                    .collect()
-            };
-            return table.iter_rows().flat_map(row).collect();
-        }
-        let rows = table.iter_rows().map(|row| units.features(row));
-        match &self.components {
-            None => rows.flatten().collect(),
-            Some(components) => rows.flat_map(|row| components.whiten(&row)).collect(),
-        }
+        let saturate = |x: f64| x.clamp(-8.0, 8.0 - 1.0 / FEATURE_UNIT);
+        let row = |row: &[f32]| -> Vec<f64> {
+            let features = units.features(row).into_iter().map(saturate);
+            match (&self.schema, &self.components) {
+                (Some(schema), _) => {
+                    let values = features.zip(row).zip(&schema.columns);
+                    values
+                        .map(|((feature, value), column)| {
+                            if column.is_gaussian() {
+                                feature
+                            } else {
+                                f64::from(*value)
+                            }
+                        })
+                        .collect()
+                }
+                (None, Some(components)) => {
+                    let features: Vec<f64> = features.collect();
+                    components
+                        .whiten(&features)
+                        .into_iter()
+                        .map(saturate)
+                        .collect()
+                }
+                (None, None) => features.collect(),
+            }
+        };
+        table.iter_rows().flat_map(row).collect()
     }
 }
 

@@ -345,13 +345,18 @@ impl Run<'_> {
         memory: u16,
     ) -> Result<()> {
         let schema = model.latent_class("classes")?;
-        let (k, mut words) = (self.settings.k, Vec::new());
-        let mut learner = class_learner(&schema, k, classes, memory, &mut words)?;
         let resident = self.collect()?;
-        learner.start_random(&resident, &mut self.rng)?;
+        let (k, mut words) = (self.settings.k, Vec::new());
+        let mut batch = class_learner(&schema, k, classes, memory, &mut words)?;
+        batch.start_random(&resident, &mut self.rng)?;
         for _ in 0..em_rounds {
-            class_round(&mut learner, &resident, self.d)?;
+            class_round(&mut batch, &resident, self.d)?;
         }
+        let rows = u16::try_from(resident.len() / self.d).unwrap_or(u16::MAX);
+        let mut words = vec![0; latent_class::storage_words(k, schema.columns())];
+        let options = class_options(classes, memory);
+        let mut learner =
+            latent_class::Learner::from_model(&batch.model(), &mut words, options, rows)?;
         self.write_classes(0, &learner.model());
         for _ in 0..self.settings.passes {
             let mut total = 0;
@@ -420,16 +425,14 @@ fn class_learner<'m>(
     memory: u16,
     words: &'m mut Vec<u64>,
 ) -> Result<latent_class::Learner<'m>> {
-    let mut options = latent_class::Options {
-        smoothing: classes.smoothing,
-        variance_floor: classes.floor,
-        ..latent_class::Options::DEFAULT
-    };
-    if memory != 0 {
-        options.memory = memory;
-    }
     words.resize(latent_class::storage_words(k, schema.columns()), 0);
-    let learner = latent_class::Learner::new(schema.columns(), schema.lines(), k, words, options)?;
+    let learner = latent_class::Learner::new(
+        schema.columns(),
+        schema.lines(),
+        k,
+        words,
+        class_options(classes, memory),
+    )?;
     Ok(learner)
 }
 
@@ -441,4 +444,14 @@ fn class_round(learner: &mut latent_class::Learner<'_>, rows: &[i16], d: usize) 
     }
     learner.maximise();
     Ok(total)
+}
+
+fn class_options(classes: Classes, memory: u16) -> latent_class::Options {
+    let default = latent_class::Options::DEFAULT;
+    latent_class::Options {
+        smoothing: classes.smoothing,
+        variance_floor: classes.floor,
+        memory: if memory == 0 { default.memory } else { memory },
+        ..default
+    }
 }

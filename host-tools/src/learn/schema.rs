@@ -11,7 +11,24 @@ use crate::oracle::{Distribution, LatentClassFit};
 const MOST_LEVELS: f32 = 32.0;
 
 /// What the columns of a table are: whole numbers from 0 to 31 are levels, two of them a Bernoulli column;
-/// everything else is Gaussian, in the scaling of the container.
+/// everything else is Gaussian.
+pub(super) fn columns(table: &Table) -> Vec<Column> {
+    (0..table.width())
+        .map(|at| {
+            let values = || table.iter_rows().map(|row| row[at]);
+            let level = |x: f32| x.fract() == 0.0 && (0.0..MOST_LEVELS).contains(&x);
+            if !values().all(level) {
+                return Column::GAUSSIAN;
+            }
+            match values().fold(0.0, f32::max) as u16 {
+                1 => Column::BERNOULLI,
+                most => Column::categorical(most + 1),
+            }
+        })
+        .collect()
+}
+
+/// Columns, with the scaling of the Gaussian ones.
 #[derive(Clone, Debug)]
 pub(super) struct Schema {
     pub(super) columns: Vec<Column>,
@@ -19,20 +36,7 @@ pub(super) struct Schema {
 }
 
 impl Schema {
-    pub(super) fn of(table: &Table, scaler: &[ScalerFeature]) -> Self {
-        let columns: Vec<Column> = (0..table.width())
-            .map(|at| {
-                let values = || table.iter_rows().map(|row| row[at]);
-                let level = |x: f32| x.fract() == 0.0 && (0.0..MOST_LEVELS).contains(&x);
-                if !values().all(level) {
-                    return Column::GAUSSIAN;
-                }
-                match values().fold(0.0, f32::max) as u16 {
-                    1 => Column::BERNOULLI,
-                    most => Column::categorical(most + 1),
-                }
-            })
-            .collect();
+    pub(super) fn new(columns: Vec<Column>, scaler: &[ScalerFeature]) -> Self {
         let lines = scaler.iter().zip(&columns);
         Self {
             lines: lines

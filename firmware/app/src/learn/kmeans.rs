@@ -51,11 +51,7 @@ pub(super) fn start<'m, L: Link>(
     Ok(lloyd)
 }
 
-fn round<L: Link>(
-    lloyd: &mut Lloyd<'_>,
-    link: &L,
-    meter: &mut Meter,
-) -> autodidact::kmeans::Round {
+fn round<L: Link>(lloyd: &mut Lloyd<'_>, link: &L, meter: &mut Meter) -> autodidact::kmeans::Round {
     loop {
         if let Some(round) = meter.time(link, || lloyd.step()) {
             return round;
@@ -104,13 +100,7 @@ pub(super) fn online<L: Link>(
         let mut arena = arena.rest();
         let mut meter = Meter::default();
         let rows = context.collect(&mut arena, &mut meter)?;
-        let lloyd = start(
-            context,
-            &mut arena,
-            rows,
-            settings.start_rounds,
-            &mut meter,
-        )?;
+        let lloyd = start(context, &mut arena, rows, settings.start_rounds, &mut meter)?;
         meter.log_start();
         copy(memory.centroids, lloyd.model().centroids());
         copy(memory.usage, lloyd.usage());

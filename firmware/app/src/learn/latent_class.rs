@@ -9,30 +9,45 @@ use zerocopy::IntoBytes as _;
 use super::{Arena, Context, Footprint, LearnError, Meter};
 use crate::Link;
 
-/// A learner of the columns of the part `classes`, without classes yet.
-fn learner<'m, L: Link>(
-    context: &Context<'_, '_, '_, L>,
-    model: &Model<'m>,
-    arena: &mut Arena<'m>,
-) -> Result<Learner<'m>, LearnError<L::Error>> {
+/// The columns that the container brings.
+fn schema<'m, E>(model: &Model<'m>) -> Result<LatentClass<'m>, LearnError<E>> {
+    model.latent_class("classes").map_err(|_| LearnError::Part)
+}
+
+fn options<L: Link>(context: &Context<'_, '_, '_, L>) -> Options {
     let settings = context.settings;
-    let schema = model.latent_class("classes").map_err(|_| LearnError::Part)?;
-    let mut options = Options {
+    let memory = match settings.window {
+        0 => Options::DEFAULT.memory,
+        rows => u16::try_from(rows).unwrap_or(u16::MAX),
+    };
+    Options {
         smoothing: settings.adaptation,
         variance_floor: settings.floor,
+        memory,
         ..Options::DEFAULT
-    };
-    if settings.window != 0 {
-        options.memory = u16::try_from(settings.window).unwrap_or(u16::MAX);
     }
-    let memory = arena.take(storage_words(settings.k, schema.columns()))?;
-    let learner = Learner::new(
+}
+
+/// A learner of the container's columns, in classes drawn at random for the rows.
+fn start<'m, L: Link>(
+    context: &mut Context<'_, '_, '_, L>,
+    model: &Model<'m>,
+    arena: &mut Arena<'m>,
+    rows: &[i16],
+    meter: &mut Meter,
+) -> Result<Learner<'m>, LearnError<L::Error>> {
+    let schema = schema(model)?;
+    let k = context.settings.k;
+    let memory = arena.take(storage_words(k, schema.columns()))?;
+    let mut learner = Learner::new(
         schema.columns(),
         schema.lines(),
-        settings.k,
+        k,
         memory,
-        options,
+        options(context),
     )?;
+    let rng = &mut context.rng;
+    meter.time(context.link, || learner.start_random(rows, rng))?;
     Ok(learner)
 }
 
@@ -65,9 +80,7 @@ pub(super) fn batch<'m, L: Link>(
     let mut meter = Meter::default();
     let rows = context.collect(&mut arena, &mut meter)?;
     let resident = arena.taken();
-    let mut learner = learner(context, model, &mut arena)?;
-    let rng = &mut context.rng;
-    meter.time(context.link, || learner.start_random(rows, rng))?;
+    let mut learner = start(context, model, &mut arena, rows, &mut meter)?;
     meter.log_start();
     write(context, 0, &learner.model())?;
     let mut before = None;
@@ -95,19 +108,25 @@ pub(super) fn stepwise<'m, L: Link>(
     mut arena: Arena<'m>,
 ) -> Result<Footprint, LearnError<L::Error>> {
     let settings = context.settings;
-    let mut learner = learner(context, model, &mut arena)?;
-    let starting = {
-        let mut meter = Meter::default();
-        let mut arena = arena.rest();
-        let rows = context.collect(&mut arena, &mut meter)?;
-        let rng = &mut context.rng;
-        meter.time(context.link, || learner.start_random(rows, rng))?;
-        for _ in 0..settings.em_rounds {
-            round(context, &mut learner, rows, &mut meter)?;
-        }
-        meter.log_start();
-        arena.taken()
-    };
+    let k = settings.k;
+    let memory = arena.take(storage_words(k, schema(model)?.columns()))?;
+    let learner_bytes = arena.taken() + size_of::<Learner<'_>>();
+    let mut meter = Meter::default();
+    let rows = context.collect(&mut arena, &mut meter)?;
+    let mut batch = start(context, model, &mut arena, rows, &mut meter)?;
+    for _ in 0..settings.em_rounds {
+        round(context, &mut batch, rows, &mut meter)?;
+    }
+    let starting = arena.taken() + size_of::<Learner<'_>>() - learner_bytes;
+    // As many as the learner takes for remembered at most.
+    let count = rows.len().checked_div(context.source.width()).unwrap_or(0);
+    let count = u16::try_from(count).unwrap_or(u16::MAX);
+    let options = options(context);
+    let model = batch.model();
+    let mut learner = meter.time(context.link, || {
+        Learner::from_model(&model, memory, options, count)
+    })?;
+    meter.log_start();
     write(context, 0, &learner.model())?;
     for number in 1..=settings.passes {
         let mut meter = Meter::default();
@@ -116,7 +135,7 @@ pub(super) fn stepwise<'m, L: Link>(
         write(context, total, &learner.model())?;
     }
     Ok(Footprint {
-        learner: arena.taken() + size_of::<Learner<'_>>(),
+        learner: learner_bytes,
         resident: 0,
         starting,
     })

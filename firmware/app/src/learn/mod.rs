@@ -35,8 +35,8 @@ use autodidact::model::{Input, Model};
 use autodidact::rng::Generator;
 use autodidact::{Defect, ShapeError};
 
-pub use arena::OutOfMemory;
 use arena::Arena;
+pub use arena::OutOfMemory;
 pub use settings::{Learner, SETTINGS_BYTES, Seeding, Settings};
 use source::{Preparation, Source};
 

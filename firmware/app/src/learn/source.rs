@@ -65,9 +65,7 @@ impl<'a, 'm> Source<'a, 'm> {
         match self.preparation {
             Preparation::Counts => Ok(Some(self.counts)),
             Preparation::Input(input) => {
-                self.model
-                    .scaler()
-                    .scale_into(self.counts, self.features)?;
+                self.model.scaler().scale_into(self.counts, self.features)?;
                 Ok(Some(input.prepare(
                     self.features,
                     self.scores,
