@@ -254,7 +254,7 @@ impl<'m> Learner<'m> {
         let rows = u32::from(rows.min(options.memory));
         learner.rows = rows;
         // The stream is then as far on as this many rows would have taken it.
-        learner.blocks = rows / u32::from(options.block);
+        learner.blocks = rows / u32::from(options.block.max(1));
         for (mass, weight) in learner.class_mass.iter_mut().zip(model.weights) {
             // A probability is at most 2^16, rows are below 2^16.
             *mass = rows * exp2(to_score(*weight));
@@ -504,7 +504,7 @@ impl<'m> Learner<'m> {
         self.clear();
         // At most 256.
         let k = self.class_mass.len() as u32;
-        for row in rows.chunks_exact(self.columns.len()) {
+        for row in rows.chunks_exact(self.columns.len().max(1)) {
             self.accumulate_in_class(row, below(rng, k) as usize)?;
         }
         self.maximise();
@@ -532,7 +532,7 @@ impl<'m> Learner<'m> {
     }
 
     fn check_rows(&self, rows: &[i16]) -> Result<(), ShapeError> {
-        let d = self.columns.len();
+        let d = self.columns.len().max(1);
         let whole = (rows.len() / d).min(MAX_ROWS as usize) * d;
         ShapeError::exact(Operand::Input, whole, rows.len())
     }

@@ -1,7 +1,7 @@
 //! The images themselves, for any machine.
 
 use autodidact::model::Model;
-use autodidact_app::learn::Settings;
+use autodidact_app::learn::{LearnError, OutOfMemory, Settings};
 use autodidact_app::{Buffers, Link as _, Memory, Sizes};
 use autodidact_app::{bench as workloads, selftest as comparison};
 
@@ -77,6 +77,15 @@ pub fn learn(machine: &Machine, memory: &'static Slot<LearnMemory>) -> ! {
         Ok(()) => {
             defmt::println!("stack {=usize}", stack::high_water_bytes());
             exit_success()
+        }
+        Err(LearnError::Memory(OutOfMemory { needed, left })) => {
+            defmt::error!(
+                "the learner needs {=usize} bytes more at once and {=usize} are left; keep fewer rows in memory or ask \
+                 for a smaller k",
+                needed,
+                left
+            );
+            exit_failure()
         }
         Err(error) => {
             defmt::error!("{}", error);
