@@ -37,13 +37,7 @@ pub fn lloyd(
     loop {
         let (mut now, mut inertia) = (Vec::new(), 0.0);
         for row in rows.chunks_exact(width) {
-            let distances = centroids
-                .chunks_exact(width)
-                .map(|c| distance(metric, row, c));
-            let (index, least) = distances
-                .enumerate()
-                .min_by(|a, b| a.1.total_cmp(&b.1))
-                .unwrap_or((0, f64::INFINITY));
+            let (index, least) = nearest_by(metric, &centroids, row);
             now.push(index);
             inertia += least;
         }
@@ -69,6 +63,17 @@ pub fn lloyd(
             }
         }
     }
+}
+
+/// The centroid nearest to `row` in the metric, the first of equals, and its distance.
+#[must_use]
+pub fn nearest_by(metric: Metric, centroids: &[f64], row: &[f64]) -> (usize, f64) {
+    centroids
+        .chunks_exact(row.len())
+        .map(|centroid| distance(metric, row, centroid))
+        .enumerate()
+        .min_by(|a, b| a.1.total_cmp(&b.1))
+        .unwrap_or((0, f64::INFINITY))
 }
 
 fn norm(row: &[f64]) -> f64 {
