@@ -9,6 +9,7 @@ pub mod artifact;
 pub mod data;
 pub mod emulator;
 pub mod evaluate;
+pub mod learn;
 pub mod oracle;
 pub mod picture;
 pub mod quantize;

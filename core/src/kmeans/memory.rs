@@ -2,11 +2,14 @@
 
 use super::{KMeans, Lloyd, Metric, Online};
 use crate::{Defect, Operand, ShapeError};
-use zerocopy::{FromBytes, IntoBytes};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// How much a centroid is used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Default, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[repr(C)]
 pub struct Usage {
     /// Rows that the centroid stands for: those of the last round of [`Lloyd`], those that [`Online`]
     /// has seen (up to its window).

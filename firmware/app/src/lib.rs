@@ -3,6 +3,7 @@
 //! - [`Link`] is all that a machine has to offer: rows of sensor counts come in, result bytes go out,
 //!   and a counter tells what the work cost.
 //! - [`replay()`] runs every part of a model on every row; the emulator's tests and the demonstration use it.
+//! - [`learn`](learn::learn()) learns from the rows, pass after pass.
 //! - [`Memory`] is what running a model needs, to the byte.
 //! - [`bench`] measures the kernels on workloads of published size.
 //! - [`selftest`] compares them with their definition.
@@ -12,6 +13,7 @@
 
 pub mod bench;
 mod buffers;
+pub mod learn;
 mod link;
 mod replay;
 pub mod selftest;

@@ -18,6 +18,13 @@ pub trait Link: Counter {
     /// The link failed, or the last row is incomplete.
     fn read_row(&mut self, counts: &mut [i16]) -> Result<bool, Self::Error>;
 
+    /// Goes back to the first row, for another pass.
+    ///
+    /// # Errors
+    ///
+    /// The link failed, or its rows come once only.
+    fn rewind(&mut self) -> Result<(), Self::Error>;
+
     /// Hands result bytes on, all of them.
     ///
     /// # Errors

@@ -14,6 +14,7 @@ mod latent_class;
 #[cfg(feature = "train")]
 mod prepare;
 mod query;
+mod learn;
 mod run;
 mod sample;
 mod shared;
@@ -49,6 +50,8 @@ enum Verb {
     Sample(sample::Sample),
     /// Run a container over a file on an emulated core and compare with the host.
     Emulate(emulate::Emulate),
+    /// Learn from a file on an emulated core, pass after pass, and compare with the host and with f64.
+    Learn(learn::Learn),
     /// Train on the bundled digits, build firmware around the model, run it on an emulated core.
     #[cfg(feature = "train")]
     Demo(demo::Demo),
@@ -67,6 +70,7 @@ impl Cli {
             Verb::Query(query) => query.run(),
             Verb::Sample(sample) => sample.run(),
             Verb::Emulate(emulate) => emulate.run(),
+            Verb::Learn(learn) => learn.run(),
             #[cfg(feature = "train")]
             Verb::Demo(demo) => demo.run(),
         }

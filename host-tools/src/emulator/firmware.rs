@@ -21,6 +21,8 @@ const DEMO_FLASH_BYTES: u64 = 256 << 10;
 pub enum Image {
     /// Reads rows from the host, runs every part of a model and writes the results back.
     Replay,
+    /// Reads rows from the host pass after pass, and writes back what it learns.
+    Learn,
     /// Counts the instructions of the kernels.
     Bench,
     /// Compares the kernels with their definition.
@@ -33,6 +35,7 @@ impl Image {
     const fn name(self) -> &'static str {
         match self {
             Self::Replay => "replay",
+            Self::Learn => "learn",
             Self::Bench => "bench",
             Self::SelfTest => "selftest",
             Self::Crash => "crash",

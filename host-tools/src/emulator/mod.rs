@@ -3,6 +3,7 @@
 //!
 //! - [`Core`] names the processors; [`Machine`] is how each is built for and emulated.
 //! - [`replay`] runs rows of sensor counts through a model on a core and brings back the results' bytes.
+//! - [`learn()`] learns from rows of sensor counts on a core and brings back what it learnt after every pass.
 //! - [`bench()`] counts the instructions of the kernels.
 //! - [`build_demo`] bakes a model into an image, [`run_image`] runs it, [`measure_image`] tells its flash and RAM.
 //! - [`Footprint`] is what a model takes on a device, [`Board`] tells whether it fits.
@@ -13,6 +14,7 @@ mod bench;
 mod budget;
 mod firmware;
 mod image;
+mod learn;
 mod log;
 mod machine;
 mod process;
@@ -25,6 +27,7 @@ pub use bench::{BenchRow, Goal, bench, goal};
 pub use budget::{Board, Footprint, MemorySize};
 pub use firmware::{Image, build, build_demo};
 pub use image::{ImageSize, measure_image, panic_symbols};
+pub use learn::{LearnRun, PassCost, learn};
 pub use log::LogDecoder;
 pub use machine::{Core, Machine};
 pub use qemu::{Finished, RUN_TIMEOUT};

@@ -110,7 +110,7 @@ pub fn run_image(
     run_in(core, elf, folder.path(), None, limit)
 }
 
-fn run_in(
+pub(super) fn run_in(
     core: Core,
     elf: &Path,
     folder: &Path,
@@ -138,7 +138,7 @@ fn run_in(
     Ok((parse(lines)?, results))
 }
 
-fn write(folder: &Path, name: &str, bytes: &[u8]) -> Result<()> {
+pub(super) fn write(folder: &Path, name: &str, bytes: &[u8]) -> Result<()> {
     let path = folder.join(name);
     fs::write(&path, bytes).with_context(|| format!("{} cannot be written", path.display()))
 }

@@ -1,5 +1,6 @@
 //! The run folder on the host, through semihosting: samples come from one file, results go to another.
 
+use autodidact_app::learn::SETTINGS_BYTES;
 use autodidact_app::{Counter, Link};
 
 use crate::InstructionCounter;
@@ -11,6 +12,8 @@ use crate::host::HostFile;
 pub enum FileError {
     /// The model file cannot be opened or measured.
     Model,
+    /// The settings file cannot be read or has another length.
+    Settings,
     /// The samples file cannot be opened or read.
     Samples,
     /// The last row of the samples file is incomplete.
@@ -54,6 +57,21 @@ impl Files {
             .and_then(|file| file.len())
             .map_err(|_| FileError::Model)
     }
+
+    /// The record of `settings.bin`.
+    ///
+    /// # Errors
+    ///
+    /// [`FileError::Settings`].
+    pub fn settings() -> Result<[u8; SETTINGS_BYTES], FileError> {
+        let mut record = [0; SETTINGS_BYTES];
+        let read = HostFile::open(c"settings.bin").and_then(|mut file| file.read(&mut record));
+        if read == Ok(SETTINGS_BYTES) {
+            Ok(record)
+        } else {
+            Err(FileError::Settings)
+        }
+    }
 }
 
 impl Counter for Files {
@@ -83,6 +101,10 @@ impl Link for Files {
             }
         }
         Ok(started)
+    }
+
+    fn rewind(&mut self) -> Result<(), FileError> {
+        self.samples.rewind().map_err(|_| FileError::Samples)
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<(), FileError> {

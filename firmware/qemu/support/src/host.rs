@@ -79,6 +79,19 @@ impl HostFile {
         wanted.checked_sub(reply.usize()).ok_or(HostError)
     }
 
+    /// Goes back to the beginning of the file.
+    pub(crate) fn rewind(&mut self) -> Result<(), HostError> {
+        let block = [ParamRegR::raw_fd(self.0), ParamRegR::usize(0)];
+        // SAFETY: SYS_SEEK reads the block, which outlives the call.
+        let reply =
+            unsafe { syscall_readonly(OperationNumber::SYS_SEEK, ParamRegR::block(&block)) };
+        if reply.usize() == 0 {
+            Ok(())
+        } else {
+            Err(HostError)
+        }
+    }
+
     /// Writes all of `bytes`.
     pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), HostError> {
         let block = [

@@ -1,6 +1,7 @@
 //! The images themselves, for any machine.
 
 use autodidact::model::{Kind, Model};
+use autodidact_app::learn::{LearnError, OutOfMemory, Settings};
 use autodidact_app::{Buffers, Link as _, Memory, Sizes};
 use autodidact_app::{bench as workloads, selftest as comparison};
 
@@ -22,9 +23,21 @@ pub struct Machine {
 /// Memory of the replay image, for any model within reason.
 pub type ReplayMemory = Memory<4096, 1024, 65_536>;
 
+/// Memory of the learning image, 1 MiB: resident rows and learner are cut from it.
+pub type LearnMemory = [i64; 1 << 17];
+
 /// Runs the model that the emulator placed in the model window on the rows of `samples.bin`.
 pub fn replay(machine: &Machine, memory: &'static Slot<ReplayMemory>) -> ! {
     stack::paint();
+    let model = model_bytes(machine);
+    let Some(memory) = memory.take() else {
+        exit_failure()
+    };
+    run_model::<{ Kind::EVERY }>(machine, model, memory.buffers())
+}
+
+/// The model that the emulator placed in the model window.
+fn model_bytes(machine: &Machine) -> &'static [u8] {
     let Ok(bytes) = Files::model_bytes() else {
         defmt::error!("the run folder has no model.adm");
         exit_failure()
@@ -37,10 +50,69 @@ pub fn replay(machine: &Machine, memory: &'static Slot<ReplayMemory>) -> ! {
         );
         exit_failure()
     };
+    model
+}
+
+/// Learns from the rows of `samples.bin` what `settings.bin` says, with the scaler and the components of the model
+/// that the emulator placed in the model window.
+pub fn learn(machine: &Machine, memory: &'static Slot<LearnMemory>) -> ! {
+    stack::paint();
+    let model = load::<{ Kind::EVERY }>(model_bytes(machine));
+    let settings = match Files::settings() {
+        Ok(record) => Settings::from_bytes(&record),
+        Err(error) => {
+            defmt::error!("{}", error);
+            exit_failure()
+        }
+    };
+    let Some(settings) = settings else {
+        defmt::error!("the settings are of another version, or damaged");
+        exit_failure()
+    };
     let Some(memory) = memory.take() else {
         exit_failure()
     };
-    run_model::<{ Kind::EVERY }>(machine, model, memory.buffers())
+    let mut files = open_files(machine);
+    match autodidact_app::learn::learn(&model, &settings, &mut files, memory) {
+        Ok(()) => {
+            defmt::println!("stack {=usize}", stack::high_water_bytes());
+            exit_success()
+        }
+        Err(LearnError::Memory(OutOfMemory { needed, left })) => {
+            defmt::error!(
+                "the learner needs {=usize} bytes more at once and {=usize} are left; keep fewer rows in memory or ask \
+                 for a smaller k",
+                needed,
+                left
+            );
+            exit_failure()
+        }
+        Err(error) => {
+            defmt::error!("{}", error);
+            exit_failure()
+        }
+    }
+}
+
+fn load<const KINDS: u32>(bytes: &[u8]) -> Model<'_, KINDS> {
+    match Model::load_only(bytes) {
+        Ok(model) => model,
+        Err(error) => {
+            defmt::error!("the model does not load: {}", error);
+            exit_failure()
+        }
+    }
+}
+
+fn open_files(machine: &Machine) -> Files {
+    let counter = InstructionCounter::start(machine.instructions_per_32_ticks);
+    match Files::open(counter) {
+        Ok(files) => files,
+        Err(error) => {
+            defmt::error!("{}", error);
+            exit_failure()
+        }
+    }
 }
 
 /// Runs a model that the image brings along on the rows of `samples.bin`. To be called first in `main`.
@@ -57,21 +129,8 @@ pub fn demo<const KINDS: u32, const WIDTH: usize, const SCORES: usize, const WOR
 }
 
 fn run_model<const KINDS: u32>(machine: &Machine, model: &[u8], buffers: Buffers<'_>) -> ! {
-    let counter = InstructionCounter::start(machine.instructions_per_32_ticks);
-    let model = match Model::<KINDS>::load_only(model) {
-        Ok(model) => model,
-        Err(error) => {
-            defmt::error!("the model does not load: {}", error);
-            exit_failure()
-        }
-    };
-    let mut files = match Files::open(counter) {
-        Ok(files) => files,
-        Err(error) => {
-            defmt::error!("{}", error);
-            exit_failure()
-        }
-    };
+    let model = load::<KINDS>(model);
+    let mut files = open_files(machine);
     let needed = Sizes::of(&model).memory_bytes();
     let given = buffers.sizes().memory_bytes();
     match autodidact_app::replay(&model, &mut files, buffers) {

@@ -24,5 +24,5 @@ mod vectors;
 pub use counter::InstructionCounter;
 pub use exit::{exit_failure, exit_success};
 pub use file::{FileError, Files};
-pub use image::{Machine, ReplayMemory, bench, crash, demo, replay, selftest};
+pub use image::{LearnMemory, Machine, ReplayMemory, bench, crash, demo, learn, replay, selftest};
 pub use memory::{Slot, model_window};

@@ -1,0 +1,182 @@
+//! `autodidact learn`: an emulated core learns from the rows of a file, pass after pass, compared with the host
+//! and with a fit in f64.
+
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail};
+use autodidact::model::Model;
+use autodidact_tools::artifact;
+use autodidact_tools::emulator::{self, Core, LearnRun};
+use autodidact_tools::learn::{self, Comparison, Config, Covariance, Learner, Mixture, Problem};
+use clap::Args;
+
+use super::shared::{Data, grouped};
+
+#[derive(Debug, Args)]
+pub(crate) struct Learn {
+    /// What to learn: a TOML file such as those in examples/learn.
+    #[arg(value_name = "CONFIG")]
+    config: PathBuf,
+
+    #[command(flatten)]
+    data: Data,
+
+    /// The core: m4, m0plus, m55 or rv32.
+    #[arg(long)]
+    core: Core,
+
+    /// Write a container with what the core learnt to this file.
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+impl Learn {
+    pub(crate) fn run(self) -> Result<()> {
+        let file = self.config.display().to_string();
+        let text =
+            fs::read_to_string(&self.config).with_context(|| format!("{file} cannot be read"))?;
+        let config = Config::parse(&text, &file)?;
+        let table = self.data.read()?;
+        let problem = Problem::new(&config, &table)?;
+        let model = Model::load(&problem.container)?;
+        let settings = &problem.settings;
+        println!(
+            "{} on {}: {} rows of {} from {}",
+            what(&config),
+            self.core,
+            grouped((problem.counts.len() / table.width()) as u64),
+            match config.components {
+                Some(k) => format!("{k} whitened components"),
+                None => format!("{} features", table.width()),
+            },
+            table.source()
+        );
+        let device = emulator::learn(self.core, &problem.container, settings, &problem.counts)?;
+        let host = learn::learn(&model, settings, &problem.counts)?;
+        print_costs(&device);
+        let states = learn::decode(&problem, &device.results)?;
+        let comparisons = learn::judge(&problem, &states)?;
+        print_passes(&device, &comparisons);
+        if let Some(scale) = problem.log_scale.filter(|_| is_mixture(settings.learner)) {
+            for comparison in &comparisons {
+                println!(
+                    "in units of the data: {:<26} {:>9.4} ({:.4})",
+                    comparison.label,
+                    comparison.last() - scale,
+                    comparison.reference - scale
+                );
+            }
+        }
+        if device.results != host {
+            let at = device.results.iter().zip(&host).position(|(d, h)| d != h);
+            bail!(
+                "the emulated {} and the host differ, first at byte {} of {}; this is a defect of autodidact, please report it with the settings",
+                self.core,
+                at.unwrap_or(device.results.len().min(host.len())),
+                host.len()
+            );
+        }
+        println!(
+            "host and {} learnt the same {} bytes",
+            self.core,
+            grouped(host.len() as u64)
+        );
+        if let Some(path) = &self.output {
+            let learnt = states.last().map(|state| &state.learnt);
+            artifact::write(path, &problem.encode(learnt)?)?;
+            println!("wrote {}", path.display());
+        }
+        Ok(())
+    }
+}
+
+fn is_mixture(learner: Learner) -> bool {
+    matches!(
+        learner,
+        Learner::Mixture(_) | Learner::StepwiseMixture { .. }
+    )
+}
+
+fn what(config: &Config) -> String {
+    let k = config.k;
+    match config.learner {
+        Learner::KMeans { .. } => format!("{k} clusters by Lloyd's algorithm"),
+        Learner::OnlineKMeans { .. } => format!("{k} clusters along the stream"),
+        Learner::Pca { .. } => format!("{k} principal components along the stream"),
+        Learner::Mixture(mixture) => {
+            format!("{k} {} Gaussians by batch EM", covariance(mixture))
+        }
+        Learner::StepwiseMixture { mixture, .. } => {
+            format!("{k} {} Gaussians along the stream", covariance(mixture))
+        }
+        Learner::LatentClass(_) => format!("{k} latent classes by batch EM"),
+        Learner::StepwiseLatentClass { .. } => format!("{k} latent classes along the stream"),
+    }
+}
+
+fn covariance(mixture: Mixture) -> &'static str {
+    match mixture.covariance {
+        Covariance::Diagonal => "diagonal",
+        Covariance::Tied => "tied",
+        Covariance::Full => "full",
+    }
+}
+
+fn print_costs(run: &LearnRun) {
+    let bytes = |what: &str, bytes: u64| println!("{what:<15} {} bytes", grouped(bytes));
+    bytes("learner", run.learner_bytes);
+    if run.resident_bytes > 0 {
+        bytes("rows in memory", run.resident_bytes);
+    }
+    if run.starting_bytes > 0 {
+        bytes("for its start", run.starting_bytes);
+    }
+    bytes("stack", run.stack_bytes);
+    println!(
+        "{:<15} {} instructions, the longest step {}",
+        "start",
+        grouped(run.start.instructions),
+        grouped(run.start.longest)
+    );
+    let longest = run.passes.iter().map(|pass| pass.longest).max();
+    let total: u64 = run.passes.iter().map(|pass| pass.instructions).sum();
+    println!(
+        "{:<15} {} instructions a pass, the longest step {}",
+        "passes",
+        grouped(total / (run.passes.len() as u64).max(1)),
+        grouped(longest.unwrap_or(0))
+    );
+}
+
+/// A table: one line a pass, three columns a figure.
+fn print_passes(run: &LearnRun, comparisons: &[Comparison]) {
+    print!("{:>5} {:>15} {:>12}", "pass", "instructions", "longest");
+    for comparison in comparisons {
+        print!(" | {:>28}", comparison.label);
+    }
+    print!("\n{:>34}", "");
+    for _ in comparisons {
+        print!(" | {:>9} {:>9} {:>8}", "device", "f64", "off");
+    }
+    println!();
+    let states = run.passes.len() + 1;
+    for at in 0..states {
+        let cost = at.checked_sub(1).map_or(run.start, |pass| run.passes[pass]);
+        print!(
+            "{at:>5} {:>15} {:>12}",
+            grouped(cost.instructions),
+            grouped(cost.longest)
+        );
+        for comparison in comparisons {
+            let device = comparison.device.get(at).copied().unwrap_or(f64::NAN);
+            let unit = if comparison.relative { "%" } else { " " };
+            print!(
+                " | {device:>9.4} {:>9.4} {:>+7.3}{unit}",
+                comparison.reference,
+                comparison.difference(device)
+            );
+        }
+        println!();
+    }
+}

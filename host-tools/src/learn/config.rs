@@ -1,0 +1,410 @@
+//! What is to be learnt, as a person writes it: a small TOML file.
+//!
+//! | key | learners | meaning | default |
+//! |---|---|---|---|
+//! | `learner` | | `kmeans`, `kmeans-online`, `pca`, `gmm`, `gmm-stepwise`, `latent-class` or `latent-class-stepwise` | |
+//! | `k` | all | clusters, components or classes | |
+//! | `passes` | all | passes over the rows, or rounds, at most | |
+//! | `seed` | all | fixes every random choice | 0 |
+//! | `scale` | all but latent classes | `uniform` or `standard`, as `autodidact fit --scale` | `uniform` |
+//! | `rows` | all | `training` learns from three rows of four, `all` from every row | `training` |
+//! | `components` | k-means and mixtures | learn from that many whitened principal components instead of the features | |
+//! | `resident` | all but `pca` | rows kept in memory at most, a uniform sample of the stream | all; 256 along a stream |
+//! | `seeding` | k-means and mixtures | `plus-plus` or `random` | `plus-plus` |
+//! | `start-rounds` | `kmeans-online`, `gmm`, `gmm-stepwise` | rounds of k-means over the resident rows that start it | 0; mixtures 20 |
+//! | `window` | `kmeans-online`, `pca` | rows that count; 0 for all | 0 |
+//! | `patience` | `kmeans-online` | rows after which an unused centroid moves; 0 for never | 0 |
+//! | `amnesia` | `pca` | extra weight of recent rows | 2 |
+//! | `covariance` | `gmm`, `gmm-stepwise` | `diagonal`, `tied` or `full` | `diagonal` |
+//! | `floor` | mixtures, latent classes | least variance | 0.0001; latent classes 0.001 |
+//! | `tolerance` | `gmm`, `latent-class` | ends with a round that gains less, nats a row; 0: with one that loses | 0 |
+//! | `em-rounds` | `gmm-stepwise`, `latent-class-stepwise` | rounds of batch EM over the resident rows that start it | 5 |
+//! | `exponent` | `gmm-stepwise` | the rate falls as the number of rows to this power, the sample of the start included | 0.8 |
+//! | `least-rate` | `gmm-stepwise` | but not below this | 0 |
+//! | `smoothing` | latent classes | pseudo-count of every class and level; 1 makes classes of many levels alike along a stream | 0.1 |
+//! | `memory` | `latent-class-stepwise` | rows that are remembered at most; 0 for 32768 | 0 |
+//!
+//! For latent classes a column of whole numbers from 0 to 31 holds levels, any other is Gaussian.
+
+use anyhow::{Context, Result, bail, ensure};
+use autodidact::gmm::parameters::{COVARIANCE_ONE, LEAST_FLOOR};
+use toml::{Table, Value};
+
+use super::settings::{Classes, Covariance, Learner, Mixture, Seeding};
+
+/// Rows in memory at the start of a learner along a stream, if the file does not say.
+const RESIDENT: usize = 256;
+
+/// A checked file.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Config {
+    /// What is learnt.
+    pub learner: Learner,
+    /// Number of clusters or components.
+    pub k: usize,
+    /// Passes over the rows, or rounds, at most.
+    pub passes: u32,
+    /// Fixes every random choice.
+    pub seed: u64,
+    /// One spread for all columns instead of one for each.
+    pub uniform: bool,
+    /// Learns from every row instead of leaving every fourth out.
+    pub all_rows: bool,
+    /// Learns from the whitened scores of so many components.
+    pub components: Option<usize>,
+    /// Rows in memory at most; all if not given.
+    pub resident: Option<usize>,
+}
+
+impl Config {
+    /// Reads the text of a file; `file` is its name, for messages.
+    ///
+    /// # Errors
+    ///
+    /// The text is no TOML, a key is missing or not known, or a value is out of range.
+    ///
+    /// ```
+    /// use autodidact_tools::learn::Config;
+    /// let config = Config::parse("learner = 'pca'\nk = 16\npasses = 2", "pca.toml")?;
+    /// assert_eq!((config.k, config.seed, config.uniform), (16, 0, true));
+    /// let error = Config::parse("learner = 'pca'\nk = 16\npasses = 2\npatience = 9", "pca.toml");
+    /// assert!(error.unwrap_err().to_string().starts_with("pca.toml: the learner `pca` takes no key `patience`"));
+    /// # anyhow::Ok(())
+    /// ```
+    pub fn parse(text: &str, file: &str) -> Result<Self> {
+        let table = text
+            .parse::<Table>()
+            .map_err(|error| anyhow::anyhow!("{}", error.message().to_owned()))
+            .with_context(|| format!("{file} is not a TOML file"))?;
+        let mut keys = Keys {
+            file,
+            table,
+            asked: Vec::new(),
+        };
+        let name = keys.choice(
+            "learner",
+            &[
+                ("kmeans", Name::KMeans),
+                ("kmeans-online", Name::OnlineKMeans),
+                ("pca", Name::Pca),
+                ("gmm", Name::Gmm),
+                ("gmm-stepwise", Name::StepwiseGmm),
+                ("latent-class", Name::LatentClass),
+                ("latent-class-stepwise", Name::StepwiseLatentClass),
+            ],
+            None,
+        )?;
+        let most = match name {
+            Name::Gmm | Name::StepwiseGmm => autodidact::gmm::MAX_COMPONENTS as u64,
+            Name::LatentClass | Name::StepwiseLatentClass => {
+                autodidact::latent_class::MAX_CLASSES as u64
+            }
+            _ => 1024,
+        };
+        let classes = matches!(name, Name::LatentClass | Name::StepwiseLatentClass);
+        let k = keys.integer("k", None, 1, most)? as usize;
+        let passes = keys.integer("passes", None, 1, 100_000)? as u32;
+        let seed = keys.integer("seed", Some(0), 0, i64::MAX as u64)?;
+        let scales = [("uniform", true), ("standard", false)];
+        let uniform = !classes && keys.choice("scale", &scales, Some(true))?;
+        let all_rows = keys.choice("rows", &[("training", false), ("all", true)], Some(false))?;
+        let mut config = Self {
+            learner: Learner::Pca {
+                amnesia: 2,
+                window: 0,
+            },
+            k,
+            passes,
+            seed,
+            uniform,
+            all_rows,
+            components: None,
+            resident: None,
+        };
+        if name == Name::Pca {
+            config.learner = Learner::Pca {
+                amnesia: keys.integer("amnesia", Some(2), 0, 255)? as u8,
+                window: keys.integer("window", Some(0), 0, u32::MAX.into())? as u32,
+            };
+            keys.finish("pca")?;
+            return Ok(config);
+        }
+        if keys.table.contains_key("components") && !classes {
+            config.components = Some(keys.integer("components", None, 1, 64)? as usize);
+        }
+        let streams = matches!(
+            name,
+            Name::OnlineKMeans | Name::StepwiseGmm | Name::StepwiseLatentClass
+        );
+        if keys.table.contains_key("resident") || streams {
+            let default = streams.then_some(RESIDENT as u64);
+            config.resident = Some(keys.integer("resident", default, 1, 1 << 20)? as usize);
+        } else {
+            keys.asked.push("resident");
+        }
+        if classes {
+            let floor = (keys.number("floor", 1e-3, 2f64.powi(-16), 64.0)? * 2f64.powi(24)) as u32;
+            let smoothing = (keys.number("smoothing", 0.1, 0.0, 255.0)? * 65_536.0) as u32;
+            let mut classes = Classes {
+                smoothing,
+                floor,
+                tolerance: 0,
+            };
+            config.learner = if streams {
+                Learner::StepwiseLatentClass {
+                    classes,
+                    em_rounds: keys.integer("em-rounds", Some(5), 0, 10_000)? as u32,
+                    memory: keys.integer("memory", Some(0), 0, 65_000)? as u16,
+                }
+            } else {
+                let tolerance = keys.number("tolerance", 0.0, 0.0, 100.0)?;
+                classes.tolerance = (tolerance * 65_536.0) as i32;
+                Learner::LatentClass(classes)
+            };
+            keys.finish(name.as_str())?;
+            return Ok(config);
+        }
+        let seeds = [
+            ("plus-plus", Seeding::PlusPlus),
+            ("random", Seeding::Random),
+        ];
+        let seeding = keys.choice("seeding", &seeds, Some(Seeding::PlusPlus))?;
+        config.learner = match name {
+            Name::KMeans => Learner::KMeans { seeding },
+            Name::OnlineKMeans => Learner::OnlineKMeans {
+                seeding,
+                start_rounds: keys.integer("start-rounds", Some(0), 0, 10_000)? as u32,
+                window: keys.integer("window", Some(0), 0, u16::MAX.into())? as u16,
+                patience: keys.integer("patience", Some(0), 0, u32::MAX.into())? as u32,
+            },
+            _ => {
+                let least = LEAST_FLOOR as f64 / COVARIANCE_ONE as f64;
+                let kinds = [
+                    ("diagonal", Covariance::Diagonal),
+                    ("tied", Covariance::Tied),
+                    ("full", Covariance::Full),
+                ];
+                let mut mixture = Mixture {
+                    covariance: keys.choice("covariance", &kinds, Some(Covariance::Diagonal))?,
+                    seeding,
+                    start_rounds: keys.integer("start-rounds", Some(20), 0, 10_000)? as u32,
+                    floor: (keys.number("floor", 1e-4, least, 64.0)? * 2f64.powi(24)) as u32,
+                    tolerance: 0,
+                };
+                if name == Name::Gmm {
+                    let tolerance = keys.number("tolerance", 0.0, 0.0, 100.0)?;
+                    mixture.tolerance = (tolerance * 65_536.0) as i32;
+                    Learner::Mixture(mixture)
+                } else {
+                    Learner::StepwiseMixture {
+                        mixture,
+                        em_rounds: keys.integer("em-rounds", Some(5), 0, 10_000)? as u32,
+                        exponent: (keys.number("exponent", 0.8, 0.5, 1.0)? * 65_536.0) as u32,
+                        least: (keys.number("least-rate", 0.0, 0.0, 0.5)? * 65_536.0) as u16,
+                    }
+                }
+            }
+        };
+        keys.finish(name.as_str())?;
+        Ok(config)
+    }
+}
+
+/// The value of `learner`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Name {
+    KMeans,
+    OnlineKMeans,
+    Pca,
+    Gmm,
+    StepwiseGmm,
+    LatentClass,
+    StepwiseLatentClass,
+}
+
+impl Name {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::KMeans => "kmeans",
+            Self::OnlineKMeans => "kmeans-online",
+            Self::Pca => "pca",
+            Self::Gmm => "gmm",
+            Self::StepwiseGmm => "gmm-stepwise",
+            Self::LatentClass => "latent-class",
+            Self::StepwiseLatentClass => "latent-class-stepwise",
+        }
+    }
+}
+
+/// The keys of a file, taken one by one.
+struct Keys<'f> {
+    file: &'f str,
+    table: Table,
+    asked: Vec<&'static str>,
+}
+
+impl Keys<'_> {
+    fn take(&mut self, key: &'static str, required: bool) -> Result<Option<Value>> {
+        self.asked.push(key);
+        let value = self.table.remove(key);
+        ensure!(
+            value.is_some() || !required,
+            "{} has no key `{key}`; add a line `{key} = ...`",
+            self.file
+        );
+        Ok(value)
+    }
+
+    fn integer(
+        &mut self,
+        key: &'static str,
+        default: Option<u64>,
+        least: u64,
+        most: u64,
+    ) -> Result<u64> {
+        let Some(value) = self.take(key, default.is_none())? else {
+            return Ok(default.unwrap_or(least));
+        };
+        let number = value.as_integer().and_then(|n| u64::try_from(n).ok());
+        number
+            .filter(|n| (least..=most).contains(n))
+            .with_context(|| {
+                format!(
+                    "{}: `{key}` is {value}; give a whole number from {least} to {most}",
+                    self.file
+                )
+            })
+    }
+
+    fn number(&mut self, key: &'static str, default: f64, least: f64, most: f64) -> Result<f64> {
+        let Some(value) = self.take(key, false)? else {
+            return Ok(default);
+        };
+        let number = value
+            .as_float()
+            .or_else(|| value.as_integer().map(|n| n as f64));
+        number
+            .filter(|n| (least..=most).contains(n))
+            .with_context(|| {
+                format!(
+                    "{}: `{key}` is {value}; give a number from {least:.2e} to {most}",
+                    self.file
+                )
+            })
+    }
+
+    fn choice<T: Copy>(
+        &mut self,
+        key: &'static str,
+        options: &[(&str, T)],
+        default: Option<T>,
+    ) -> Result<T> {
+        let Some(value) = self.take(key, default.is_none())? else {
+            return default.context("a key without a default was not given");
+        };
+        for (name, option) in options {
+            if value.as_str() == Some(name) {
+                return Ok(*option);
+            }
+        }
+        let names: Vec<String> = options
+            .iter()
+            .map(|(name, _)| format!("\"{name}\""))
+            .collect();
+        bail!(
+            "{}: `{key}` is {value}; choose one of {}",
+            self.file,
+            names.join(", ")
+        )
+    }
+
+    /// Nothing may be left over.
+    fn finish(self, learner: &str) -> Result<()> {
+        if let Some(key) = self.table.keys().next() {
+            bail!(
+                "{}: the learner `{learner}` takes no key `{key}`; it takes {}",
+                self.file,
+                self.asked.join(", ")
+            );
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(text: &str) -> String {
+        let error = Config::parse(text, "a.toml").unwrap_err();
+        assert!(!error.to_string().contains('\n'), "{error}");
+        error.to_string()
+    }
+
+    #[test]
+    fn what_is_wrong_is_one_clear_sentence() {
+        assert_eq!(
+            refused("k = 3"),
+            "a.toml has no key `learner`; add a line `learner = ...`"
+        );
+        assert_eq!(
+            refused("learner = 'kmean'"),
+            "a.toml: `learner` is \"kmean\"; choose one of \"kmeans\", \"kmeans-online\", \"pca\", \"gmm\", \"gmm-stepwise\", \"latent-class\", \"latent-class-stepwise\""
+        );
+        assert_eq!(
+            refused("learner = 'gmm'\nk = 65\npasses = 1"),
+            "a.toml: `k` is 65; give a whole number from 1 to 64"
+        );
+        assert_eq!(
+            refused("learner = 'gmm'\nk = 2.5\npasses = 1"),
+            "a.toml: `k` is 2.5; give a whole number from 1 to 64"
+        );
+        assert_eq!(
+            refused("learner = 'kmeans'\nk = 2\npasses = 1\nfloor = 1"),
+            "a.toml: the learner `kmeans` takes no key `floor`; it takes learner, k, passes, seed, scale, rows, resident, seeding"
+        );
+        assert_eq!(refused("learner ="), "a.toml is not a TOML file");
+    }
+
+    #[test]
+    fn a_whole_file_is_read() {
+        let text = "
+            learner = 'gmm-stepwise'
+            k = 5
+            passes = 4
+            seed = 9
+            scale = 'standard'
+            rows = 'all'
+            components = 16
+            resident = 100
+            seeding = 'random'
+            covariance = 'full'
+            floor = 0.5
+            exponent = 1
+            least-rate = 0.25
+        ";
+        let config = Config::parse(text, "a.toml").unwrap();
+        let expected = Config {
+            learner: Learner::StepwiseMixture {
+                mixture: Mixture {
+                    covariance: Covariance::Full,
+                    seeding: Seeding::Random,
+                    start_rounds: 20,
+                    floor: 1 << 23,
+                    tolerance: 0,
+                },
+                em_rounds: 5,
+                exponent: 1 << 16,
+                least: 1 << 14,
+            },
+            k: 5,
+            passes: 4,
+            seed: 9,
+            uniform: false,
+            all_rows: true,
+            components: Some(16),
+            resident: Some(100),
+        };
+        assert_eq!(config, expected);
+    }
+}

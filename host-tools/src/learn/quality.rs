@@ -1,0 +1,305 @@
+//! What a device has learnt after every pass, beside an f64 fit from the same start.
+
+use anyhow::{Result, bail, ensure};
+use autodidact::gmm::Gmm;
+use autodidact::model::Model;
+
+use super::schema::OwnedClasses;
+use super::settings::{Covariance, Learner};
+use super::{Learnt, OwnedMixture, Problem, State, prepare};
+use crate::oracle::{self, EmFit, Projection};
+use crate::quantize::FEATURE_UNIT;
+use crate::train::model::PcaModel;
+
+/// Rounds after which an f64 fit ends though it still moves.
+const ROUNDS: usize = 2000;
+/// An f64 mixture has converged when a round gains less than this, in nats a row.
+const TOLERANCE: f64 = 1e-7;
+
+/// One figure at the start and after every pass, and what f64 comes to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Comparison {
+    /// What it is.
+    pub label: &'static str,
+    /// Of the device's parameters: at the start, then after every pass.
+    pub device: Vec<f64>,
+    /// Of the f64 fit, run to its end.
+    pub reference: f64,
+    /// Whether a difference is told in per cent of the reference.
+    pub relative: bool,
+}
+
+impl Comparison {
+    /// The figure after the last pass.
+    #[must_use]
+    pub fn last(&self) -> f64 {
+        self.device.last().copied().unwrap_or(f64::NAN)
+    }
+
+    /// How much a figure differs from the reference: in per cent, or as it is.
+    #[must_use]
+    pub fn difference(&self, device: f64) -> f64 {
+        if self.relative {
+            100.0 * (device / self.reference - 1.0)
+        } else {
+            device - self.reference
+        }
+    }
+}
+
+/// Judges the states that a device handed on.
+///
+/// - k-means: inertia a row of the rows learnt from, against Lloyd's algorithm in f64 from the device's own
+///   start, until it converges;
+/// - PCA: percentage of the variance that all components and the first two capture, against exact
+///   eigenvectors; largest entry of `|U U^T - I|`, against 0;
+/// - mixtures and latent classes: mean nats a row by the device's arithmetic, of the rows learnt from and of those held out,
+///   against EM in f64 from the device's own start, until it converges.
+///
+/// # Errors
+///
+/// There are no states, or they are of different kinds or not valid.
+pub fn judge(problem: &Problem, states: &[State]) -> Result<Vec<Comparison>> {
+    let Some(first) = states.first() else {
+        bail!("the device learnt nothing");
+    };
+    match &first.learnt {
+        Learnt::KMeans { centroids, .. } => clusters(problem, states, centroids),
+        Learnt::Pca { .. } => components(problem, states),
+        Learnt::Mixture(mixture) => mixtures(problem, states, mixture),
+        Learnt::Classes(start) => classes(problem, states, start),
+    }
+}
+
+fn real(values: &[i16], unit: f64) -> Vec<f64> {
+    values
+        .iter()
+        .map(|value| f64::from(*value) / unit)
+        .collect()
+}
+
+fn clusters(problem: &Problem, states: &[State], start: &[i16]) -> Result<Vec<Comparison>> {
+    let (rows, d) = (&problem.rows, problem.width);
+    let count = (rows.len() / d) as f64;
+    let mut device = Vec::new();
+    for state in states {
+        let Learnt::KMeans { centroids, .. } = &state.learnt else {
+            bail!("a state is of another kind than the first");
+        };
+        let centroids = real(centroids, FEATURE_UNIT);
+        device.push(oracle::inertia(&centroids, rows.chunks_exact(d)) / count);
+    }
+    let start = real(start, FEATURE_UNIT);
+    let metric = oracle::Metric::SquaredEuclidean;
+    let reference = oracle::lloyd(metric, rows, d, &start, ROUNDS);
+    Ok(vec![Comparison {
+        label: "inertia a row",
+        device,
+        reference: reference.inertia / count,
+        relative: true,
+    }])
+}
+
+fn components(problem: &Problem, states: &[State]) -> Result<Vec<Comparison>> {
+    let (rows, d, k) = (&problem.rows, problem.width, problem.settings.k);
+    let columns: Vec<Vec<f64>> = (0..d)
+        .map(|at| rows.iter().skip(at).step_by(d).copied().collect())
+        .collect();
+    let eigen = oracle::jacobi_eigen(&oracle::covariance(&columns), d);
+    let total: f64 = eigen.values.iter().sum();
+    ensure!(total > 0.0, "the rows do not vary");
+    let exact = |count: usize| 100.0 * eigen.values[..count].iter().sum::<f64>() / total;
+    let squared_norm = total * ((rows.len() / d) as f64 - 1.0);
+    let captured = |mean: &[i16], components: &[i16], count: usize| {
+        let projection = Projection::from(&PcaModel {
+            mean: mean.iter().map(|m| f32::from(*m) / 4096.0).collect(),
+            components: components[..count * d]
+                .iter()
+                .map(|u| f32::from(*u) / 32_768.0)
+                .collect(),
+            explained_variance: Vec::new(),
+            total_variance: total,
+            k: count,
+            d,
+        });
+        let left: f64 = rows
+            .chunks_exact(d)
+            .map(|row| projection.residual(row))
+            .sum();
+        100.0 * (1.0 - left / squared_norm)
+    };
+    let two = k.min(2);
+    let (mut all, mut first, mut orthonormality) = (Vec::new(), Vec::new(), Vec::new());
+    for state in states {
+        let Learnt::Pca {
+            mean, components, ..
+        } = &state.learnt
+        else {
+            bail!("a state is of another kind than the first");
+        };
+        all.push(captured(mean, components, k));
+        first.push(captured(mean, components, two));
+        let components = real(components, 32_768.0);
+        let mut worst = 0_f64;
+        for (i, a) in components.chunks_exact(d).enumerate() {
+            for (j, b) in components.chunks_exact(d).enumerate() {
+                let dot: f64 = a.iter().zip(b).map(|(a, b)| a * b).sum();
+                worst = worst.max((dot - f64::from(u8::from(i == j))).abs());
+            }
+        }
+        orthonormality.push(worst);
+    }
+    let comparison = |label, device, reference| Comparison {
+        label,
+        device,
+        reference,
+        relative: false,
+    };
+    Ok(vec![
+        comparison("captured variance, %", all, exact(k)),
+        comparison("of it the first two, %", first, exact(two)),
+        comparison("orthonormality error", orthonormality, 0.0),
+    ])
+}
+
+fn mixtures(problem: &Problem, states: &[State], start: &OwnedMixture) -> Result<Vec<Comparison>> {
+    let (Learner::Mixture(mixture) | Learner::StepwiseMixture { mixture, .. }) =
+        problem.settings.learner
+    else {
+        bail!("the settings are not those of a mixture");
+    };
+    let kind = match mixture.covariance {
+        Covariance::Diagonal => oracle::Covariance::Diagonal,
+        Covariance::Tied => oracle::Covariance::Tied,
+        Covariance::Full => oracle::Covariance::Full,
+    };
+    let floor = f64::from(mixture.floor) / 2f64.powi(24);
+    let reference =
+        real_mixture(&start.view()?)?.fitted(kind, &problem.rows, floor, TOLERANCE, ROUNDS);
+    let model = Model::load(&problem.container)?;
+    let mut comparisons = Vec::new();
+    for (label, counts, rows) in [
+        ("nats a row, learnt from", &problem.counts, &problem.rows),
+        (
+            "nats a row, held out",
+            &problem.held_out_counts,
+            &problem.held_out,
+        ),
+    ] {
+        if rows.is_empty() {
+            continue;
+        }
+        let read = prepare(&model, problem.settings.whitened, counts)?;
+        let mut device = Vec::new();
+        for state in states {
+            let Learnt::Mixture(mixture) = &state.learnt else {
+                bail!("a state is of another kind than the first");
+            };
+            device.push(mean_nats(&mixture.view()?, &read)?);
+        }
+        comparisons.push(Comparison {
+            label,
+            device,
+            reference: reference.log_likelihood(rows),
+            relative: false,
+        });
+    }
+    Ok(comparisons)
+}
+
+fn classes(problem: &Problem, states: &[State], start: &OwnedClasses) -> Result<Vec<Comparison>> {
+    let (Learner::LatentClass(classes) | Learner::StepwiseLatentClass { classes, .. }) =
+        problem.settings.learner
+    else {
+        bail!("the settings are not those of latent classes");
+    };
+    let reference = start.real().fitted(
+        &problem.rows,
+        f64::from(classes.smoothing) / 65_536.0,
+        f64::from(classes.floor) / 2f64.powi(24),
+        TOLERANCE,
+        ROUNDS,
+    );
+    let mut comparisons = Vec::new();
+    for (label, counts, rows) in [
+        ("nats a row, learnt from", &problem.counts, &problem.rows),
+        (
+            "nats a row, held out",
+            &problem.held_out_counts,
+            &problem.held_out,
+        ),
+    ] {
+        if rows.is_empty() {
+            continue;
+        }
+        let mut device = Vec::new();
+        for state in states {
+            let Learnt::Classes(classes) = &state.learnt else {
+                bail!("a state is of another kind than the first");
+            };
+            let model = classes.view()?;
+            let mut scratch = vec![0; model.classes()];
+            let mut sum = 0_i64;
+            for row in counts.chunks_exact(problem.width) {
+                sum += i64::from(model.log_likelihood(row, &mut scratch)?);
+            }
+            device.push(sum as f64 / 65_536.0 / (counts.len() / problem.width) as f64);
+        }
+        comparisons.push(Comparison {
+            label,
+            device,
+            reference: reference.log_likelihood(rows),
+            relative: false,
+        });
+    }
+    Ok(comparisons)
+}
+
+/// By the device's arithmetic.
+fn mean_nats(gmm: &Gmm<'_>, rows: &[i16]) -> Result<f64> {
+    let d = gmm.dimensions();
+    let mut sum = 0_i64;
+    for row in rows.chunks_exact(d) {
+        sum += i64::from(gmm.log_likelihood(row)?);
+    }
+    Ok(sum as f64 / 65_536.0 / (rows.len() / d) as f64)
+}
+
+/// A mixture's parameters as real numbers, nothing fitted yet.
+fn real_mixture(gmm: &Gmm<'_>) -> Result<EmFit> {
+    let (k, d) = (gmm.k(), gmm.dimensions());
+    let tensors = gmm.tensors();
+    let mut elements = vec![0; Gmm::covariance_len(gmm.covariance(), d)];
+    let mut covariances = Vec::new();
+    for at in 0..k {
+        gmm.covariance_into(at, &mut elements)?;
+        let element = |at: usize| elements[at] as f64 / 2f64.powi(56);
+        let mut matrix = vec![0.0; d * d];
+        for i in 0..d {
+            if gmm.covariance() == Covariance::Diagonal {
+                matrix[i * d + i] = element(i);
+                continue;
+            }
+            for j in 0..=i {
+                let value = element(i * (i + 1) / 2 + j);
+                matrix[i * d + j] = value;
+                matrix[j * d + i] = value;
+            }
+        }
+        covariances.push(matrix);
+    }
+    Ok(EmFit {
+        weights: tensors
+            .weights
+            .iter()
+            .map(|w| f64::from(*w) / 2f64.powi(30))
+            .collect(),
+        means: tensors
+            .means
+            .chunks_exact(d)
+            .map(|mean| real(mean, FEATURE_UNIT))
+            .collect(),
+        covariances,
+        rounds: 0,
+    })
+}
