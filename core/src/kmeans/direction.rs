@@ -35,13 +35,18 @@ impl Length {
     /// The caller sees to it that `|value| <= 1.04 · length · 2^15` and `bits <= 15`, or less of the
     /// one and more of the other: the shifted value is then below 1.04 · 2^62.
     const fn divide(self, value: i64, bits: u32) -> i64 {
-        (value << (bits + self.shift)).div_euclid(self.root as i64)
+        let (quotient, rest) = divide(value.unsigned_abs() << (bits + self.shift), self.root);
+        if value < 0 {
+            -(quotient as i64) - (rest != 0) as i64
+        } else {
+            quotient as i64
+        }
     }
 
     /// `2^40 / length`, rounded down to 17 bits or more for lengths below 2^23.
     pub(super) const fn reciprocal(self) -> i64 {
         // In (2^31, 2^32].
-        let quotient = (1 << 63) / self.root as u64;
+        let quotient = divide((1 << 63) - 1, self.root).0 as u64 + (self.root == 1 << 31) as u64;
         let weight = if self.shift >= 23 {
             quotient << (self.shift - 23)
         } else {
@@ -50,6 +55,25 @@ impl Length {
         // At most 2^40: shift <= 31.
         weight.cast_signed()
     }
+}
+
+/// Quotient and rest of a numerator below 2^63 by a denominator of 2^31 or more, bit by bit: on cores
+/// without a 64-bit division that takes a tenth of the code.
+const fn divide(numerator: u64, denominator: u32) -> (u32, u64) {
+    // The rest stays below the denominator, and the quotient below 2^32.
+    let (mut rest, mut low, mut quotient) = (numerator >> 32, numerator as u32, 0u32);
+    let mut turn = 0;
+    while turn < 32 {
+        rest = rest << 1 | (low >> 31) as u64;
+        low <<= 1;
+        quotient <<= 1;
+        if rest >= denominator as u64 {
+            rest -= denominator as u64;
+            quotient |= 1;
+        }
+        turn += 1;
+    }
+    (quotient, rest)
 }
 
 /// `1 - product / length` in `U34F30`, within [0, 2]; 1 where there is no length.

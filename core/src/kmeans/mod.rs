@@ -202,13 +202,21 @@ impl<'a> KMeans<'a> {
     /// Centroid `index` in the format of the metric, if there is one.
     #[must_use]
     pub fn centroid(&self, index: usize) -> Option<&'a [i16]> {
-        self.centroids.chunks_exact(self.dimensions).nth(index)
+        self.centroids
+            .chunks_exact(self.dimensions.max(1))
+            .nth(index)
     }
 
     /// All centroids, row-major, in the format of the metric.
     #[must_use]
     pub const fn centroids(&self) -> &'a [i16] {
         self.centroids
+    }
+
+    /// [Offsets](Metric::offset) of the centroids.
+    #[must_use]
+    pub const fn offsets(&self) -> &'a [i64] {
+        self.offsets
     }
 
     /// The nearest centroid and the distance to it, in the metric's format.
@@ -252,7 +260,7 @@ impl<'a> KMeans<'a> {
             Metric::Cosine => Length::new(dot(features, features)?.cast_unsigned()),
             Metric::SquaredEuclidean | Metric::Manhattan => None,
         };
-        let centroids = self.centroids.chunks_exact(self.dimensions);
+        let centroids = self.centroids.chunks_exact(self.dimensions.max(1));
         for (distance, centroid) in distances.iter_mut().zip(centroids) {
             *distance = match self.metric {
                 Metric::SquaredEuclidean => squared_distance(centroid, features)?,

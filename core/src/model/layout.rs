@@ -108,28 +108,6 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Every kind that this release knows, as a set for [`Model`](crate::model::Model).
-    pub const EVERY: u32 = u32::MAX;
-
-    /// A set of kinds for [`Model::load_only`](crate::model::Model::load_only).
-    #[must_use]
-    pub const fn set(kinds: &[Self]) -> u32 {
-        let mut set = 0;
-        let mut rest = kinds;
-        while let [kind, behind @ ..] = rest {
-            set |= 1 << *kind as u16;
-            rest = behind;
-        }
-        set
-    }
-
-    /// Whether a set has this kind.
-    #[inline]
-    #[must_use]
-    pub const fn is_in(self, set: u32) -> bool {
-        set & (1 << self as u16) != 0
-    }
-
     pub(crate) const fn from_tag(tag: u16) -> Option<Self> {
         match tag {
             1 => Some(Self::Scaler),

@@ -22,6 +22,7 @@
 mod error;
 mod layout;
 mod parts;
+pub mod reads;
 mod writer;
 
 pub use error::{LoadError, PartError};
@@ -41,6 +42,7 @@ use layout::{
     TENSOR_ALIGN, TensorEntry, VERSION, checksum,
 };
 use parts::Tensors;
+use reads::has;
 use zerocopy::{FromBytes, Immutable, KnownLayout};
 
 /// Bytes aligned for [`Model::load`], for [`include_model!`](crate::include_model).
@@ -59,10 +61,10 @@ macro_rules! include_model {
     }};
 }
 
-/// A checked container, whose parts are of the kinds in `KINDS`: all that this release knows, unless
-/// [`load_only`](Self::load_only) was asked for fewer.
+/// A checked container, of which the program reads what the set `READS` names: everything, unless
+/// [`load_only`](Self::load_only) was asked for less.
 #[derive(Debug, Clone, Copy)]
-pub struct Model<'a, const KINDS: u32 = { Kind::EVERY }> {
+pub struct Model<'a, const READS: u32 = { reads::EVERYTHING }> {
     bytes: &'a [u8],
     parts: &'a [PartEntry],
     tensors: &'a [TensorEntry],
@@ -219,21 +221,21 @@ impl<'a> Model<'a> {
     }
 }
 
-impl<'a, const KINDS: u32> Model<'a, KINDS> {
-    /// As [`load`](Model::load), for containers whose parts are all of the kinds in `KINDS`: what reads and
-    /// checks other kinds is left out of the program, some 20 KiB of code on a Cortex-M4 for all of them.
+impl<'a, const READS: u32> Model<'a, READS> {
+    /// As [`load`](Model::load), for containers that hold nothing but what `READS` names: code for anything
+    /// else is left out of the program, some 20 KiB on a Cortex-M4 in all.
     ///
     /// ```no_run
-    /// use autodidact::model::{Kind, Model};
+    /// use autodidact::model::{Model, reads};
     ///
-    /// const KINDS: u32 = Kind::set(&[Kind::KMeans, Kind::Pca]);
+    /// const READS: u32 = reads::KMEANS | reads::PCA;
     /// # let bytes: &[u8] = &[];
-    /// let model = Model::<KINDS>::load_only(bytes)?;
+    /// let model = Model::<READS>::load_only(bytes)?;
     /// # Ok::<(), autodidact::model::LoadError>(())
     /// ```
     ///
     /// # Errors
-    /// As [`load`](Model::load); a part of another kind is one of an unknown kind.
+    /// As [`load`](Model::load); a part that `READS` does not name is one of an unknown kind.
     pub fn load_only(bytes: &'a [u8]) -> Result<Self, LoadError> {
         let (model, after_directory) = Self::read_directory(bytes)?;
         model.check_tensors(after_directory)?;
@@ -431,6 +433,9 @@ impl<'a, const KINDS: u32> Model<'a, KINDS> {
         let defect = Defect::Source {
             found: entry.source,
         };
+        if !has(READS, reads::PCA_SPECTRUM) {
+            return Err(defect);
+        }
         let source = usize::try_from(entry.source).map_err(|_| defect)?;
         match self.body(self.parts.get(source).ok_or(defect)?, false)? {
             Body::Pca(pca) if pca.spectrum().is_some() => Ok(Input::Whitened(pca)),
@@ -449,7 +454,7 @@ impl<'a, const KINDS: u32> Model<'a, KINDS> {
             bytes: self.bytes,
             entries,
         };
-        tensors.body::<KINDS>(entry, prove)
+        tensors.body::<READS>(entry, prove)
     }
 
     /// Counts to features and back.

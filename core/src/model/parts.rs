@@ -1,6 +1,7 @@
 //! From a part's tensors to the view that runs: one function a kind.
 
 use super::layout::{LayerRecord, NO_CODE, PartEntry, TensorEntry};
+use super::reads::{self, has};
 use super::{Body, Kind, Task, TensorElement, tensor_bytes};
 use crate::Defect;
 use crate::gmm::{self, Covariance, Gmm};
@@ -66,8 +67,8 @@ impl<'a> Tensors<'a> {
 
     /// The part that `entry` describes; with `prove`, derived values and ranges are checked as well.
     ///
-    /// Kinds outside of `KINDS` are unknown; what reads them is not even linked.
-    pub(super) fn body<const KINDS: u32>(
+    /// What is not in `READS` is unknown; what would read it is not even linked.
+    pub(super) fn body<const READS: u32>(
         &self,
         entry: &PartEntry,
         prove: bool,
@@ -78,26 +79,30 @@ impl<'a> Tensors<'a> {
             return Err(Defect::Shape);
         }
         match kind {
-            Kind::KMeans if Kind::KMeans.is_in(KINDS) => {
-                self.kmeans(entry, prove).map(Body::KMeans)
+            Kind::KMeans if has(READS, reads::KMEANS) => {
+                self.kmeans::<READS>(entry, prove).map(Body::KMeans)
             }
-            Kind::Pca if Kind::Pca.is_in(KINDS) => self.pca(entry, prove).map(Body::Pca),
-            Kind::Network if Kind::Network.is_in(KINDS) => self.task(entry, prove),
-            Kind::Gmm if Kind::Gmm.is_in(KINDS) => self.gmm(entry, prove).map(Body::Gmm),
-            Kind::LatentClass if Kind::LatentClass.is_in(KINDS) => {
+            Kind::Pca if has(READS, reads::PCA) => self.pca::<READS>(entry, prove).map(Body::Pca),
+            Kind::Network if has(READS, reads::NETWORK) => self.task(entry, prove),
+            Kind::Gmm if has(READS, reads::GMM) => self.gmm(entry, prove).map(Body::Gmm),
+            Kind::LatentClass if has(READS, reads::LATENT_CLASS) => {
                 self.latent_class(entry, prove).map(Body::LatentClass)
             }
             _ => Err(unknown),
         }
     }
 
-    fn kmeans(&self, entry: &PartEntry, prove: bool) -> Result<KMeans<'a>, Defect> {
+    fn kmeans<const READS: u32>(
+        &self,
+        entry: &PartEntry,
+        prove: bool,
+    ) -> Result<KMeans<'a>, Defect> {
         self.expect(2)?;
         let [k, d, metric, zero] = entry.params;
         let metric = match (metric, zero) {
             (0, 0) => Metric::SquaredEuclidean,
-            (1, 0) => Metric::Manhattan,
-            (2, 0) => Metric::Cosine,
+            (1, 0) if has(READS, reads::KMEANS_METRICS) => Metric::Manhattan,
+            (2, 0) if has(READS, reads::KMEANS_METRICS) => Metric::Cosine,
             _ => return Err(Defect::Shape),
         };
         let bits = frac_bits(metric.centroid_bits());
@@ -114,7 +119,7 @@ impl<'a> Tensors<'a> {
     }
 
     /// Three tensors; two more when the variances are known.
-    fn pca(&self, entry: &PartEntry, prove: bool) -> Result<Pca<'a>, Defect> {
+    fn pca<const READS: u32>(&self, entry: &PartEntry, prove: bool) -> Result<Pca<'a>, Defect> {
         let [k, d, zero, zero_2] = entry.params;
         let mean = self.get(0, TensorElement::I16, 12, [1, d])?;
         let components = self.get(1, TensorElement::I16, 15, [k, d])?;
@@ -128,6 +133,10 @@ impl<'a> Tensors<'a> {
             return Ok(pca);
         }
         self.expect(5)?;
+        if !has(READS, reads::PCA_SPECTRUM) {
+            // Nobody asks for the variances.
+            return Ok(pca);
+        }
         let total = k.checked_add(1).ok_or(Defect::Shape)?;
         let variances: &[u64] = self.get(3, TensorElement::U64, 24, [total, 1])?;
         let inverses = self.get(4, TensorElement::U64, 32, [k, 1])?;

@@ -125,7 +125,9 @@ impl<'a> Pca<'a> {
     /// Component `index` (`I1F15`), if there is one.
     #[must_use]
     pub fn component(&self, index: usize) -> Option<&'a [i16]> {
-        self.components.chunks_exact(self.mean.len()).nth(index)
+        self.components
+            .chunks_exact(self.mean.len().max(1))
+            .nth(index)
     }
 
     /// The mean (`I4F12`).
@@ -157,7 +159,7 @@ impl<'a> Pca<'a> {
         ShapeError::exact(Operand::Output, self.k(), scores.len())?;
         let rows = self
             .components
-            .chunks_exact(self.mean.len())
+            .chunks_exact(self.mean.len().max(1))
             .zip(self.offsets);
         for (score, (component, offset)) in scores.iter_mut().zip(rows) {
             let sum = dot(component, features)?.wrapping_add(*offset);

@@ -36,7 +36,7 @@ impl<'a> Spectrum<'a> {
         let view = Self::from_trusted(variances, inverse_deviations, total)?;
         let mut rest = total;
         for (index, (variance, inverse)) in (0u32..).zip(variances.iter().zip(inverse_deviations)) {
-            if inverse_deviation(*variance) != *inverse {
+            if !is_inverse_deviation(*variance, *inverse) {
                 return Err(Defect::Derived { index });
             }
             rest = rest.checked_sub(*variance).ok_or(Defect::Scale {
@@ -168,6 +168,19 @@ fn standardise(y: i32, inverse: u64) -> i64 {
     let low = i64::from(y).wrapping_mul((inverse & 0xff_ffff).cast_signed());
     let high = i64::from(y).wrapping_mul((inverse >> 24).cast_signed());
     high.wrapping_add(low >> 24)
+}
+
+/// Whether `inverse` is [`inverse_deviation`] of the variance, found by multiplication: the largest integer
+/// whose square times the variance is not above 2^88.
+fn is_inverse_deviation(variance: u64, inverse: u64) -> bool {
+    const ONE: u128 = 1 << (2 * INVERSE_BITS + VARIANCE_BITS);
+    if variance == 0 || inverse >= 1 << 45 {
+        return variance == 0 && inverse == 0;
+    }
+    // Squares of 45 bits; a product that does not fit 128 bits is above 2^88 as well.
+    let scaled = |i: u64| (u128::from(i) * u128::from(i)).checked_mul(u128::from(variance));
+    scaled(inverse).is_some_and(|product| product <= ONE)
+        && scaled(inverse + 1).is_none_or(|product| product > ONE)
 }
 
 /// `1 / sqrt(variance)` in `U32F32`, rounded down, as [`Spectrum::new`] expects it; 0 for no variance.

@@ -72,7 +72,7 @@ impl Sizes {
     }
 
     /// What `model` needs.
-    pub fn of<const KINDS: u32>(model: &Model<'_, KINDS>) -> Self {
+    pub fn of<const READS: u32>(model: &Model<'_, READS>) -> Self {
         let mut sizes = Self {
             width: model.scaler().len(),
             scores: 0,
@@ -117,7 +117,7 @@ impl<'b> Buffers<'b> {
     /// # Errors
     ///
     /// A buffer is shorter than that.
-    pub fn for_model<const KINDS: u32>(self, model: &Model<'_, KINDS>) -> Result<Self, ShapeError> {
+    pub fn for_model<const READS: u32>(self, model: &Model<'_, READS>) -> Result<Self, ShapeError> {
         let Sizes {
             width,
             scores,

@@ -13,8 +13,9 @@
 //! the instructions of the calls into the model alone, without the link.
 
 use autodidact::ShapeError;
-use autodidact::kernels::squared_distance;
-use autodidact::model::{Body, Kind, Model, Part};
+use autodidact::kernels::{nearest_l2, squared_distance};
+use autodidact::model::reads::{self, has};
+use autodidact::model::{Body, Model, Part};
 use zerocopy::{FromBytes as _, IntoBytes as _};
 
 use crate::{Buffers, Link};
@@ -43,8 +44,8 @@ impl<E> From<ShapeError> for ReplayError<E> {
 /// # Errors
 ///
 /// [`ReplayError::Link`] when the link fails, [`ReplayError::Buffers`] when the model does not fit the buffers.
-pub fn replay<L: Link, const KINDS: u32>(
-    model: &Model<'_, KINDS>,
+pub fn replay<L: Link, const READS: u32>(
+    model: &Model<'_, READS>,
     link: &mut L,
     buffers: Buffers<'_>,
 ) -> Result<u32, ReplayError<L::Error>> {
@@ -59,7 +60,7 @@ pub fn replay<L: Link, const KINDS: u32>(
             .scale_into(buffers.counts, buffers.features)?;
         scaling = scaling.wrapping_add(link.instructions().wrapping_sub(begin));
         for (index, part) in model.parts().enumerate() {
-            let cost = run_part::<L, KINDS>(&part, link, &mut buffers)?;
+            let cost = run_part::<L, READS>(&part, link, &mut buffers)?;
             if let Some(total) = costs.get_mut(index) {
                 *total = total.wrapping_add(cost);
             }
@@ -88,7 +89,7 @@ pub fn replay<L: Link, const KINDS: u32>(
 }
 
 /// Runs one part on what it reads, writes its results and returns the instructions it took, whitening included.
-fn run_part<L: Link, const KINDS: u32>(
+fn run_part<L: Link, const READS: u32>(
     part: &Part<'_>,
     link: &mut L,
     buffers: &mut Buffers<'_>,
@@ -104,15 +105,22 @@ fn run_part<L: Link, const KINDS: u32>(
     let begin = link.instructions();
     let cost = |link: &L| link.instructions().wrapping_sub(begin);
     let count = part.input.scores();
-    let whitened = whitened.get_mut(..count).unwrap_or_default();
-    let input = part.input.prepare(
-        features,
-        scores.get_mut(..count).unwrap_or_default(),
-        whitened,
-    )?;
+    let input = if has(READS, reads::PCA_SPECTRUM) {
+        part.input.prepare(
+            features,
+            scores.get_mut(..count).unwrap_or_default(),
+            whitened.get_mut(..count).unwrap_or_default(),
+        )?
+    } else {
+        &*features
+    };
     match &part.body {
-        Body::KMeans(kmeans) if Kind::KMeans.is_in(KINDS) => {
-            let nearest = kmeans.nearest(input)?;
+        Body::KMeans(kmeans) if has(READS, reads::KMEANS) => {
+            let nearest = if has(READS, reads::KMEANS_METRICS) {
+                kmeans.nearest(input)?
+            } else {
+                nearest_l2(kmeans.centroids(), kmeans.offsets(), input)?
+            };
             let cost = cost(link);
             link.write(&nearest.index.to_le_bytes())
                 .map_err(ReplayError::Link)?;
@@ -120,7 +128,7 @@ fn run_part<L: Link, const KINDS: u32>(
                 .map_err(ReplayError::Link)?;
             Ok(cost)
         }
-        Body::Pca(pca) if Kind::Pca.is_in(KINDS) => {
+        Body::Pca(pca) if has(READS, reads::PCA) => {
             let scores = scores.get_mut(..pca.k()).unwrap_or_default();
             let output = output.get_mut(..pca.dimensions()).unwrap_or_default();
             pca.project_into(input, scores)?;
@@ -133,21 +141,21 @@ fn run_part<L: Link, const KINDS: u32>(
                 .map_err(ReplayError::Link)?;
             Ok(cost)
         }
-        Body::Network(network, _) if Kind::Network.is_in(KINDS) => {
+        Body::Network(network, _) if has(READS, reads::NETWORK) => {
             let output = output.get_mut(..network.outputs()).unwrap_or_default();
             network.run(workspace, input, output)?;
             let cost = cost(link);
             link.write(output.as_bytes()).map_err(ReplayError::Link)?;
             Ok(cost)
         }
-        Body::Gmm(gmm) if Kind::Gmm.is_in(KINDS) => {
+        Body::Gmm(gmm) if has(READS, reads::GMM) => {
             let responsibilities = unsigned(scores, gmm.k());
             let nats = gmm.responsibilities_into(input, responsibilities)?;
             let cost = cost(link);
             write_mixture(link, nats, responsibilities)?;
             Ok(cost)
         }
-        Body::LatentClass(classes) if Kind::LatentClass.is_in(KINDS) => {
+        Body::LatentClass(classes) if has(READS, reads::LATENT_CLASS) => {
             let posterior = unsigned(scores, classes.classes());
             let nats = classes.posterior_into(input, posterior)?;
             let cost = cost(link);

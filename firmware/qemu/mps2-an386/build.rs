@@ -41,7 +41,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 /// Copies the model to where the image includes it from, and writes down what it needs.
 #[cfg(feature = "demo")]
 fn measure_model(out: &Path) -> Result<(), Box<dyn Error>> {
-    use autodidact::model::{Body, Kind, Model};
+    use autodidact::kmeans::Metric;
+    use autodidact::model::{Body, Input, Model, reads};
     use zerocopy::IntoBytes as _;
 
     println!("cargo:rerun-if-env-changed=AUTODIDACT_MODEL");
@@ -57,16 +58,22 @@ fn measure_model(out: &Path) -> Result<(), Box<dyn Error>> {
     let model = Model::load(aligned).map_err(|error| format!("{name} is not a model: {error}"))?;
 
     let (mut scores, mut workspace) = (0, 0);
-    let mut kinds = 0;
+    let mut read = 0;
     for part in model.parts() {
-        kinds |= Kind::set(&[match part.body {
-            Body::KMeans(_) => Kind::KMeans,
-            Body::Pca(_) => Kind::Pca,
-            Body::Network(..) => Kind::Network,
-            Body::Gmm(_) => Kind::Gmm,
-            Body::LatentClass(_) => Kind::LatentClass,
+        read |= match part.body {
+            Body::KMeans(kmeans) if kmeans.metric() != Metric::SquaredEuclidean => {
+                reads::KMEANS | reads::KMEANS_METRICS
+            }
+            Body::KMeans(_) => reads::KMEANS,
+            Body::Pca(_) => reads::PCA,
+            Body::Network(..) => reads::NETWORK,
+            Body::Gmm(_) => reads::GMM,
+            Body::LatentClass(_) => reads::LATENT_CLASS,
             _ => return Err("the model has a part of an unknown kind".into()),
-        }]);
+        };
+        if let Input::Whitened(_) = part.input {
+            read |= reads::PCA_SPECTRUM;
+        }
         match part.body {
             Body::Pca(pca) => scores = scores.max(pca.k()),
             Body::Gmm(gmm) => scores = scores.max(gmm.k()),
@@ -83,8 +90,8 @@ fn measure_model(out: &Path) -> Result<(), Box<dyn Error>> {
     ];
     let lines =
         constants.map(|(name, value)| format!("pub(crate) const {name}: usize = {value};\n"));
-    let kinds = format!("pub(crate) const KINDS: u32 = {kinds};\n");
-    fs::write(out.join("model.rs"), lines.concat() + &kinds)?;
+    let read = format!("pub(crate) const READS: u32 = {read};\n");
+    fs::write(out.join("model.rs"), lines.concat() + &read)?;
     fs::write(out.join("model.adm"), &bytes)?;
     Ok(())
 }

@@ -11,10 +11,10 @@ mod import;
 mod inspect;
 #[cfg(feature = "train")]
 mod latent_class;
+mod learn;
 #[cfg(feature = "train")]
 mod prepare;
 mod query;
-mod learn;
 mod run;
 mod sample;
 mod shared;

@@ -4,10 +4,10 @@
 
 mod dense;
 mod eigen;
-mod gmm;
-mod latent_class;
 mod em;
 mod em_latent_class;
+mod gmm;
+mod latent_class;
 mod lloyd;
 mod nearest;
 mod projection;
@@ -15,10 +15,10 @@ mod quality;
 
 pub use dense::{activate, dense_layer, forward};
 pub use eigen::{Eigen, covariance, jacobi_eigen};
-pub use gmm::Mixture;
-pub use latent_class::{LatentClasses, LatentColumn};
 pub use em::{Covariance, EmFit};
 pub use em_latent_class::{Distribution, LatentClassFit};
+pub use gmm::Mixture;
+pub use latent_class::{LatentClasses, LatentColumn};
 pub use lloyd::{Clustering, Metric, lloyd, nearest_by};
 pub use nearest::{Nearest, inertia, nearest};
 pub use projection::Projection;

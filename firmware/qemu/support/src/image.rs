@@ -1,6 +1,6 @@
 //! The images themselves, for any machine.
 
-use autodidact::model::{Kind, Model};
+use autodidact::model::{Model, reads};
 use autodidact_app::learn::{LearnError, OutOfMemory, Settings};
 use autodidact_app::{Buffers, Link as _, Memory, Sizes};
 use autodidact_app::{bench as workloads, selftest as comparison};
@@ -33,7 +33,7 @@ pub fn replay(machine: &Machine, memory: &'static Slot<ReplayMemory>) -> ! {
     let Some(memory) = memory.take() else {
         exit_failure()
     };
-    run_model::<{ Kind::EVERY }>(machine, model, memory.buffers())
+    run_model::<{ reads::EVERYTHING }>(machine, model, memory.buffers())
 }
 
 /// The model that the emulator placed in the model window.
@@ -57,7 +57,7 @@ fn model_bytes(machine: &Machine) -> &'static [u8] {
 /// that the emulator placed in the model window.
 pub fn learn(machine: &Machine, memory: &'static Slot<LearnMemory>) -> ! {
     stack::paint();
-    let model = load::<{ Kind::EVERY }>(model_bytes(machine));
+    let model = load::<{ reads::EVERYTHING }>(model_bytes(machine));
     let settings = match Files::settings() {
         Ok(record) => Settings::from_bytes(&record),
         Err(error) => {
@@ -94,7 +94,7 @@ pub fn learn(machine: &Machine, memory: &'static Slot<LearnMemory>) -> ! {
     }
 }
 
-fn load<const KINDS: u32>(bytes: &[u8]) -> Model<'_, KINDS> {
+fn load<const READS: u32>(bytes: &[u8]) -> Model<'_, READS> {
     match Model::load_only(bytes) {
         Ok(model) => model,
         Err(error) => {
@@ -116,7 +116,7 @@ fn open_files(machine: &Machine) -> Files {
 }
 
 /// Runs a model that the image brings along on the rows of `samples.bin`. To be called first in `main`.
-pub fn demo<const KINDS: u32, const WIDTH: usize, const SCORES: usize, const WORKSPACE: usize>(
+pub fn demo<const READS: u32, const WIDTH: usize, const SCORES: usize, const WORKSPACE: usize>(
     machine: &Machine,
     model: &[u8],
     memory: &'static Slot<Memory<WIDTH, SCORES, WORKSPACE>>,
@@ -125,11 +125,11 @@ pub fn demo<const KINDS: u32, const WIDTH: usize, const SCORES: usize, const WOR
     let Some(memory) = memory.take() else {
         exit_failure()
     };
-    run_model::<KINDS>(machine, model, memory.buffers())
+    run_model::<READS>(machine, model, memory.buffers())
 }
 
-fn run_model<const KINDS: u32>(machine: &Machine, model: &[u8], buffers: Buffers<'_>) -> ! {
-    let model = load::<KINDS>(model);
+fn run_model<const READS: u32>(machine: &Machine, model: &[u8], buffers: Buffers<'_>) -> ! {
+    let model = load::<READS>(model);
     let mut files = open_files(machine);
     let needed = Sizes::of(&model).memory_bytes();
     let given = buffers.sizes().memory_bytes();

@@ -7,7 +7,7 @@ use autodidact_app::Memory;
 use autodidact_mps2_an386::MACHINE;
 use autodidact_qemu::Slot;
 
-/// `MODEL_BYTES`, `WIDTH`, `SCORES`, `WORKSPACE` and `KINDS` of the model that this image is built around.
+/// `MODEL_BYTES`, `WIDTH`, `SCORES`, `WORKSPACE` and `READS` of the model that this image is built around.
 mod model {
     include!(concat!(env!("OUT_DIR"), "/model.rs"));
 }
@@ -24,7 +24,7 @@ static MEMORY: Slot<Memory<{ model::WIDTH }, { model::SCORES }, { model::WORKSPA
 #[cortex_m_rt::entry]
 fn main() -> ! {
     autodidact_qemu::demo::<
-        { model::KINDS },
+        { model::READS },
         { model::WIDTH },
         { model::SCORES },
         { model::WORKSPACE },
