@@ -5,8 +5,8 @@
 
 use autodidact::kernels::{
     Activation, Channel, Conv3x3, Matrix, Order, OutputStage, Padding, conv3x3, dense, dot,
-    factor_len, factor_rows, mahalanobis, manhattan_distance, nearest_l1, nearest_l2, pack, reference,
-    squared_distance,
+    factor_len, factor_rows, mahalanobis, manhattan_distance, nearest_l1, nearest_l2, pack,
+    reference, squared_distance,
 };
 
 const ORDERS: [Order; 3] = [Order::RowMajor, Order::Quads, Order::Octets];

@@ -14,7 +14,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         (
             "wide",
             "memory-wide.x",
-            &["replay", "bench", "selftest", "crash"],
+            &["replay", "bench", "selftest", "learners", "crash"],
         ),
     ];
     for (name, map, images) in maps {

@@ -25,6 +25,8 @@ pub enum Image {
     Bench,
     /// Compares the kernels with their definition.
     SelfTest,
+    /// Every learner in statics of its own.
+    Learners,
     /// Panics, faults or hangs, as the first of its samples says.
     Crash,
 }
@@ -35,6 +37,7 @@ impl Image {
             Self::Replay => "replay",
             Self::Bench => "bench",
             Self::SelfTest => "selftest",
+            Self::Learners => "learners",
             Self::Crash => "crash",
         }
     }

@@ -4,6 +4,7 @@
 //! - [`Core`] names the processors; [`Machine`] is how each is built for and emulated.
 //! - [`replay`] runs rows of sensor counts through a model on a core and brings back the results' bytes.
 //! - [`bench()`] counts the instructions of the kernels.
+//! - [`ram()`] measures the memory of the learners.
 //! - [`build_demo`] bakes a model into an image, [`run_image`] runs it, [`measure_image`] tells its flash and RAM.
 //! - [`Footprint`] is what a model takes on a device, [`Board`] tells whether it fits.
 //! - [`set_up`] installs what a core needs; everything above does so too when it has to.
@@ -17,6 +18,7 @@ mod log;
 mod machine;
 mod process;
 mod qemu;
+mod ram;
 mod run;
 mod toolchain;
 
@@ -28,6 +30,7 @@ pub use image::{ImageSize, measure_image, panic_symbols};
 pub use log::LogDecoder;
 pub use machine::{Core, Machine};
 pub use qemu::{Finished, RUN_TIMEOUT};
+pub use ram::{RamRow, ram};
 pub use run::{BufferBytes, PartCost, Replay, ReplayLog, replay, run_image};
 
 /// Finds or installs all that building for and emulating `core` needs, and says what it installs and why.
