@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use autodidact_tools::artifact::Unfinished;
-use autodidact_tools::emulator::{Core, RamRow, ram};
+use autodidact_tools::emulator::{RamRow, ram};
 
 use super::setup;
 use crate::cores::Cores;
@@ -75,7 +75,7 @@ mod tests {
     #[test]
     fn a_line_adds_memory_and_struct() {
         let mut row = RamRow {
-            core: Core::M4.name(),
+            core: "m4",
             learner: "k-means, Lloyd",
             shape: "8 x 16",
             memory_bytes: 1408,
