@@ -250,14 +250,17 @@ fn density(mixture: &Gmm<'_>) -> Result<Picture> {
     })
 }
 
-/// Sixteen digits drawn from the mixture behind the components, each pixel five wide.
+/// Sixteen digits drawn from the mixture behind the components, each pixel four wide.
 fn sheet(model: &Model<'_>) -> Result<Picture> {
-    const ZOOM: usize = SHEET / (4 * SIDE);
+    const CELL: usize = SHEET / 4;
+    const ZOOM: usize = 4;
+    const MARGIN: usize = (CELL - SIDE * ZOOM) / 2;
     let units = Units::of(model)?;
     let (pca, mixture) = (model.pca("components")?, model.gmm("mixture")?);
     let spectrum = pca.spectrum().context("the components have no variances")?;
     let mut rng = Generator::from_seed(SEED);
-    let mut shades = vec![0.0; SHEET * SHEET];
+    // The grey between pictures.
+    let mut shades = vec![96.0 / 255.0; SHEET * SHEET];
     for place in 0..16 {
         let mut drawn = vec![0; mixture.dimensions()];
         mixture.sample_into(&mut rng, &mut drawn)?;
@@ -270,7 +273,7 @@ fn sheet(model: &Model<'_>) -> Result<Picture> {
         let mut features = vec![0; pca.dimensions()];
         pca.reconstruct_into(&scores, &mut features)?;
         let picture = digit(&units, &features);
-        let (left, top) = (place % 4 * SIDE * ZOOM, place / 4 * SIDE * ZOOM);
+        let (left, top) = (place % 4 * CELL + MARGIN, place / 4 * CELL + MARGIN);
         for y in 0..SIDE * ZOOM {
             for x in 0..SIDE * ZOOM {
                 shades[(top + y) * SHEET + left + x] = picture.shades[y / ZOOM * SIDE + x / ZOOM];
