@@ -30,6 +30,10 @@ unsafe impl<T> Sync for Bare<T> {}
 impl<T> Bare<T> {
     /// # Safety
     /// To be called once for each static.
+    #[expect(
+        clippy::mut_from_ref,
+        reason = "called once, so that the reference is unique"
+    )]
     unsafe fn take(&'static self) -> &'static mut T {
         // SAFETY: nobody else has a reference.
         black_box(unsafe { &mut *self.0.get() })
