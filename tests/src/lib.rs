@@ -2,3 +2,16 @@
 
 pub mod mutate;
 pub mod small;
+
+/// The Rust of the documentation's pages compiles, and runs where it has a `main`.
+#[cfg(doctest)]
+mod pages {
+    #[doc = include_str!("../../docs/kmeans.md")]
+    struct KMeans;
+    #[doc = include_str!("../../docs/pca.md")]
+    struct Pca;
+    #[doc = include_str!("../../docs/gmm.md")]
+    struct Gmm;
+    #[doc = include_str!("../../docs/latent-class.md")]
+    struct LatentClass;
+}

@@ -14,7 +14,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         (
             "wide",
             "memory-wide.x",
-            &["replay", "learn", "bench", "selftest", "crash"],
+            &["replay", "learn", "learners", "bench", "selftest", "crash"],
         ),
     ];
     for (name, map, images) in maps {

@@ -27,6 +27,8 @@ pub enum Image {
     Bench,
     /// Compares the kernels with their definition.
     SelfTest,
+    /// Every learner in statics of its own.
+    Learners,
     /// Panics, faults or hangs, as the first of its samples says.
     Crash,
 }
@@ -38,6 +40,7 @@ impl Image {
             Self::Learn => "learn",
             Self::Bench => "bench",
             Self::SelfTest => "selftest",
+            Self::Learners => "learners",
             Self::Crash => "crash",
         }
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use object::elf::{SHF_ALLOC, SHT_NOBITS};
-use object::{Object, ObjectSection, ObjectSymbol, SectionFlags, SectionKind};
+use object::{Object, ObjectSection, ObjectSymbol, SectionFlags, SectionKind, SymbolKind};
 
 /// The section that holds the model.
 const MODEL_SECTION: &str = ".model";
@@ -78,6 +78,23 @@ pub fn panic_symbols(elf: &Path) -> Result<Vec<String>> {
     found.sort();
     found.dedup();
     Ok(found)
+}
+
+/// Names and sizes of the image's variables, in bytes.
+///
+/// # Errors
+///
+/// The file cannot be read or is not an ELF file.
+pub(super) fn variables(elf: &Path) -> Result<Vec<(String, u64)>> {
+    let bytes = read(elf)?;
+    let file = parse(elf, &bytes)?;
+    let symbols = file
+        .symbols()
+        .filter(|symbol| symbol.is_definition() && symbol.kind() == SymbolKind::Data);
+    Ok(symbols
+        .filter_map(|symbol| Some((symbol.name().ok()?, symbol.size())))
+        .map(|(name, size)| (format!("{:#}", rustc_demangle::demangle(name)), size))
+        .collect())
 }
 
 fn is_panic_machinery(name: &str) -> bool {

@@ -5,6 +5,7 @@
 //! - [`replay`] runs rows of sensor counts through a model on a core and brings back the results' bytes.
 //! - [`learn()`] learns from rows of sensor counts on a core and brings back what it learnt after every pass.
 //! - [`bench()`] counts the instructions of the kernels.
+//! - [`ram()`] measures the memory of the learners.
 //! - [`build_demo`] bakes a model into an image, [`run_image`] runs it, [`measure_image`] tells its flash and RAM.
 //! - [`Footprint`] is what a model takes on a device, [`Board`] tells whether it fits.
 //! - [`set_up`] installs what a core needs; everything above does so too when it has to.
@@ -19,6 +20,7 @@ mod log;
 mod machine;
 mod process;
 mod qemu;
+mod ram;
 mod run;
 mod toolchain;
 
@@ -31,6 +33,7 @@ pub use learn::{LearnRun, PassCost, learn};
 pub use log::LogDecoder;
 pub use machine::{Core, Machine};
 pub use qemu::{Finished, RUN_TIMEOUT};
+pub use ram::{RamRow, ram};
 pub use run::{BufferBytes, PartCost, Replay, ReplayLog, replay, run_image};
 
 /// Finds or installs all that building for and emulating `core` needs, and says what it installs and why.
