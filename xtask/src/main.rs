@@ -27,6 +27,8 @@ enum Command {
     Test(cmd::test::Arguments),
     /// Counts the kernels' instructions on emulated cores.
     Bench(cmd::bench::Arguments),
+    /// Measures the figures of the docs again, from a folder with the data.
+    Figures(cmd::figures::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -35,6 +37,7 @@ fn main() -> ExitCode {
         Command::Demo(arguments) => cmd::demo::run(&arguments),
         Command::Test(arguments) => cmd::test::run(&arguments),
         Command::Bench(arguments) => cmd::bench::run(&arguments),
+        Command::Figures(arguments) => cmd::figures::run(&arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

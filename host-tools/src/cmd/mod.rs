@@ -17,6 +17,8 @@ mod query;
 mod run;
 mod sample;
 mod shared;
+#[cfg(feature = "train")]
+mod study;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -52,6 +54,9 @@ enum Verb {
     /// Train on the bundled digits, build firmware around the model, run it on an emulated core.
     #[cfg(feature = "train")]
     Demo(demo::Demo),
+    /// Measure the figures of the docs again.
+    #[cfg(feature = "train")]
+    Study(study::Study),
 }
 
 impl Cli {
@@ -69,6 +74,8 @@ impl Cli {
             Verb::Emulate(emulate) => emulate.run(),
             #[cfg(feature = "train")]
             Verb::Demo(demo) => demo.run(),
+            #[cfg(feature = "train")]
+            Verb::Study(study) => study.run(),
         }
     }
 }

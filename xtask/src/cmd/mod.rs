@@ -2,5 +2,6 @@
 
 pub(crate) mod bench;
 pub(crate) mod demo;
+pub(crate) mod figures;
 pub(crate) mod setup;
 pub(crate) mod test;
