@@ -2,3 +2,8 @@
 
 pub mod mutate;
 pub mod small;
+
+/// The guide's example, tested as it stands.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/anomaly.md")]
+pub struct AnomalyGuide;
