@@ -595,7 +595,7 @@ mod tests {
             title: "made",
             times: Vec::new(),
             counts: counts.collect(),
-            windows: vec![5000..5056],
+            windows: vec![10..20, 5000..5056],
         }
     }
 
@@ -611,6 +611,35 @@ mod tests {
                 assert!(figures.above < 0.01, "{figures}");
             }
         }
+    }
+
+    #[test]
+    fn windows_hold_both_of_their_ends_though_the_clock_was_set_back() {
+        let minutes = (0..1000).map(|at| if at < 900 { at } else { at - 60 });
+        let mut text = String::from("timestamp,value\n");
+        for at in minutes {
+            text += &format!(
+                "2014-01-01 {:02}:{:02}:00,{}.256\n",
+                at / 60,
+                at % 60,
+                at % 7
+            );
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.csv.gz");
+        let mut encoder = flate2::write::GzEncoder::new(
+            File::create(&path).unwrap(),
+            flate2::Compression::default(),
+        );
+        std::io::Write::write_all(&mut encoder, text.as_bytes()).unwrap();
+        encoder.finish().unwrap();
+        let window = ["2014-01-01 01:00:00.000000", "2014-01-01 01:10:00.000000"];
+        let series = read_series(&path, "made", &[window.map(Into::into)]).unwrap();
+        let [only] = &series.windows[..] else {
+            panic!("{:?}", series.windows);
+        };
+        assert_eq!((only.start, only.end), (60, 71));
+        assert_eq!(series.counts[..3], [26, 126, 226]);
     }
 
     #[test]
