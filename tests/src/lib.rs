@@ -14,4 +14,6 @@ mod pages {
     struct Gmm;
     #[doc = include_str!("../../docs/latent-class.md")]
     struct LatentClass;
+    #[doc = include_str!("../../docs/anomaly.md")]
+    struct Anomaly;
 }

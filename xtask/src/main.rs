@@ -29,6 +29,8 @@ enum Command {
     Bench(cmd::bench::Arguments),
     /// Measures the learners' RAM from the symbols of an image.
     Ram(cmd::ram::Arguments),
+    /// Measures the figures of the docs again, from a folder with the data.
+    Figures(cmd::figures::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -38,6 +40,7 @@ fn main() -> ExitCode {
         Command::Test(arguments) => cmd::test::run(&arguments),
         Command::Bench(arguments) => cmd::bench::run(&arguments),
         Command::Ram(arguments) => cmd::ram::run(&arguments),
+        Command::Figures(arguments) => cmd::figures::run(&arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -18,6 +18,8 @@ mod query;
 mod run;
 mod sample;
 mod shared;
+#[cfg(feature = "train")]
+mod study;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -55,6 +57,9 @@ enum Verb {
     /// Train on the bundled digits, build firmware around the model, run it on an emulated core.
     #[cfg(feature = "train")]
     Demo(demo::Demo),
+    /// Measure the figures of the docs again.
+    #[cfg(feature = "train")]
+    Study(study::Study),
 }
 
 impl Cli {
@@ -73,6 +78,8 @@ impl Cli {
             Verb::Learn(learn) => learn.run(),
             #[cfg(feature = "train")]
             Verb::Demo(demo) => demo.run(),
+            #[cfg(feature = "train")]
+            Verb::Study(study) => study.run(),
         }
     }
 }

@@ -1,7 +1,29 @@
-//! Studies: figures of the literature, measured again with this crate.
+//! Studies: figures of the literature and of these docs, measured again with this crate.
 //!
-//! Each study returns rows of figures that print as a line; the command line shows them and tests hold them
-//! to the published ones.
+//! Each study returns rows of figures that print as a line; `autodidact study` shows them and tests hold
+//! them to the published ones.
 
+pub mod anomaly;
+pub mod chart;
 pub mod mixtures;
 pub mod seeding;
+pub mod sketch;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, ensure};
+
+/// A file of the data folder, known to be there.
+///
+/// # Errors
+///
+/// One sentence that names the missing file and what it should be.
+pub fn data_file(folder: &Path, name: &str, what: &str) -> Result<PathBuf> {
+    let path = folder.join(name);
+    ensure!(
+        path.is_file(),
+        "there is no file {}: it should be {what}",
+        path.display()
+    );
+    Ok(path)
+}

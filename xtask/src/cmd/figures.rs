@@ -1,0 +1,40 @@
+//! `cargo xtask figures`
+
+use std::path::{PathBuf, absolute};
+
+use anyhow::{Context, Result};
+
+use crate::cargo;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// The folder with `spambase/` and `nab/`
+    #[arg(long, value_name = "FOLDER")]
+    data: PathBuf,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    // The commands run in the repository's root.
+    let data = absolute(&arguments.data)?;
+    let data = data
+        .to_str()
+        .context("the data folder has a name that is no text")?;
+    for study in ["seeding", "mixtures", "anomaly", "sketch"] {
+        println!("\n== {study} ==");
+        cargo::run([
+            "run",
+            "--release",
+            "--quiet",
+            "--package",
+            "autodidact-tools",
+            "--bin",
+            "autodidact",
+            "--",
+            "study",
+            study,
+            "--data",
+            data,
+        ])?;
+    }
+    Ok(())
+}
