@@ -77,6 +77,7 @@ pub struct FileChunks {
     rows_read: usize,
 }
 
+#[expect(clippy::large_enum_variant, reason = "there is one of them a file")]
 enum Rows {
     Csv(CsvRows<Box<dyn BufRead>>),
     Binary { rows: BinaryRows, width: usize },

@@ -76,6 +76,7 @@ fn nearest_in_f64(rows: &Rows, row: &[f32], centroids: &[f32]) -> usize {
 }
 
 /// Centroids in the form that a block of rows is compared with.
+#[expect(clippy::large_enum_variant, reason = "there is one of them a round")]
 enum Search {
     /// `-2 c` as columns, and `|c|^2`: `|x - c|^2` without `|x|^2`, which is the same for all centroids.
     L2(Tensor<2>, Tensor<2>),
