@@ -6,6 +6,7 @@
 use anyhow::{Context, Result, bail, ensure};
 use autodidact::gmm::Gmm;
 use autodidact::kmeans::{KMeans, Metric};
+use autodidact::latent_class::LatentClass;
 use autodidact::model::{Body, Input, Model, Part, Task};
 use autodidact::scaler::Affine;
 use serde::Serialize;
@@ -398,6 +399,7 @@ pub fn figures(
             (kind, network_figures(units, table, outcomes)?)
         }
         Body::Gmm(gmm) => ("gmm", gmm_figures(gmm, input, units, outcomes)?),
+        Body::LatentClass(_) => bail!("part `{name}` reads a table of mixed columns"),
         _ => bail!("part `{name}` is of a kind that this tool cannot judge"),
     };
     Ok(PartReport {
@@ -483,15 +485,34 @@ fn pca_figures(
     ])
 }
 
-/// Log-likelihood per row in what the mixture reads, and as a density of the data (of the scores before
-/// whitening, where it reads those): a change of variables adds the logarithm of its determinant.
-fn gmm_figures(
-    gmm: &Gmm<'_>,
-    input: &Input<'_>,
-    units: &Units,
+/// Figures of latent classes from their outcomes: nats per row, densities per unit of the data where a column
+/// of numbers is observed.
+///
+/// # Errors
+///
+/// A result is not one of latent classes.
+pub fn latent_class_figures(
+    classes: &LatentClass<'_>,
     outcomes: &[Outcome],
 ) -> Result<Vec<Figure>> {
-    let mut used = vec![false; gmm.k()];
+    let (nats, unused) = mixture_summary(classes.classes(), outcomes)?;
+    Ok(vec![
+        Figure {
+            key: "nats_per_row",
+            label: "log-likelihood per row (nats)",
+            value: nats,
+        },
+        Figure {
+            key: "unused_classes",
+            label: "classes without a row",
+            value: unused,
+        },
+    ])
+}
+
+/// Mean log-likelihood, and how many of k components explain no row best.
+fn mixture_summary(k: usize, outcomes: &[Outcome]) -> Result<(f64, f64)> {
+    let mut used = vec![false; k];
     let mut nats = 0.0;
     for outcome in outcomes {
         let Outcome::Mixture {
@@ -506,7 +527,19 @@ fn gmm_figures(
             .get_mut(*most_probable)
             .context("a component's index is out of range")? = true;
     }
-    let nats = nats / outcomes.len() as f64;
+    let unused = used.iter().filter(|used| !**used).count();
+    Ok((nats / outcomes.len() as f64, unused as f64))
+}
+
+/// Log-likelihood per row in what the mixture reads, and as a density of the data (of the scores before
+/// whitening, where it reads those): a change of variables adds the logarithm of its determinant.
+fn gmm_figures(
+    gmm: &Gmm<'_>,
+    input: &Input<'_>,
+    units: &Units,
+    outcomes: &[Outcome],
+) -> Result<Vec<Figure>> {
+    let (nats, unused) = mixture_summary(gmm.k(), outcomes)?;
     let mut figures = vec![Figure {
         key: "nats_per_row",
         label: "log-likelihood per row (nats)",
@@ -537,7 +570,7 @@ fn gmm_figures(
     figures.push(Figure {
         key: "unused_components",
         label: "components without a row",
-        value: used.iter().filter(|used| !**used).count() as f64,
+        value: unused,
     });
     Ok(figures)
 }

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 use autodidact::model::Model;
 use autodidact_tools::emulator::{self, Board, Core, Footprint, MemorySize};
-use autodidact_tools::evaluate::Units;
 use autodidact_tools::{artifact, replay};
 use clap::Args;
 
@@ -45,16 +44,10 @@ impl Emulate {
     pub(crate) fn run(self) -> Result<()> {
         let bytes = artifact::read(&self.model)?;
         let model = Model::load(&bytes)?;
-        let table = self.rows.of(self.data.read()?)?;
-        let counts = Units::of(&model)?.counts(&table)?;
+        let (rows, source, counts) = self.data.counts(&model, self.rows)?;
         let host = replay::replay(&model, &counts)?;
         let device = emulator::replay(self.core, &bytes, &counts)?;
-        println!(
-            "{} rows of {} on {}",
-            table.rows(),
-            table.source(),
-            self.core
-        );
+        println!("{rows} rows of {source} on {}", self.core);
         for cost in &device.log.parts {
             println!(
                 "{:<15} {} instructions a row",

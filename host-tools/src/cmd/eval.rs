@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use autodidact::model::Model;
+use autodidact::model::{Body, Model};
+use autodidact_tools::evaluate::{Outcome, PartReport};
 use autodidact_tools::{artifact, evaluate, replay};
 use clap::Args;
 
@@ -30,16 +31,44 @@ impl Eval {
     pub(crate) fn run(self) -> Result<()> {
         let bytes = artifact::read(&self.model)?;
         let model = Model::load(&bytes)?;
-        let table = self.rows.of(self.data.read()?)?;
-        let reports = evaluate::evaluate(&model, &table, &|counts| replay::replay(&model, counts))?;
+        let mixed = model
+            .parts()
+            .any(|part| matches!(part.body, Body::LatentClass(_)));
+        let (rows, source, reports) = if mixed {
+            self.judge_classes(&model)?
+        } else {
+            let table = self.rows.of(self.data.read()?)?;
+            let replay = |counts: &[i16]| replay::replay(&model, counts);
+            let reports = evaluate::evaluate(&model, &table, &replay)?;
+            (table.rows(), table.source().to_owned(), reports)
+        };
         if self.json {
             let mut json = to_json(&reports);
-            json.insert("rows".into(), table.rows().into());
+            json.insert("rows".into(), rows.into());
             println!("{}", serde_json::to_string_pretty(&json)?);
         } else {
-            println!("{} rows of {}", table.rows(), table.source());
+            println!("{rows} rows of {source}");
             print_reports(&[("device", &reports)]);
         }
         Ok(())
+    }
+
+    /// Latent classes read tables of mixed columns.
+    fn judge_classes(&self, model: &Model<'_>) -> Result<(usize, String, Vec<PartReport>)> {
+        let (rows, source, counts) = self.data.counts(model, self.rows)?;
+        let results = replay::decode(model, &replay::replay(model, &counts)?)?;
+        let mut reports = Vec::new();
+        for (at, part) in model.parts().enumerate() {
+            if let Body::LatentClass(classes) = &part.body {
+                let outcome = |row: &Vec<_>| Outcome::of(&part.body, &row[at]);
+                let outcomes: Vec<_> = results.iter().map(outcome).collect();
+                reports.push(PartReport {
+                    name: part.name.into(),
+                    kind: "latent-class".into(),
+                    figures: evaluate::latent_class_figures(classes, &outcomes)?,
+                });
+            }
+        }
+        Ok((rows, source, reports))
     }
 }

@@ -12,7 +12,7 @@ use autodidact_tools::quantize::FEATURE_UNIT;
 use autodidact_tools::replay::{self, PartResult};
 use clap::Args;
 
-use super::shared::Data;
+use super::shared::{Data, Rows};
 
 #[derive(Debug, Args)]
 pub(crate) struct Run {
@@ -31,8 +31,7 @@ impl Run {
     pub(crate) fn run(self) -> Result<()> {
         let bytes = artifact::read(&self.model)?;
         let model = Model::load(&bytes)?;
-        let table = self.data.read()?;
-        let counts = Units::of(&model)?.counts(&table)?;
+        let (_, _, counts) = self.data.counts(&model, Rows::All)?;
         let rows = replay::decode(&model, &replay::replay(&model, &counts)?)?;
         let csv = to_csv(&model, &rows)?;
         match self.output {

@@ -4,9 +4,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use autodidact::kernels::Order;
-use autodidact_tools::data::{self, ReadOptions, Table};
+use autodidact::model::{Body, Model};
+use autodidact_tools::data::{self, MixedOptions, ReadOptions, Table};
 use autodidact_tools::emulator::Core;
-use autodidact_tools::evaluate::PartReport;
+use autodidact_tools::evaluate::{PartReport, Units};
+use autodidact_tools::quantize::latent_class::Coding;
 use clap::{Args, ValueEnum};
 
 /// Where rows come from.
@@ -33,6 +35,43 @@ impl Data {
                 leave_out: self.leave_out.clone(),
             },
         )
+    }
+
+    /// Counts of the rows meant, as the model takes them, with the number of rows and where they are from.
+    pub(crate) fn counts(
+        &self,
+        model: &Model<'_>,
+        rows: Rows,
+    ) -> Result<(usize, String, Vec<i16>)> {
+        let classes = model.parts().find_map(|part| match part.body {
+            Body::LatentClass(classes) => Some(classes),
+            _ => None,
+        });
+        let Some(classes) = classes else {
+            let table = rows.of(self.read()?)?;
+            let counts = Units::of(model)?.counts(&table)?;
+            return Ok((table.rows(), table.source().into(), counts));
+        };
+        let columns = data::parse_schema(model.text())?;
+        let coding = Coding::from_lines(columns, &Units::of(model)?.lsb, classes.lines())?;
+        let table = data::open_mixed(
+            &self.path,
+            &MixedOptions {
+                leave_out: self.leave_out.clone(),
+                ..MixedOptions::default()
+            },
+        )?
+        .in_columns_of(coding.columns())?;
+        let table = match rows {
+            Rows::HeldOut => table.split_held_out()?.1,
+            Rows::Training => table.split_held_out()?.0,
+            Rows::All => table,
+        };
+        let counts = table
+            .iter_rows()
+            .flat_map(|row| coding.encode_row(row))
+            .collect();
+        Ok((table.rows(), table.source().into(), counts))
     }
 
     pub(crate) fn name(&self) -> String {

@@ -64,6 +64,12 @@ pub struct MixedTable {
     source: String,
 }
 
+/// Where a model's column comes from: a column here, with the model's level of each level here; or nowhere.
+enum Source {
+    At(usize, Option<Vec<f64>>),
+    Constant(f64),
+}
+
 impl MixedTable {
     /// A table of the given columns; `values` lie row after row, NaN where one is missing.
     ///
@@ -140,6 +146,80 @@ impl MixedTable {
     /// The rows in order; NaN where a value is missing.
     pub fn iter_rows(&self) -> std::slice::ChunksExact<'_, f64> {
         self.values.chunks_exact(self.width())
+    }
+
+    /// The same rows in the columns of a model, found by name: levels that the model does not know and
+    /// columns that are not there become missing values, and a set's member that no row here holds is 0.
+    ///
+    /// # Errors
+    ///
+    /// None of the columns is here, or a column is of another kind.
+    pub fn in_columns_of(&self, columns: &[Column]) -> Result<Self> {
+        let sources = columns
+            .iter()
+            .map(|wanted| self.source_of(wanted))
+            .collect::<Result<Vec<_>>>()?;
+        ensure!(
+            sources
+                .iter()
+                .any(|source| matches!(source, Source::At(..))),
+            "{} has none of the model's columns {}; give the data that it was trained on or the like",
+            self.source,
+            columns
+                .iter()
+                .map(|c| c.name.as_str())
+                .collect::<Vec<_>>()
+                .join(", ")
+        );
+        let values = self
+            .iter_rows()
+            .flat_map(|row| {
+                sources.iter().map(|source| match source {
+                    Source::Constant(value) => *value,
+                    Source::At(at, None) => row[*at],
+                    // NaN stays NaN: a float cast makes it level 0, hence the test.
+                    Source::At(at, Some(levels)) if row[*at].is_finite() => {
+                        levels[row[*at] as usize]
+                    }
+                    Source::At(..) => f64::NAN,
+                })
+            })
+            .collect();
+        Self::new(self.source.clone(), columns.to_vec(), values)
+    }
+
+    fn source_of(&self, wanted: &Column) -> Result<Source> {
+        let Some(at) = self.columns.iter().position(|c| c.name == wanted.name) else {
+            let set = wanted
+                .name
+                .split_once('=')
+                .map(|(set, _)| format!("{set}="));
+            let absent =
+                set.is_some_and(|set| self.columns.iter().any(|c| c.name.starts_with(&set)));
+            return Ok(Source::Constant(if absent { 0.0 } else { f64::NAN }));
+        };
+        match (&self.columns[at].kind, &wanted.kind) {
+            (Kind::Categorical(here), Kind::Categorical(there)) => {
+                let level = |name| there.iter().position(|level| level == name);
+                let levels = here
+                    .iter()
+                    .map(|name| level(name).map_or(f64::NAN, |at| at as f64));
+                Ok(Source::At(at, Some(levels.collect())))
+            }
+            (Kind::Bernoulli, Kind::Bernoulli) | (Kind::Gaussian, Kind::Gaussian) => {
+                Ok(Source::At(at, None))
+            }
+            _ => bail!(
+                "{}, column `{}` is not what the model was trained on: it was {} there; correct the values",
+                self.source,
+                wanted.name,
+                match wanted.kind {
+                    Kind::Categorical(_) => "a category",
+                    Kind::Bernoulli => "yes or no",
+                    Kind::Gaussian => "a number",
+                }
+            ),
+        }
     }
 
     /// Training rows and held-out rows (index modulo 4 = 3); both keep all levels.
