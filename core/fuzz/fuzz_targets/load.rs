@@ -2,7 +2,9 @@
 //! `mkdir -p fuzz/corpus/load && cargo +nightly fuzz run load fuzz/corpus/load ../tests/golden`.
 #![no_main]
 
+use autodidact::gmm::{Conditional, Gmm};
 use autodidact::model::{Body, Model};
+use autodidact::rng::Generator;
 use libfuzzer_sys::fuzz_target;
 
 /// Where the header keeps the length of the file, its checksum, and place and length of the text at its end.
@@ -61,24 +63,55 @@ fuzz_target!(|data: &[u8]| {
     let mut back = vec![0; width];
     model.scaler().unscale_into(&features, &mut back).unwrap();
     for part in model.parts() {
+        let count = part.input.scores();
+        let (mut scores, mut whitened) = (vec![0; count], vec![0; count]);
+        let input = part.input.prepare(&features, &mut scores, &mut whitened);
+        let features = input.unwrap();
+        let mut back = vec![0; features.len()];
         match &part.body {
             Body::KMeans(kmeans) => {
-                let nearest = kmeans.nearest(&features).unwrap();
+                let nearest = kmeans.nearest(features).unwrap();
                 assert!((nearest.index as usize) < kmeans.k());
                 kmeans
-                    .distances_into(&features, &mut vec![0; kmeans.k()])
+                    .distances_into(features, &mut vec![0; kmeans.k()])
                     .unwrap();
             }
             Body::Pca(pca) => {
                 let mut scores = vec![0; pca.k()];
-                pca.project_into(&features, &mut scores).unwrap();
+                pca.project_into(features, &mut scores).unwrap();
                 pca.reconstruct_into(&scores, &mut back).unwrap();
-                pca.residual(&features, &scores).unwrap();
+                pca.residual(features, &scores).unwrap();
             }
             Body::Network(network, _) => {
                 let mut workspace = vec![0; network.workspace_bytes()];
                 let mut output = vec![0; network.outputs()];
-                network.run(&mut workspace, &features, &mut output).unwrap();
+                network.run(&mut workspace, features, &mut output).unwrap();
+            }
+            Body::Gmm(gmm) => {
+                let (k, d) = (gmm.k(), gmm.dimensions());
+                let mut responsibilities = vec![0; k];
+                gmm.responsibilities_into(features, &mut responsibilities)
+                    .unwrap();
+                assert_eq!(responsibilities.iter().sum::<u32>(), autodidact::gmm::ONE);
+                gmm.sample_into(&mut Generator::from_seed(1), &mut back).unwrap();
+                let observed: Vec<bool> = (0..d).map(|at| at % 2 == 0).collect();
+                let mut workspace = vec![0; Gmm::condition_words(gmm.covariance(), k, d)];
+                let (mut mean, mut variances) = (vec![0; d], vec![0; d]);
+                let out = Conditional {
+                    responsibilities: &mut responsibilities,
+                    mean: &mut mean,
+                    variances: &mut variances,
+                };
+                gmm.condition_into(features, &observed, &mut workspace, out)
+                    .unwrap();
+            }
+            Body::LatentClass(classes) => {
+                let mut posterior = vec![0; classes.classes()];
+                classes.posterior_into(features, &mut posterior).unwrap();
+                assert_eq!(posterior.iter().sum::<u32>(), 1 << 16);
+                classes
+                    .impute_into(features, &mut posterior, &mut back)
+                    .unwrap();
             }
             _ => {}
         }
