@@ -44,6 +44,12 @@ enum Family {
         /// Most rounds of one start.
         #[arg(long, default_value_t = 300)]
         rounds: usize,
+        /// Read the file this many rows at a time, for data larger than memory (mini-batch k-means).
+        #[arg(long, value_name = "ROWS")]
+        chunk: Option<usize>,
+        /// How often mini-batch k-means goes through the file.
+        #[arg(long, default_value_t = 5, requires = "chunk")]
+        passes: usize,
     },
     /// Principal components.
     Pca {
@@ -122,9 +128,10 @@ impl Fit {
                 seeding,
                 restarts,
                 rounds,
+                chunk,
+                passes,
             } => {
                 let output = Unfinished::beside(&common.output)?;
-                let mut prepared = common.prepare()?;
                 let seeding = match seeding {
                     SeedingChoice::PlusPlus => Seeding::PlusPlus,
                     SeedingChoice::Random => Seeding::Random,
@@ -135,7 +142,15 @@ impl Fit {
                     seeding,
                     restarts,
                     rounds,
+                    seed: 0,
+                };
+                if let Some(block_rows) = chunk {
+                    return fit_minibatch(&common, options, block_rows, passes, output);
+                }
+                let mut prepared = common.prepare()?;
+                let options = KMeansOptions {
                     seed: prepared.seed,
+                    ..options
                 };
                 let bar = bar("restart");
                 let model = kmeans::fit(
@@ -243,6 +258,40 @@ impl Fit {
             }
         }
     }
+}
+
+/// k-means over a file that is never loaded whole.
+fn fit_minibatch(
+    common: &Common,
+    options: KMeansOptions,
+    block_rows: usize,
+    passes: usize,
+    output: Unfinished<'_>,
+) -> Result<()> {
+    let mut prepared = common.prepare_chunks(block_rows)?;
+    let options = KMeansOptions {
+        seed: prepared.seed,
+        ..options
+    };
+    let algorithm = format!(
+        "mini-batch k-means, k = {}, {}, {passes} passes of {block_rows} rows a step",
+        options.k, options.metric
+    );
+    let bar = bar("pass");
+    let model = kmeans::fit_minibatch(
+        &options.check()?,
+        &mut prepared
+            .standardiser
+            .transform_chunks(&mut prepared.features)?,
+        passes,
+        &prepared.device,
+        &mut |progress| advance(&bar, progress),
+    )?;
+    bar.finish_and_clear();
+    prepared.model.note("algorithm", algorithm);
+    let part = quantize::kmeans(&model)?;
+    prepared.model.parts.push((common.name("clusters"), part));
+    common.finish(&prepared, output, &[FloatPart::KMeans(&model)])
 }
 
 fn fit_gmm(common: &Common, options: GmmOptions, components: Option<usize>) -> Result<()> {

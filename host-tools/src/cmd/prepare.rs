@@ -6,7 +6,9 @@ use anyhow::{Result, ensure};
 use autodidact::kernels::Order;
 use autodidact::model::Model;
 use autodidact_tools::artifact::Unfinished;
-use autodidact_tools::data::{Scaling, Standardiser, Table};
+use autodidact_tools::data::{
+    FileChunks, Scaling, Standardiser, Table, TrainingChunks, for_each_chunk,
+};
 use autodidact_tools::emulator::Core;
 use autodidact_tools::evaluate::{self, FloatPart, Units};
 use autodidact_tools::quantize::QuantisedModel;
@@ -57,11 +59,15 @@ pub(super) enum ScaleChoice {
     Uniform,
 }
 
+/// Most held-out rows that a model from chunks is judged on.
+const MOST_JUDGED: usize = 65_536;
+
 /// Training data, prepared.
-pub(super) struct Prepared {
-    training: Table,
+pub(super) struct Prepared<F = Table> {
+    training_rows: usize,
     held_out: Table,
-    pub(super) features: Table,
+    /// Standardised training rows; chunks in data units where the file is not loaded whole.
+    pub(super) features: F,
     pub(super) standardiser: Standardiser,
     pub(super) seed: u64,
     pub(super) device: TrainingDevice,
@@ -72,6 +78,19 @@ pub(super) struct Prepared {
 impl Common {
     /// Reads the data, scales it and opens the training device.
     pub(super) fn prepare(&self) -> Result<Prepared> {
+        self.check_name()?;
+        let split = self.data.read()?.split_held_out()?;
+        let standardiser = self.scaling().fit(&split.training)?;
+        let features = standardiser.transform(&split.training)?;
+        self.prepared(
+            split.training.rows(),
+            split.held_out,
+            standardiser,
+            features,
+        )
+    }
+
+    fn check_name(&self) -> Result<()> {
         if let Some(name) = &self.name {
             ensure!(
                 (1..=16).contains(&name.len())
@@ -80,28 +99,51 @@ impl Common {
                 "--name {name:?}: a part's name has 1 to 16 ASCII characters, no spaces, and is not `scaler`"
             );
         }
-        let table = self.data.read()?;
-        let split = table.split_held_out()?;
-        let scaling = match self.scale {
+        Ok(())
+    }
+
+    /// As [`prepare`](Self::prepare), the file read `block_rows` rows at a time; of the held-out rows the
+    /// first ones are kept.
+    pub(super) fn prepare_chunks(
+        &self,
+        block_rows: usize,
+    ) -> Result<Prepared<TrainingChunks<FileChunks>>> {
+        self.check_name()?;
+        let mut chunks = TrainingChunks::of(self.data.chunks(block_rows)?);
+        let standardiser = self.scaling().fit_chunks(&mut chunks)?;
+        let rows = for_each_chunk(&mut chunks, |_| Ok(()))?;
+        let held_out = chunks.held_out(MOST_JUDGED)?;
+        self.prepared(rows, held_out, standardiser, chunks)
+    }
+
+    fn scaling(&self) -> Scaling {
+        match self.scale {
             ScaleChoice::Standard => Scaling::Standard {
                 ignore_constant: self.ignore_constant,
             },
             ScaleChoice::Uniform => Scaling::Uniform,
-        };
-        let standardiser = scaling.fit(&split.training)?;
-        let features = standardiser.transform(&split.training)?;
+        }
+    }
+
+    fn prepared<F>(
+        &self,
+        training_rows: usize,
+        held_out: Table,
+        standardiser: Standardiser,
+        features: F,
+    ) -> Result<Prepared<F>> {
         let seed = draw_seed(self.seed);
         let device = device::open(self.device)?;
-        let mut model = QuantisedModel::new(&standardiser, table.columns())?;
+        let mut model = QuantisedModel::new(&standardiser, held_out.columns())?;
         model.note("data", self.data.name());
-        model.note("rows", split.training.rows());
+        model.note("rows", training_rows);
         model.note("held_out", "row index mod 4 = 3");
         model.note("scale", format!("{:?}", self.scale).to_lowercase());
         model.note("seed", seed);
         model.note("tool", concat!("autodidact ", env!("CARGO_PKG_VERSION")));
         Ok(Prepared {
-            training: split.training,
-            held_out: split.held_out,
+            training_rows,
+            held_out,
             features,
             standardiser,
             seed,
@@ -118,9 +160,9 @@ impl Common {
 
     /// Quantises, compares with the host's models (one a part, in their order) on held-out rows, writes the
     /// file, which was opened before training so that a folder that cannot be written to shows at once.
-    pub(super) fn finish(
+    pub(super) fn finish<F>(
         &self,
-        prepared: &Prepared,
+        prepared: &Prepared<F>,
         output: Unfinished<'_>,
         floats: &[FloatPart<'_>],
     ) -> Result<()> {
@@ -140,7 +182,7 @@ impl Common {
         output.finish(&bytes)?;
         println!(
             "trained on {} rows, judged on {} others",
-            prepared.training.rows(),
+            prepared.training_rows,
             table.rows()
         );
         print_reports(&[("host", &float), ("device", &device)]);

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use autodidact::kernels::Order;
 use autodidact::model::{Body, Model};
+#[cfg(feature = "train")]
+use autodidact_tools::data::FileChunks;
 use autodidact_tools::data::{self, MixedOptions, ReadOptions, Table};
 use autodidact_tools::emulator::Core;
 use autodidact_tools::evaluate::{PartReport, Units};
@@ -35,6 +37,15 @@ impl Data {
                 leave_out: self.leave_out.clone(),
             },
         )
+    }
+
+    /// The file in blocks, without loading it whole.
+    #[cfg(feature = "train")]
+    pub(crate) fn chunks(&self, block_rows: usize) -> Result<FileChunks> {
+        let options = ReadOptions {
+            leave_out: self.leave_out.clone(),
+        };
+        data::open_chunks(&self.path, &options, block_rows)
     }
 
     /// Counts of the rows meant, as the model takes them, with the number of rows and where they are from.

@@ -10,7 +10,7 @@ use anyhow::{Result, ensure};
 use flate2::bufread::MultiGzDecoder;
 
 use super::{
-    ReadOptions, Standardiser, Table,
+    HELD_OUT_REMAINDER, HELD_OUT_STRIDE, ReadOptions, Standardiser, Table,
     csv::CsvRows,
     element::BinaryRows,
     idx, npy,
@@ -64,6 +64,86 @@ pub fn for_each_chunk(
         chunks.source()
     );
     Ok(rows)
+}
+
+/// The training rows of chunks: all but those whose index modulo 4 is 3.
+#[derive(Debug)]
+pub struct TrainingChunks<C> {
+    chunks: C,
+    /// Index of the first row of the next block.
+    at: usize,
+}
+
+impl<C: Chunks> TrainingChunks<C> {
+    /// Leaves the held-out rows of `chunks` out.
+    pub const fn of(chunks: C) -> Self {
+        Self { chunks, at: 0 }
+    }
+
+    /// The first `most` rows that are held out, as a table. Goes through the chunks as far as it needs to.
+    ///
+    /// # Errors
+    ///
+    /// Fewer than four rows; the chunks cannot be read.
+    pub fn held_out(&mut self, most: usize) -> Result<Table> {
+        self.rewind()?;
+        let width = self.columns().len();
+        let mut values = Vec::new();
+        while values.len() < most * width {
+            let Some(block) = self.next_where(true)? else {
+                break;
+            };
+            values.extend(block.unwrap_or_default());
+        }
+        values.truncate(most * width);
+        self.rewind()?;
+        ensure!(
+            !values.is_empty(),
+            "{} has fewer than 4 rows, but every fourth row is held out for the report; give at least 4 rows",
+            self.source()
+        );
+        Table::new(self.source(), self.columns().to_vec(), values)
+    }
+
+    /// Values of the held-out or of the other rows of the next block, `None` inside where it has none.
+    fn next_where(&mut self, held_out: bool) -> Result<Option<Option<Vec<f32>>>> {
+        let Some(block) = self.chunks.next_chunk()? else {
+            return Ok(None);
+        };
+        let first = self.at;
+        self.at += block.rows();
+        let kept = block
+            .iter_rows()
+            .enumerate()
+            .filter(|(row, _)| ((first + row) % HELD_OUT_STRIDE == HELD_OUT_REMAINDER) == held_out);
+        let values: Vec<f32> = kept.flat_map(|(_, row)| row.iter().copied()).collect();
+        Ok(Some((!values.is_empty()).then_some(values)))
+    }
+}
+
+impl<C: Chunks> Chunks for TrainingChunks<C> {
+    fn source(&self) -> &str {
+        self.chunks.source()
+    }
+
+    fn columns(&self) -> &[String] {
+        self.chunks.columns()
+    }
+
+    fn rewind(&mut self) -> Result<()> {
+        self.at = 0;
+        self.chunks.rewind()
+    }
+
+    fn next_chunk(&mut self) -> Result<Option<Table>> {
+        while let Some(block) = self.next_where(false)? {
+            if let Some(values) = block {
+                let table = Table::new(self.source(), self.columns().to_vec(), values)?;
+                return Ok(Some(table));
+            }
+        }
+        Ok(None)
+    }
 }
 
 /// A file read in blocks; see [`open_chunks`].
@@ -375,6 +455,28 @@ mod tests {
             Made::new("e.csv.gz", &gzip(csv.as_bytes())),
             Made::new("f.npy.gz", &gzip(&npy)),
         ]
+    }
+
+    #[test]
+    fn training_chunks_and_held_out_rows_are_those_of_the_whole_table() {
+        let values: Vec<f32> = (0..46).map(|at| at as f32).collect();
+        let table = Table::new("made.csv", Table::numbered_columns(2), values).unwrap();
+        let split = table.split_held_out().unwrap();
+        for block in [1, 3, 4, 100] {
+            let mut chunks = TrainingChunks::of(table.chunks(block));
+            let mut seen = Vec::new();
+            let rows = for_each_chunk(&mut chunks, |chunk| {
+                seen.extend_from_slice(chunk.values());
+                Ok(())
+            });
+            assert_eq!(rows.unwrap(), split.training.rows());
+            assert_eq!(seen, split.training.values());
+            assert_eq!(
+                chunks.held_out(100).unwrap().values(),
+                split.held_out.values()
+            );
+            assert_eq!(chunks.held_out(2).unwrap().rows(), 2);
+        }
     }
 
     #[test]

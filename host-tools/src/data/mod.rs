@@ -21,7 +21,9 @@ mod open;
 mod scale;
 mod table;
 
-pub use chunks::{Chunks, FileChunks, ScaledChunks, TableChunks, for_each_chunk, open_chunks};
+pub use chunks::{
+    Chunks, FileChunks, ScaledChunks, TableChunks, TrainingChunks, for_each_chunk, open_chunks,
+};
 pub use digits::{DIGIT_MAX, digit_labels, digits};
 pub(crate) use mixed::truth;
 pub use mixed::{Column, Kind, MixedOptions, MixedTable, open_mixed, parse_schema, schema_lines};
