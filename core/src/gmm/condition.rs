@@ -119,6 +119,7 @@ impl Gmm<'_> {
         };
         let scratch = carver.0;
         let width = d.max(1);
+        // Not zipped: a zip divides by the width, which only an inlined one knows not to be 0.
         let (mut all_means, mut all_variances) = (
             means.chunks_exact_mut(width),
             variances.chunks_exact_mut(width),
