@@ -112,7 +112,7 @@ fn run_part<L: Link, const READS: u32>(
             whitened.get_mut(..count).unwrap_or_default(),
         )?
     } else {
-        &*features
+        features
     };
     match &part.body {
         Body::KMeans(kmeans) if has(READS, reads::KMEANS) => {
