@@ -82,5 +82,6 @@ pub mod num;
 pub mod pca;
 pub mod rng;
 pub mod scaler;
+mod slices;
 
 pub use error::{Defect, Operand, ShapeError};

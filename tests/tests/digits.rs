@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 
 use autodidact::kernels::Order;
 use autodidact::model::{Model, Task};
+use autodidact_tests::image::assert_no_panic_path;
 use autodidact_tools::emulator::{self, Core};
 use autodidact_tools::evaluate::{self, FloatPart, PartReport, Units};
 use autodidact_tools::replay;
@@ -152,8 +153,7 @@ fn image() -> (PathBuf, tempfile::TempDir) {
 #[test]
 fn the_demonstration_fits_its_budget_and_has_no_panic_path() {
     let (elf, _folder) = image();
-    let panics = emulator::panic_symbols(&elf).unwrap();
-    assert!(panics.is_empty(), "the image holds panic code: {panics:?}");
+    assert_no_panic_path(&elf);
     let size = emulator::measure_image(&elf).unwrap();
     let showcase = showcase();
     let bytes = showcase.quantised.encode(Order::Quads).unwrap();

@@ -2,8 +2,9 @@
 //! close to f64 as it should.
 
 use autodidact::model::Model;
+use autodidact_tests::image::assert_no_panic_path;
 use autodidact_tools::data::{self, Table};
-use autodidact_tools::emulator::{self, Core, LearnRun};
+use autodidact_tools::emulator::{self, Core, Image, LearnRun};
 use autodidact_tools::learn::{self, Comparison, Config, Problem};
 use autodidact_tools::train::random;
 
@@ -95,6 +96,18 @@ fn every_learner_gives_the_host_s_bits_on_the_m55() {
 #[test]
 fn every_learner_gives_the_host_s_bits_on_the_rv32() {
     every_learner(Core::Rv32);
+}
+
+#[test]
+fn images_with_every_learner_and_every_part_have_no_panic_path() {
+    for core in Core::ALL {
+        for image in [Image::Learn, Image::Replay] {
+            assert_no_panic_path(&emulator::build(core, image).unwrap());
+        }
+    }
+    // What is looked for is there to be found: this one panics on request.
+    let crash = emulator::build(Core::M4, Image::Crash).unwrap();
+    assert!(!emulator::panic_symbols(&crash).unwrap().is_empty());
 }
 
 /// What the example `name` learns from the digits on the M4.

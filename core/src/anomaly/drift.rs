@@ -96,7 +96,7 @@ impl RankCusum {
         let slack = i32::from(self.config.slack);
         let most = 2 * self.config.limit;
         for (sum, step) in self.sums.iter_mut().zip([shift, -shift, spread, -spread]) {
-            *sum = (*sum + step - slack).clamp(0, most);
+            *sum = (*sum + step - slack).min(most).max(0);
         }
         self.state()
     }

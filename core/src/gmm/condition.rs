@@ -119,10 +119,14 @@ impl Gmm<'_> {
         };
         let scratch = carver.0;
         let width = d.max(1);
-        let parts = means
-            .chunks_exact_mut(width)
-            .zip(variances.chunks_exact_mut(width));
-        for ((index, term), (means, variances)) in terms.iter_mut().enumerate().zip(parts) {
+        // Not zipped: a zip divides by the width, which only an inlined one knows not to be 0.
+        let (mut all_means, mut all_variances) = (
+            means.chunks_exact_mut(width),
+            variances.chunks_exact_mut(width),
+        );
+        for (index, term) in terms.iter_mut().enumerate() {
+            let means = all_means.next().unwrap_or_default();
+            let variances = all_variances.next().unwrap_or_default();
             *term = if self.covariance() == Covariance::Diagonal {
                 self.condition_diagonal(index, features, observed, means, variances)?
             } else {

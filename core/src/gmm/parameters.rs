@@ -9,6 +9,7 @@ use crate::linalg::{
     FACTOR_BITS, factorise, inverse_sqrt, invert_unit, row as row_of, triangle_len,
 };
 use crate::num::saturating_i32;
+use crate::slices::copy;
 use crate::{Defect, Operand, ShapeError};
 use zerocopy::{FromBytes, IntoBytes};
 
@@ -174,12 +175,12 @@ impl<'m> Parameters<'m> {
             return Err(Defect::Shape);
         }
         // Of the same lengths, because both have the same shape.
-        copy(self.weights, tensors.weights);
-        copy(self.means, tensors.means);
-        copy(self.factors, tensors.factors);
-        copy(self.shifts, tensors.shifts);
-        copy(self.offsets, tensors.offsets);
-        copy(self.constants, tensors.constants);
+        copy(tensors.weights, self.weights);
+        copy(tensors.means, self.means);
+        copy(tensors.factors, self.factors);
+        copy(tensors.shifts, self.shifts);
+        copy(tensors.offsets, self.offsets);
+        copy(tensors.constants, self.constants);
         Ok(())
     }
 
@@ -281,7 +282,7 @@ impl<'m> Parameters<'m> {
             .chunks_exact_mut(self.dimensions.max(1))
             .nth(index)
         {
-            copy(old, mean);
+            copy(mean, old);
         }
         self.derive(index);
         Ok(())
@@ -492,11 +493,4 @@ fn write_row(
         *factor.get_mut(factor_index(row, column))? = i16::try_from(mantissa).ok()?;
     }
     u8::try_from(shift).ok()
-}
-
-/// Copies as many elements as both have.
-pub(crate) fn copy<T: Copy>(to: &mut [T], from: &[T]) {
-    for (to, from) in to.iter_mut().zip(from) {
-        *to = *from;
-    }
 }

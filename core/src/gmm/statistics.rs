@@ -3,11 +3,12 @@
 //! With responsibilities in `U16F16` and features in `I4F12` the sums are exact integers: nothing is
 //! rounded between a row and the M step. The M step divides in 128 bits and rounds once.
 
-use super::parameters::{Carver, Parameters, copy as copy_into};
+use super::parameters::{Carver, Parameters};
 use super::{Covariance, MAX_COMPONENTS, MAX_DIMENSIONS, ONE};
 use crate::Defect;
 use crate::linalg::{Reciprocal, triangle_len};
 use crate::num::{rounding_shift_right, saturating_i16, saturating_i32};
+use crate::slices;
 
 /// Most rows that may be summed: `r x x` is below 2^46 in magnitude, and 2^16 rows stay below 2^62.
 pub const MAX_ROWS: usize = 1 << 16;
@@ -238,7 +239,7 @@ impl<'m> Statistics<'m> {
         // On the stack, because the parameters are written while it is read.
         let mut copy = [0; MAX_DIMENSIONS];
         let mean = copy.get_mut(..d).unwrap_or_default();
-        copy_into(mean, parameters.mean(index));
+        slices::copy(parameters.mean(index), mean);
         let mean = &*mean;
         let diagonal = self.covariance == Covariance::Diagonal;
         parameters.set_covariance(index, floor, |row, column| {
@@ -275,7 +276,7 @@ impl<'m> Statistics<'m> {
                 let mut centring = 0i128;
                 for index in 0..k {
                     let mean = copy.get_mut(..d).unwrap_or_default();
-                    copy_into(mean, parameters.mean(index));
+                    slices::copy(parameters.mean(index), mean);
                     centring += self.centring(index, mean, row, column);
                 }
                 let value = about(i128::from(square), centring, reciprocal);

@@ -245,7 +245,7 @@ pub fn pack(
     for (row, byte) in packed.iter_mut().enumerate() {
         *byte = order.offset(row % 2);
     }
-    for (row, weights) in row_major.chunks_exact(cols).enumerate() {
+    for (row, weights) in row_major.chunks_exact(cols.max(1)).enumerate() {
         for (col, weight) in weights.iter().enumerate() {
             if let Some(byte) = packed.get_mut(order.position(row, col, cols)) {
                 *byte = weight ^ order.offset(row);

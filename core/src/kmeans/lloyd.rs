@@ -147,7 +147,7 @@ impl<'m> Lloyd<'m> {
         {
             return Err(Defect::Shape);
         }
-        let centroids = memory.centroids.chunks_exact_mut(dimensions);
+        let centroids = memory.centroids.chunks_exact_mut(dimensions.max(1));
         for (offset, centroid) in memory.offsets.iter_mut().zip(centroids) {
             if metric == Metric::Cosine && !direction::is_unit(centroid) {
                 match normaliser(centroid) {
@@ -396,7 +396,7 @@ impl<'m> Lloyd<'m> {
     /// Calls `update` with each centroid that has rows, its accumulators and its number of rows, and
     /// derives the offsets of those that it moved; their number.
     fn update(&mut self, update: impl Fn(&mut [i16], &[i64], i64) -> bool) -> u32 {
-        let (metric, d, memory) = (self.metric, self.dimensions, &mut self.memory);
+        let (metric, d, memory) = (self.metric, self.dimensions.max(1), &mut self.memory);
         let centroids = memory.centroids.chunks_exact_mut(d);
         let sums = memory.accumulators.chunks_exact(d);
         let rest = memory.offsets.iter_mut().zip(memory.usage.iter());
@@ -456,7 +456,7 @@ impl<'m> Lloyd<'m> {
 
     /// Marks the coordinates that are medians; the others begin with no bits. Whether there are any.
     fn settle(&mut self) -> bool {
-        let d = self.dimensions;
+        let d = self.dimensions.max(1);
         let mut open = false;
         let sums = self.memory.accumulators.chunks_exact_mut(d);
         for (sums, usage) in sums.zip(self.memory.usage.iter()) {
@@ -484,7 +484,8 @@ impl<'m> Lloyd<'m> {
 
     /// Appends a bit to every median: 0 where half of the rows lie at or below the number tried.
     fn decide(&mut self, bit: u32) {
-        let sums = self.memory.accumulators.chunks_exact_mut(self.dimensions);
+        let d = self.dimensions.max(1);
+        let sums = self.memory.accumulators.chunks_exact_mut(d);
         for (sums, usage) in sums.zip(self.memory.usage.iter()) {
             for sum in sums.iter_mut().filter(|sum| **sum >= 0) {
                 let (bits, below) = (*sum >> 32, *sum & 0xffff_ffff);

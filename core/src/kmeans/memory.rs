@@ -1,6 +1,7 @@
 //! The memory that learners borrow.
 
 use super::{KMeans, Lloyd, Metric, Online};
+use crate::slices::copy;
 use crate::{Defect, Operand, ShapeError};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
@@ -46,7 +47,7 @@ impl<A> Memory<'_, A> {
             model.centroids().len(),
             self.centroids.len(),
         )?;
-        self.centroids.copy_from_slice(model.centroids());
+        copy(model.centroids(), self.centroids);
         self.usage.fill(Usage { count, idle: 0 });
         Ok(())
     }
@@ -72,9 +73,7 @@ impl<A> Memory<'_, A> {
             if metric == Metric::Cosine {
                 super::direction::normalise(row.iter().map(|x| i64::from(*x)), centroid);
             } else {
-                for (c, x) in centroid.iter_mut().zip(row) {
-                    *c = *x;
-                }
+                copy(row, centroid);
             }
             *offset = metric.offset(centroid);
         }

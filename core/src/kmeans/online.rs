@@ -74,7 +74,7 @@ impl<'m> Online<'m> {
         for (fine, c) in memory.accumulators.iter_mut().zip(memory.centroids.iter()) {
             *fine = i32::from(*c) << EXTRA_BITS;
         }
-        let centroids = memory.centroids.chunks_exact(dimensions);
+        let centroids = memory.centroids.chunks_exact(dimensions.max(1));
         for (offset, centroid) in memory.offsets.iter_mut().zip(centroids) {
             *offset = Metric::SquaredEuclidean.offset(centroid);
         }

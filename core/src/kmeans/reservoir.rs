@@ -1,5 +1,6 @@
 //! A uniform sample of a stream.
 
+use crate::slices::copy;
 use crate::{Defect, Operand, ShapeError};
 use rand_core::Rng;
 
@@ -59,7 +60,7 @@ impl<'m> Reservoir<'m> {
         };
         let mut places = self.buffer.chunks_exact_mut(self.dimensions.max(1));
         if let Some(place) = places.nth(place) {
-            place.copy_from_slice(row);
+            copy(row, place);
         }
         Ok(())
     }

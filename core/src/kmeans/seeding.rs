@@ -3,6 +3,7 @@
 use super::direction::{BITS, COSINE_BITS, WEIGHT_BITS};
 use super::{Lloyd, Metric, Usage};
 use crate::num::sqrt;
+use crate::slices::copy;
 use rand_core::Rng;
 
 /// A uniform integer in `0..bound`: `floor(word · bound / 2^64)`. A `bound` of 0 gives 0.
@@ -98,7 +99,7 @@ impl Lloyd<'_> {
 
     /// Copies the first centroid onto all from `from` on; the first axis where there is none.
     fn repeat_first(&mut self, from: usize) -> usize {
-        let d = self.dimensions;
+        let d = self.dimensions.max(1);
         if from == 0 {
             let (metric, memory) = (self.metric, &mut self.memory);
             for centroid in memory.centroids.chunks_exact_mut(d) {
@@ -113,7 +114,7 @@ impl Lloyd<'_> {
             }
         } else if let Some((first, rest)) = self.memory.centroids.split_at_mut_checked(d) {
             for centroid in rest.chunks_exact_mut(d).skip(from - 1) {
-                centroid.copy_from_slice(first);
+                copy(first, centroid);
             }
             if let Some((first, rest)) = self.memory.offsets.split_first_mut() {
                 rest.iter_mut()
@@ -127,7 +128,7 @@ impl Lloyd<'_> {
 
     fn put(&mut self, cluster: usize, row: usize) {
         let rows = self.rows;
-        if let Some(row) = rows.chunks_exact(self.dimensions).nth(row) {
+        if let Some(row) = rows.chunks_exact(self.dimensions.max(1)).nth(row) {
             self.memory
                 .place(self.metric, self.dimensions, cluster, row);
         }

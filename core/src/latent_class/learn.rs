@@ -8,6 +8,7 @@ use crate::em::ExpectationMaximization;
 use crate::num::{exp2, log2, rounding_shift_right, saturating_i16};
 use crate::rng::below;
 use crate::scaler::ScalerFeature;
+use crate::slices::copy;
 use crate::{Defect, Operand, ShapeError};
 use rand_core::Rng;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
@@ -603,13 +604,6 @@ fn wide_log2(x: u64) -> i32 {
     let drop = 32u32.saturating_sub(x.leading_zeros());
     // 32 bits are left, twice as many as the logarithm reads. At most 32 more than 16.
     log2((x >> drop) as u32) + ((drop as i32) << 16)
-}
-
-/// Copies as many values as both have.
-fn copy<T: Copy>(from: &[T], to: &mut [T]) {
-    for (to, from) in to.iter_mut().zip(from) {
-        *to = *from;
-    }
 }
 
 /// The first `len` of `rest`, which keeps the others; nothing when there are not as many.

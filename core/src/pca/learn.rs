@@ -32,6 +32,7 @@
 use super::{Pca, Spectrum, inverse_deviation, wide_product};
 use crate::kernels::dot;
 use crate::num::{rounding_shift_right, saturating_i16, sqrt};
+use crate::slices::copy;
 use crate::{Defect, Operand, ShapeError};
 use core::num::NonZeroU32;
 
@@ -224,7 +225,12 @@ impl<'m> IncrementalPca<'m> {
         learner.buffers.variances.fill(0);
         learner.buffers.mean.fill(0);
         learner.buffers.components.fill(0);
-        for entry in learner.buffers.components.iter_mut().step_by(d + 1) {
+        for entry in learner
+            .buffers
+            .components
+            .iter_mut()
+            .step_by(d.saturating_add(1))
+        {
             *entry = 1 << UNIT_BITS;
         }
         learner.refresh();
@@ -272,7 +278,7 @@ impl<'m> IncrementalPca<'m> {
             learner.total = widen(spectrum.total());
         }
         // Rows of a checked model may be anything up to twice the length of a unit vector.
-        for component in components.chunks_exact_mut(d) {
+        for component in components.chunks_exact_mut(d.max(1)) {
             if lift(component) {
                 normalise(component);
             }
@@ -357,8 +363,8 @@ impl<'m> IncrementalPca<'m> {
         let (energy, mut largest) = centre(features, mean, row, mean_gain);
         // |x - mu|^2 < 2^24.
         self.total = gain.blend(self.total, energy << (VARIANCE_BITS - 2 * CENTRED_BITS));
-        let each = components.chunks_exact_mut(row.len()).zip(&mut **variances);
-        for (component, variance) in each {
+        let rows = components.chunks_exact_mut(row.len().max(1));
+        for (component, variance) in rows.zip(&mut **variances) {
             largest = follow(component, variance, row, largest, gain);
         }
         self.tidy();
@@ -410,7 +416,7 @@ impl<'m> IncrementalPca<'m> {
             model_inverses,
             ..
         } = &mut self.buffers;
-        let mut components = components.chunks_exact_mut(d);
+        let mut components = components.chunks_exact_mut(d.max(1));
         let (before, from_here) = draft
             .split_at_mut_checked(self.next * d)
             .unwrap_or_default();
@@ -420,7 +426,7 @@ impl<'m> IncrementalPca<'m> {
             model_variances.get_mut(self.next),
             model_inverses.get_mut(self.next),
         ) {
-            row.copy_from_slice(component);
+            copy(component, row);
             if !orthonormalise(row, before, 1 << (2 * LEADING_BITS - 6)) {
                 // What it found, those before it have found already.
                 *variance = 0;
@@ -434,7 +440,7 @@ impl<'m> IncrementalPca<'m> {
                 *to = saturating_i16(from.saturating_add(1 << 14) >> 15);
             }
             if *variance == 0 {
-                component.copy_from_slice(row);
+                copy(row, component);
             }
         }
         self.next += 1;
@@ -459,7 +465,7 @@ impl<'m> IncrementalPca<'m> {
         for (to, from) in model_mean.iter_mut().zip(&**mean) {
             *to = saturating_i16(from.saturating_add(1 << (MEAN_EXTRA - 1)) >> MEAN_EXTRA);
         }
-        let rows = model_components.chunks_exact(d);
+        let rows = model_components.chunks_exact(d.max(1));
         for (offset, component) in model_offsets.iter_mut().zip(rows) {
             *offset = dot(component, model_mean).map_or(0, i64::wrapping_neg);
         }
@@ -498,7 +504,7 @@ fn follow(
         if largest < LEAST_REMAINDER {
             return largest;
         }
-        component.copy_from_slice(rest);
+        copy(rest, component);
         lift(component);
         normalise(component);
     }

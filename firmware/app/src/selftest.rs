@@ -363,7 +363,7 @@ fn mahalanobis_case(
     cols: usize,
 ) -> Option<bool> {
     let Memory { wide, factors, .. } = memory;
-    let (len, rows) = (factor_len(cols), factor_rows(cols));
+    let (len, rows) = (factor_len(cols).max(1), factor_rows(cols).max(1));
     let start = random.up_to(2) - 1;
     let factors = factors.get_mut(start..)?.get_mut(..components * len)?;
     random.fill(factors, i16::MIN, i16::MAX, |word| word as i16);

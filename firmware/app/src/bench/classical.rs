@@ -127,7 +127,7 @@ fn measure_pca_step(
     memory: &[i16],
 ) -> Option<()> {
     let mut learner = learner?;
-    let (k, d) = (learner.k(), learner.dimensions());
+    let (k, d) = (learner.k(), learner.dimensions().max(1));
     // Dot product, remainder and update of each component; Gram-Schmidt takes k - 1 more in the mean.
     let macs = u32::try_from((4 * k).checked_sub(1)?.checked_mul(d)?).ok()?;
     for sample in memory.chunks_exact(d) {
