@@ -1,7 +1,7 @@
 //! Unit vectors: lengths, cosines and normalisation in integers.
 
 use super::squared_norm;
-use crate::num::{saturating_i16, saturating_i32, sqrt};
+use crate::num::{saturating_i16, saturating_i32};
 
 /// Fractional bits of a unit vector (`I1F15`).
 pub(super) const BITS: u32 = 15;
@@ -25,7 +25,7 @@ impl Length {
         }
         let shift = square.leading_zeros() / 2;
         Some(Self {
-            root: sqrt(square << (2 * shift)),
+            root: root(square << (2 * shift)),
             shift,
         })
     }
@@ -55,6 +55,23 @@ impl Length {
         // At most 2^40: shift <= 31.
         weight.cast_signed()
     }
+}
+
+/// [`sqrt`](crate::num::sqrt), one bit of the root a turn: a fifth of the code of a root by division. It is
+/// taken once a sample, and what only searches for the nearest centroid links no other.
+const fn root(x: u64) -> u32 {
+    let (mut rest, mut root, mut bit) = (x, 0u64, 1u64 << 62);
+    while bit != 0 {
+        // root has bits above `bit` only, and the sum stays below 2^63.
+        let trial = root + bit;
+        root >>= 1;
+        if rest >= trial {
+            rest -= trial;
+            root += bit;
+        }
+        bit >>= 2;
+    }
+    root as u32
 }
 
 /// Quotient and rest of a numerator below 2^63 by a denominator of 2^31 or more, bit by bit: on cores
@@ -144,4 +161,33 @@ pub(super) fn normalise(values: impl Iterator<Item = i64> + Clone, direction: &m
         *unit = normaliser.coordinate(value);
     }
     true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn root_and_quotient_are_those_of_the_machine(
+            x: u64,
+            denominator in 1u32 << 31..,
+            numerator in 0u64..1 << 63,
+        ) {
+            prop_assert_eq!(root(x), crate::num::sqrt(x));
+            let (quotient, rest) = divide(numerator, denominator);
+            let wide = u64::from(denominator);
+            prop_assert_eq!((u64::from(quotient), rest), (numerator / wide, numerator % wide));
+        }
+    }
+
+    #[test]
+    fn root_and_quotient_at_their_ends() {
+        for x in [0, 1, 2, 3, u64::MAX - 1, u64::MAX, 1 << 62, (1 << 62) - 1] {
+            assert_eq!(root(x), crate::num::sqrt(x));
+        }
+        assert_eq!(divide((1 << 63) - 1, 1 << 31), (u32::MAX, (1 << 31) - 1));
+        assert_eq!(divide(0, u32::MAX), (0, 0));
+    }
 }

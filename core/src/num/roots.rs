@@ -15,20 +15,7 @@ use core::num::NonZeroU16;
 #[inline]
 #[must_use]
 pub const fn sqrt(x: u64) -> u32 {
-    // One bit of the root a turn: a tenth of the code of a root by division, and no slower on a core that
-    // has no division.
-    let (mut rest, mut root, mut bit) = (x, 0u64, 1u64 << 62);
-    while bit != 0 {
-        // root has bits above `bit` only, and the sum stays below 2^63.
-        let trial = root + bit;
-        root >>= 1;
-        if rest >= trial {
-            rest -= trial;
-            root += bit;
-        }
-        bit >>= 2;
-    }
-    root as u32
+    x.isqrt() as u32
 }
 
 /// Reciprocal `1 / x` as a [`Multiplier`], so that dividing becomes requantising.
