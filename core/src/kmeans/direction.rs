@@ -1,7 +1,7 @@
 //! Unit vectors: lengths, cosines and normalisation in integers.
 
 use super::squared_norm;
-use crate::num::{saturating_i16, saturating_i32};
+use crate::num::{saturating_i16, saturating_i32, sqrt};
 
 /// Fractional bits of a unit vector (`I1F15`).
 pub(super) const BITS: u32 = 15;
@@ -25,7 +25,7 @@ impl Length {
         }
         let shift = square.leading_zeros() / 2;
         Some(Self {
-            root: root(square << (2 * shift)),
+            root: sqrt(square << (2 * shift)),
             shift,
         })
     }
@@ -35,18 +35,20 @@ impl Length {
     /// The caller sees to it that `|value| <= 1.04 · length · 2^15` and `bits <= 15`, or less of the
     /// one and more of the other: the shifted value is then below 1.04 · 2^62.
     const fn divide(self, value: i64, bits: u32) -> i64 {
-        let (quotient, rest) = divide(value.unsigned_abs() << (bits + self.shift), self.root);
-        if value < 0 {
-            -(quotient as i64) - (rest != 0) as i64
-        } else {
-            quotient as i64
+        // A root is not zero, which the compiler cannot know.
+        match (value << (bits + self.shift)).checked_div_euclid(self.root as i64) {
+            Some(quotient) => quotient,
+            None => 0,
         }
     }
 
     /// `2^40 / length`, rounded down to 17 bits or more for lengths below 2^23.
     pub(super) const fn reciprocal(self) -> i64 {
         // In (2^31, 2^32].
-        let quotient = divide((1 << 63) - 1, self.root).0 as u64 + (self.root == 1 << 31) as u64;
+        let quotient = match (1u64 << 63).checked_div(self.root as u64) {
+            Some(quotient) => quotient,
+            None => 0,
+        };
         let weight = if self.shift >= 23 {
             quotient << (self.shift - 23)
         } else {
@@ -55,42 +57,6 @@ impl Length {
         // At most 2^40: shift <= 31.
         weight.cast_signed()
     }
-}
-
-/// [`sqrt`](crate::num::sqrt), one bit of the root a turn: a fifth of the code of a root by division. It is
-/// taken once a sample, and what only searches for the nearest centroid links no other.
-const fn root(x: u64) -> u32 {
-    let (mut rest, mut root, mut bit) = (x, 0u64, 1u64 << 62);
-    while bit != 0 {
-        // root has bits above `bit` only, and the sum stays below 2^63.
-        let trial = root + bit;
-        root >>= 1;
-        if rest >= trial {
-            rest -= trial;
-            root += bit;
-        }
-        bit >>= 2;
-    }
-    root as u32
-}
-
-/// Quotient and rest of a numerator below 2^63 by a denominator of 2^31 or more, bit by bit: on cores
-/// without a 64-bit division that takes a tenth of the code.
-const fn divide(numerator: u64, denominator: u32) -> (u32, u64) {
-    // The rest stays below the denominator, and the quotient below 2^32.
-    let (mut rest, mut low, mut quotient) = (numerator >> 32, numerator as u32, 0u32);
-    let mut turn = 0;
-    while turn < 32 {
-        rest = rest << 1 | (low >> 31) as u64;
-        low <<= 1;
-        quotient <<= 1;
-        if rest >= denominator as u64 {
-            rest -= denominator as u64;
-            quotient |= 1;
-        }
-        turn += 1;
-    }
-    (quotient, rest)
 }
 
 /// `1 - product / length` in `U34F30`, within [0, 2]; 1 where there is no length.
@@ -161,33 +127,4 @@ pub(super) fn normalise(values: impl Iterator<Item = i64> + Clone, direction: &m
         *unit = normaliser.coordinate(value);
     }
     true
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    proptest! {
-        #[test]
-        fn root_and_quotient_are_those_of_the_machine(
-            x: u64,
-            denominator in 1u32 << 31..,
-            numerator in 0u64..1 << 63,
-        ) {
-            prop_assert_eq!(root(x), crate::num::sqrt(x));
-            let (quotient, rest) = divide(numerator, denominator);
-            let wide = u64::from(denominator);
-            prop_assert_eq!((u64::from(quotient), rest), (numerator / wide, numerator % wide));
-        }
-    }
-
-    #[test]
-    fn root_and_quotient_at_their_ends() {
-        for x in [0, 1, 2, 3, u64::MAX - 1, u64::MAX, 1 << 62, (1 << 62) - 1] {
-            assert_eq!(root(x), crate::num::sqrt(x));
-        }
-        assert_eq!(divide((1 << 63) - 1, 1 << 31), (u32::MAX, (1 << 31) - 1));
-        assert_eq!(divide(0, u32::MAX), (0, 0));
-    }
 }
