@@ -29,8 +29,8 @@
 //!
 //! # Cost
 //!
-//! 8 components of 16 features on a Cortex-M4, instructions counted in QEMU: 3,350 for the log-likelihood with
-//! full covariances, 2,983 with diagonal ones; 37,345 for a step of [`stepwise::StepwiseEm`] with diagonal ones.
+//! 8 components of 16 features on a Cortex-M4, instructions counted in QEMU: 3,349 for the log-likelihood with
+//! full covariances, 2,982 with diagonal ones; 37,236 for a step of [`stepwise::StepwiseEm`] with diagonal ones.
 //!
 //! # Learning
 //!

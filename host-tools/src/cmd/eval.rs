@@ -3,11 +3,14 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
+use autodidact::latent_class::MISSING;
 use autodidact::model::{Body, Model};
-use autodidact_tools::evaluate::{Outcome, PartReport};
+use autodidact_tools::data::Kind;
+use autodidact_tools::evaluate::{Figure, Outcome, PartReport};
 use autodidact_tools::{artifact, evaluate, replay};
 use clap::Args;
 
+use super::query::coding;
 use super::shared::{Data, Rows, print_reports, to_json};
 
 #[derive(Debug, Args)]
@@ -62,10 +65,35 @@ impl Eval {
             if let Body::LatentClass(classes) = &part.body {
                 let outcome = |row: &Vec<_>| Outcome::of(&part.body, &row[at]);
                 let outcomes: Vec<_> = results.iter().map(outcome).collect();
+                let mut figures = evaluate::latent_class_figures(classes, &outcomes)?;
+                // A density per unit of the data: each observed number was divided by its column's spread.
+                let coding = coding(model, classes.lines())?;
+                let columns = coding.columns().iter().enumerate();
+                let spread: Vec<f64> = columns
+                    .map(|(at, column)| match column.kind {
+                        Kind::Gaussian => coding.scale(at).std.ln(),
+                        _ => 0.0,
+                    })
+                    .collect();
+                let observed = counts.iter().zip(spread.iter().cycle());
+                let stretch: f64 = observed
+                    .filter(|(value, _)| **value != MISSING)
+                    .map(|(_, spread)| spread)
+                    .sum();
+                if let Some(nats) = figures.first().map(|figure| figure.value) {
+                    figures.insert(
+                        1,
+                        Figure {
+                            key: "nats_per_row_data",
+                            label: "the same, per unit of the data",
+                            value: nats - stretch / rows as f64,
+                        },
+                    );
+                }
                 reports.push(PartReport {
                     name: part.name.into(),
                     kind: "latent-class".into(),
-                    figures: evaluate::latent_class_figures(classes, &outcomes)?,
+                    figures,
                 });
             }
         }
