@@ -80,6 +80,12 @@ impl<C: Chunks> TrainingChunks<C> {
         Self { chunks, at: 0 }
     }
 
+    /// Training rows in the blocks read since the last rewind.
+    pub const fn rows_given(&self) -> usize {
+        // Every fourth row is held out, the last of four.
+        self.at - self.at / HELD_OUT_STRIDE
+    }
+
     /// The first `most` rows that are held out, as a table. Goes through the chunks as far as it needs to.
     ///
     /// # Errors
@@ -471,6 +477,7 @@ mod tests {
             });
             assert_eq!(rows.unwrap(), split.training.rows());
             assert_eq!(seen, split.training.values());
+            assert_eq!(chunks.rows_given(), split.training.rows());
             assert_eq!(
                 chunks.held_out(100).unwrap().values(),
                 split.held_out.values()
