@@ -219,6 +219,7 @@ fn classical(
         }
         .check()?,
         features,
+        device,
     )?;
     quantised
         .parts

@@ -10,6 +10,7 @@ use autodidact_tools::{
         device::{self, DeviceChoice, TrainingDevice},
         kmeans::{self, KMeansOptions},
         model::DenseStack,
+        pca::{self, PcaOptions},
     },
 };
 
@@ -100,5 +101,22 @@ fn k_means_finds_the_same_clusters() {
     assert!((cpu.inertia / gpu.inertia - 1.0).abs() < 1e-3);
     for (cpu, gpu) in cpu.centroids.iter().zip(&gpu.centroids) {
         assert!((cpu - gpu).abs() < 1e-3);
+    }
+}
+
+#[test]
+fn principal_components_explain_the_same_variance() {
+    let data = digits().unwrap();
+    let config = PcaOptions { components: 16 }.check().unwrap();
+    let cpu = pca::fit(&config, &data, &TrainingDevice::cpu()).unwrap();
+    let gpu = pca::fit(&config, &data, &wgpu()).unwrap();
+    assert!((cpu.total_variance / gpu.total_variance - 1.0).abs() < 1e-5);
+    let variances = cpu.explained_variance.iter().zip(&gpu.explained_variance);
+    for (cpu_variance, gpu_variance) in variances {
+        assert!((cpu_variance / gpu_variance - 1.0).abs() < 1e-4);
+    }
+    // Directions of near variances turn into one another easily; the gaps here are a percent or more.
+    for (cpu, gpu) in cpu.components.iter().zip(&gpu.components) {
+        assert!((cpu - gpu).abs() < 1e-3, "{cpu} and {gpu}");
     }
 }

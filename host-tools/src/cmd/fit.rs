@@ -172,7 +172,7 @@ impl Fit {
                 let output = Unfinished::beside(&common.output)?;
                 let mut prepared = common.prepare()?;
                 let config = PcaOptions { components }.check()?;
-                let model = pca::fit(&config, &prepared.features)?;
+                let model = pca::fit(&config, &prepared.features, &prepared.device)?;
                 prepared
                     .model
                     .note("algorithm", format!("PCA, {components} components"));
@@ -306,7 +306,10 @@ fn fit_gmm(common: &Common, options: GmmOptions, components: Option<usize>) -> R
         options.k, options.covariance, options.restarts
     );
     let pca = components
-        .map(|components| pca::fit(&PcaOptions { components }.check()?, &prepared.features))
+        .map(|components| {
+            let config = PcaOptions { components }.check()?;
+            pca::fit(&config, &prepared.features, &prepared.device)
+        })
         .transpose()?;
     let rows = match &pca {
         Some(pca) => whitened_rows(pca, &prepared)?,

@@ -217,7 +217,8 @@ impl Scorer {
             }
             Self::Pca => {
                 // Differences of lags add no dimension.
-                let fit = |components| pca::fit(&PcaOptions { components }.check()?, features);
+                let fit =
+                    |components| pca::fit(&PcaOptions { components }.check()?, features, device);
                 let mut explained = 0.0;
                 let ratios = fit(LAGS)?.explained_ratio();
                 let fewer = ratios.iter().take_while(|ratio| {

@@ -124,7 +124,7 @@ pub fn projected_digits() -> Result<Split> {
     let config = PcaOptions {
         components: COLUMNS,
     };
-    let model = pca::fit(&config.check()?, &split.training)?;
+    let model = pca::fit(&config.check()?, &split.training, &TrainingDevice::cpu())?;
     let projection = Projection::from(&model);
     let scores = |table: &Table| {
         let values = table

@@ -48,6 +48,7 @@ impl fmt::Display for DeviceChoice {
 #[derive(Clone, Debug)]
 pub struct TrainingDevice {
     pub(super) device: Device,
+    cpu: bool,
     name: String,
 }
 
@@ -57,8 +58,15 @@ impl TrainingDevice {
     pub fn cpu() -> Self {
         Self {
             device: Device::flex(),
+            cpu: true,
             name: "CPU (Flex)".to_owned(),
         }
+    }
+
+    /// Whether this is the CPU backend; a software adapter of wgpu is not.
+    #[must_use]
+    pub fn is_cpu(&self) -> bool {
+        self.cpu
     }
 }
 

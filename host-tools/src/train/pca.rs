@@ -3,13 +3,18 @@
 //! Mean and covariance are accumulated in one pass over blocks of rows, each centred by its own mean, and
 //! merged pairwise (T. Chan, G. Golub and R. LeVeque, *Algorithms for computing the sample variance*, The
 //! American Statistician 37, 1983), so that neither a large mean nor many rows cost accuracy; faer finds
-//! the eigenvectors. All of it is in f64 on the CPU: for the tens to hundreds of columns that a
-//! microcontroller projects, a GPU has nothing to gain.
+//! the eigenvectors, always on the CPU.
+//!
+//! The products, `rows · columns²` of them, are what takes time. The CPU multiplies in f64; a GPU, which
+//! may have no f64, in f32, a block at a time: centred rows keep the error of a block near 1e-6 of its
+//! variance, and blocks are summed in f64.
 
 use anyhow::{Result, anyhow, ensure};
 use faer::{Accum, Mat, MatRef, Par, Scale, Side, linalg::matmul::matmul};
 
+use super::device::TrainingDevice;
 use super::model::{PcaModel, fix_sign};
+use super::tensors::{download, upload};
 use crate::data::{Chunks, Table, for_each_chunk};
 
 /// Rows multiplied at once when all of them are in memory.
@@ -58,8 +63,8 @@ impl PcaConfig {
 /// # Errors
 ///
 /// More components than columns, or not fewer than rows; rows that are all equal.
-pub fn fit(config: &PcaConfig, data: &Table) -> Result<PcaModel> {
-    fit_chunks(config, &mut data.chunks(BLOCK_ROWS))
+pub fn fit(config: &PcaConfig, data: &Table, device: &TrainingDevice) -> Result<PcaModel> {
+    fit_chunks(config, &mut data.chunks(BLOCK_ROWS), device)
 }
 
 /// Fits the components of rows that come in blocks, in one pass; only one block is held in memory.
@@ -67,7 +72,11 @@ pub fn fit(config: &PcaConfig, data: &Table) -> Result<PcaModel> {
 /// # Errors
 ///
 /// As [`fit`]; the chunks cannot be read.
-pub fn fit_chunks(config: &PcaConfig, chunks: &mut dyn Chunks) -> Result<PcaModel> {
+pub fn fit_chunks(
+    config: &PcaConfig,
+    chunks: &mut dyn Chunks,
+    device: &TrainingDevice,
+) -> Result<PcaModel> {
     let k = config.options().components;
     let d = chunks.columns().len();
     let source = chunks.source().to_owned();
@@ -76,10 +85,7 @@ pub fn fit_chunks(config: &PcaConfig, chunks: &mut dyn Chunks) -> Result<PcaMode
         "{source} has {d} columns, too few for {k} components; ask for at most {d}",
     );
     let mut scatter = Scatter::new(d);
-    let rows = for_each_chunk(chunks, |chunk| {
-        scatter.add(chunk);
-        Ok(())
-    })?;
+    let rows = for_each_chunk(chunks, |chunk| scatter.add(chunk, device))?;
     ensure!(
         k < rows,
         "{source} has {rows} rows, too few for {k} components; give more rows or ask for at most {}",
@@ -134,24 +140,35 @@ impl Scatter {
     /// Adds the rows of a chunk, centred by their own mean; then the scatter between the two means,
     /// `delta delta^T m n / (m + n)`, with `delta` their difference (Chan, Golub and LeVeque's pairwise
     /// update, for a matrix).
-    fn add(&mut self, chunk: &Table) {
+    fn add(&mut self, chunk: &Table, device: &TrainingDevice) -> Result<()> {
         let d = self.mean.len();
         let mean = super::means(chunk);
-        let centred: Vec<f64> = chunk
+        let centred = chunk
             .iter_rows()
             .flat_map(|row| row.iter().zip(&mean))
-            .map(|(&value, mean)| f64::from(value) - mean)
-            .collect();
-        let centred = MatRef::from_row_major_slice(&centred, chunk.rows(), d);
-        // One thread: the same sums in the same order on any number of cores.
-        matmul(
-            self.products.as_mut(),
-            Accum::Add,
-            centred.transpose(),
-            centred,
-            1.0,
-            Par::Seq,
-        );
+            .map(|(&value, mean)| f64::from(value) - mean);
+        if device.is_cpu() {
+            let centred: Vec<f64> = centred.collect();
+            let centred = MatRef::from_row_major_slice(&centred, chunk.rows(), d);
+            // One thread: the same sums in the same order on any number of cores.
+            matmul(
+                self.products.as_mut(),
+                Accum::Add,
+                centred.transpose(),
+                centred,
+                1.0,
+                Par::Seq,
+            );
+        } else {
+            let centred = centred.map(|value| value as f32).collect();
+            let centred = upload(centred, d, &device.device);
+            let products = download(centred.clone().transpose().matmul(centred))?;
+            for (i, row) in products.chunks_exact(d).enumerate() {
+                for (j, product) in row.iter().enumerate() {
+                    self.products[(i, j)] += f64::from(*product);
+                }
+            }
+        }
         let (m, n) = (self.rows, chunk.rows() as f64);
         let delta: Vec<f64> = mean.iter().zip(&self.mean).map(|(b, a)| b - a).collect();
         for (i, di) in delta.iter().enumerate() {
@@ -163,6 +180,7 @@ impl Scatter {
             *mean += delta * (n / (m + n));
         }
         self.rows += n;
+        Ok(())
     }
 }
 
@@ -176,7 +194,11 @@ mod tests {
     };
 
     fn fit_on_cpu(components: usize, data: &Table) -> Result<PcaModel> {
-        fit(&PcaOptions { components }.check()?, data)
+        fit(
+            &PcaOptions { components }.check()?,
+            data,
+            &TrainingDevice::cpu(),
+        )
     }
 
     /// Five columns of rank three plus a little noise, with large means.
@@ -221,9 +243,10 @@ mod tests {
     fn blocks_of_any_size_give_the_components_of_the_whole() {
         let data = correlated();
         let config = PcaOptions { components: 5 }.check().unwrap();
-        let whole = fit(&config, &data).unwrap();
+        let cpu = TrainingDevice::cpu();
+        let whole = fit(&config, &data, &cpu).unwrap();
         for block in [1, 7, 399, 400] {
-            let parts = fit_chunks(&config, &mut data.chunks(block)).unwrap();
+            let parts = fit_chunks(&config, &mut data.chunks(block), &cpu).unwrap();
             for (a, b) in parts
                 .explained_variance
                 .iter()
@@ -253,9 +276,10 @@ mod tests {
             .with_values(shifted.map(|x| x + 100_000.0).collect())
             .unwrap();
         let config = PcaOptions { components: 5 }.check().unwrap();
+        let cpu = TrainingDevice::cpu();
         let (near, far) = (
-            fit_chunks(&config, &mut near.chunks(50)).unwrap(),
-            fit_chunks(&config, &mut far.chunks(50)).unwrap(),
+            fit_chunks(&config, &mut near.chunks(50), &cpu).unwrap(),
+            fit_chunks(&config, &mut far.chunks(50), &cpu).unwrap(),
         );
         for (a, b) in near.explained_variance.iter().zip(&far.explained_variance) {
             assert!((a / b - 1.0).abs() < 1e-9, "{a} {b}");

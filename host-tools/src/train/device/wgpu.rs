@@ -47,6 +47,7 @@ fn open(kind: DeviceKind, software: bool) -> Opened {
     }
     Ok(TrainingDevice {
         device,
+        cpu: false,
         name: format!("{} (wgpu, {:?})", info.name, info.backend),
     })
 }

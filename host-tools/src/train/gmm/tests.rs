@@ -51,7 +51,8 @@ fn projected(columns: usize) -> Table {
     }
     .check()
     .unwrap();
-    let projection = oracle::Projection::from(&pca::fit(&config, &data).unwrap());
+    let projection =
+        oracle::Projection::from(&pca::fit(&config, &data, &TrainingDevice::cpu()).unwrap());
     let values = data
         .iter_rows()
         .flat_map(|row| {
