@@ -80,6 +80,7 @@ pub mod model;
 pub mod net;
 pub mod num;
 pub mod pca;
+pub mod rbm;
 pub mod rng;
 pub mod scaler;
 mod slices;
