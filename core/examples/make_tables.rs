@@ -90,7 +90,12 @@ fn main() {
         .map(|byte| {
             // As doubled logits, not yet rounded: the least one, and how many share the byte.
             let low = (2 * logit(byte) - 1).max(-65_536);
-            let width = (2 * logit(byte + 1) - 1).min(65_536) - low;
+            let next = if byte == 255 {
+                65_536
+            } else {
+                2 * logit(byte + 1) - 1
+            };
+            let width = next - low;
             u64::from((low << 15 | width).cast_unsigned())
         })
         .collect();

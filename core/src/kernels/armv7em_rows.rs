@@ -33,7 +33,10 @@ pub(super) fn add_rows(weights: &[i8], active: &[u32], sums: &mut [i32]) -> Opti
     }
     let first = words.as_ptr() as u32;
     let mut list = [0u32; LANE_ROWS];
-    for (block, bits) in (0..rows).step_by(LANE_ROWS).zip(active.chunks(LANE_ROWS / 32)) {
+    for (block, bits) in (0..rows)
+        .step_by(LANE_ROWS)
+        .zip(active.chunks(LANE_ROWS / 32))
+    {
         let mut address = first.wrapping_add((block * stride) as u32);
         let mut left = (rows - block).min(LANE_ROWS);
         let mut count = 0;

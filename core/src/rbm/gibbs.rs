@@ -123,9 +123,7 @@ impl<'a, 'm> Gibbs<'a, 'm> {
                 crate::slices::copy(values, features_mut(self.visible));
                 Ok(())
             }
-            (States::Binary(_), Units::Gaussian) => {
-                ShapeError::exact(Operand::Input, visible, 0)
-            }
+            (States::Binary(_), Units::Gaussian) => ShapeError::exact(Operand::Input, visible, 0),
         }
     }
 
@@ -179,7 +177,8 @@ impl<'a, 'm> Gibbs<'a, 'm> {
                 }
             }),
             Units::Gaussian => {
-                for (index, (x, sum)) in features_mut(self.visible).iter_mut().zip(sums).enumerate() {
+                for (index, (x, sum)) in features_mut(self.visible).iter_mut().zip(sums).enumerate()
+                {
                     let drawn = i32::from(self.rbm.requantise(*sum)) + i32::from(normal(rng));
                     if !crate::kernels::is_set(self.clamped, index) {
                         *x = saturating_i16(drawn);

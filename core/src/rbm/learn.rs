@@ -418,7 +418,9 @@ impl<'m> ContrastiveDivergence<'m> {
         self.chains = chains;
         walked?;
         if persistent {
-            self.turn = (self.turn + 1).checked_rem(self.options.chains).unwrap_or(0);
+            self.turn = (self.turn + 1)
+                .checked_rem(self.options.chains)
+                .unwrap_or(0);
         }
         self.in_batch += 1;
         if self.in_batch >= self.options.batch {
@@ -429,7 +431,11 @@ impl<'m> ContrastiveDivergence<'m> {
     }
 
     /// Probabilities of the hidden units given the visible ones, and a draw.
-    fn infer<R: Rng + ?Sized>(&mut self, visible: States<'_>, rng: &mut R) -> Result<(), ShapeError> {
+    fn infer<R: Rng + ?Sized>(
+        &mut self,
+        visible: States<'_>,
+        rng: &mut R,
+    ) -> Result<(), ShapeError> {
         let rbm = view(
             &self.options,
             self.weights,
@@ -567,9 +573,7 @@ impl<'m> ContrastiveDivergence<'m> {
             .iter_mut()
             .zip(&mut *self.hidden_velocity);
         for (bias, velocity) in biases.chain(hidden) {
-            *bias = bias
-                .saturating_add(*velocity)
-                .clamp(-BIAS_MOST, BIAS_MOST);
+            *bias = bias.saturating_add(*velocity).clamp(-BIAS_MOST, BIAS_MOST);
             *velocity = ((i64::from(*velocity) * momentum + (1 << 15)) >> 16) as i32;
         }
         self.batches = self.batches.saturating_add(1);

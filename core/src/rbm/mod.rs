@@ -192,7 +192,8 @@ impl<'a> Rbm<'a> {
                 return Err(Defect::AccumulatorOverflow { layer: 1, row });
             }
             let mirrored = transposed.chunks_exact(stride.max(1)).nth(row as usize);
-            if mirrored.is_some_and(|mirrored| !column().eq(mirrored.iter().copied().take(self.hidden())))
+            if mirrored
+                .is_some_and(|mirrored| !column().eq(mirrored.iter().copied().take(self.hidden())))
             {
                 return Err(Defect::Derived { index: row });
             }
