@@ -48,6 +48,7 @@ use crate::num::{
     Multiplier, rounding_shift_right, saturating_i16, saturating_i32, sigmoid, softplus_nats,
 };
 use crate::{Defect, Operand, ShapeError};
+use rand_core::Rng;
 
 mod gibbs;
 pub mod learn;
@@ -352,6 +353,46 @@ impl<'a> Rbm<'a> {
         for (mean, sum) in out.iter_mut().zip(sums) {
             *mean = self.probability(*sum);
         }
+        Ok(())
+    }
+
+    /// Draws every hidden unit given the visible ones, see [sampling](self#sampling). `out` has at least a
+    /// word for every 32 units; words behind are left alone.
+    ///
+    /// # Errors
+    /// As [`hidden_means_into`](Self::hidden_means_into).
+    pub fn sample_hidden_into<R: Rng + ?Sized>(
+        &self,
+        visible: States<'_>,
+        rng: &mut R,
+        workspace: &mut [i32],
+        out: &mut [u32],
+    ) -> Result<(), ShapeError> {
+        ShapeError::at_least(Operand::Output, bit_words(self.hidden()), out.len())?;
+        let sums = self.hidden_sums(visible, workspace)?;
+        self.sample(sums, rng, |index, bits| {
+            if let Some(word) = out.get_mut(index) {
+                *word = bits;
+            }
+        });
+        Ok(())
+    }
+
+    /// As [`sample_hidden_into`](Self::sample_hidden_into), the other way; draws Gaussian units as if they
+    /// were not.
+    pub(crate) fn sample_visible_bits_into<R: Rng + ?Sized>(
+        &self,
+        hidden: &[u32],
+        rng: &mut R,
+        workspace: &mut [i32],
+        out: &mut [u32],
+    ) -> Result<(), ShapeError> {
+        let sums = self.visible_sums(States::Binary(hidden), workspace)?;
+        self.sample(sums, rng, |index, bits| {
+            if let Some(word) = out.get_mut(index) {
+                *word = bits;
+            }
+        });
         Ok(())
     }
 
