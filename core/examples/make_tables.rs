@@ -81,6 +81,31 @@ fn main() {
         "u16",
         &softplus,
     );
+    // The least logit whose probability has `byte` or more above the point.
+    let logit = |byte: i32| {
+        let least = |x: &i32| i32::from(autodidact::num::sigmoid(*x as i16)) >> 8 >= byte;
+        (-32_768..32_768).find(least).unwrap_or(32_768)
+    };
+    let brackets: Vec<u64> = (0..256)
+        .map(|byte| {
+            // As doubled logits, not yet rounded: the least one, and how many share the byte.
+            let low = (2 * logit(byte) - 1).max(-65_536);
+            let next = if byte == 255 {
+                65_536
+            } else {
+                2 * logit(byte + 1) - 1
+            };
+            let width = next - low;
+            u64::from((low << 15 | width).cast_unsigned())
+        })
+        .collect();
+    table(
+        &mut out,
+        "The doubled logits whose probability starts with byte `i`: the least one in the upper 17 bits, their\n/// number in the lower 15.",
+        "LOGIT_BRACKETS",
+        "u32",
+        &brackets,
+    );
     let normal: Vec<u64> = (0..=31 * 16)
         .map(|j| {
             let (octave, step) = (j / 16, j % 16);

@@ -23,6 +23,8 @@
 //! | cluster, query and complete rows of mixed kinds | [`latent_class::LatentClass`] |
 //! | learn principal components on the device | [`pca::IncrementalPca`] |
 //! | denoise, encode, reconstruct with a network | [`net::Network`] |
+//! | sample, complete and learn binary or real vectors with an energy | [`rbm::Rbm`], [`rbm::Gibbs`], [`rbm::learn`] |
+//! | stack such machines | [`dbn::Dbn`] |
 //! | fit a latent-variable model | [`em`] |
 //! | turn a score into an alarm at a chosen rate of false alarms | [`anomaly::Detector`] |
 //! | know how numbers are represented and rounded | [`num`] |
@@ -69,6 +71,7 @@ compile_error!(
 );
 
 pub mod anomaly;
+pub mod dbn;
 pub mod em;
 mod error;
 pub mod gmm;
@@ -80,6 +83,7 @@ pub mod model;
 pub mod net;
 pub mod num;
 pub mod pca;
+pub mod rbm;
 pub mod rng;
 pub mod scaler;
 mod slices;

@@ -45,6 +45,7 @@ mod matrix;
 mod packed;
 mod portable;
 pub mod reference;
+mod rows;
 
 #[cfg(autodidact_kernels = "armv6m")]
 mod armv6m;
@@ -54,6 +55,8 @@ mod armv7em;
 mod armv7em_distance;
 #[cfg(autodidact_kernels = "armv7em")]
 mod armv7em_mahalanobis;
+#[cfg(autodidact_kernels = "armv7em")]
+mod armv7em_rows;
 #[cfg(autodidact_kernels = "helium")]
 mod helium;
 
@@ -67,6 +70,8 @@ pub use dense::{Activation, Channel, OutputStage, dense, dense_scratch_len};
 pub use distance::{Nearest, dot, manhattan_distance, nearest_l1, nearest_l2, squared_distance};
 pub use mahalanobis::{factor_index, factor_len, factor_rows, mahalanobis};
 pub use matrix::{Matrix, MatrixError, Order, pack};
+pub(crate) use rows::is_set;
+pub use rows::{STATE_BITS, add_columns, add_rows, bit_words, row_stride};
 
 #[cfg(test)]
 mod tests;

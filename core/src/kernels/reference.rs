@@ -140,3 +140,32 @@ pub fn mahalanobis(factor: &[i16], offsets: &[i64], shifts: &[u8], x: &[i16]) ->
     }
     sum
 }
+
+/// `sums_j += 2^12 · w_ij` for every row `i` that is set in `active`, modulo 2^32.
+pub fn add_rows(weights: &[i8], active: &[u32], sums: &mut [i32]) {
+    let stride = sums.len();
+    for (column, sum) in sums.iter_mut().enumerate() {
+        for (row, bit) in bits(active).enumerate() {
+            let w = weights.get(row * stride + column).copied().unwrap_or(0);
+            *sum = sum.wrapping_add(4096 * i32::from(w) * bit);
+        }
+    }
+}
+
+/// `sums_i += 2^12 · w_ij` for every column `j` that is set in `active`, modulo 2^32.
+pub fn add_columns(weights: &[i8], columns: usize, active: &[u32], sums: &mut [i32]) {
+    for (row, sum) in weights
+        .chunks_exact(super::row_stride(columns).max(1))
+        .zip(sums)
+    {
+        for (w, bit) in row.iter().take(columns).zip(bits(active)) {
+            *sum = sum.wrapping_add(4096 * i32::from(*w) * bit);
+        }
+    }
+}
+
+/// The bits of a set, 0 or 1 each.
+fn bits(set: &[u32]) -> impl Iterator<Item = i32> + '_ {
+    set.iter()
+        .flat_map(|word| (0..32).map(move |at| ((word >> at) & 1).cast_signed()))
+}

@@ -87,6 +87,21 @@ pub(crate) struct LayerRecord {
     pub(crate) output_scale: f32,
 }
 
+/// A restricted Boltzmann machine of a part.
+#[derive(Debug, Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub(crate) struct MachineRecord {
+    pub(crate) visible: u32,
+    pub(crate) hidden: u32,
+    /// Scale of the weights.
+    pub(crate) multiplier: i32,
+    pub(crate) shift: u8,
+    pub(crate) units: u8,
+    /// Orders in which the weights are stored, 1 or 2.
+    pub(crate) orders: u8,
+    pub(crate) reserved: u8,
+}
+
 /// What kind of model a part is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -105,6 +120,10 @@ pub enum Kind {
     Gmm = 5,
     /// Latent classes over columns of mixed kinds.
     LatentClass = 6,
+    /// A restricted Boltzmann machine.
+    Rbm = 7,
+    /// A stack of them.
+    Dbn = 8,
 }
 
 impl Kind {
@@ -116,6 +135,8 @@ impl Kind {
             4 => Some(Self::Network),
             5 => Some(Self::Gmm),
             6 => Some(Self::LatentClass),
+            7 => Some(Self::Rbm),
+            8 => Some(Self::Dbn),
             _ => None,
         }
     }
@@ -130,6 +151,8 @@ impl core::fmt::Display for Kind {
             Self::Network => "network",
             Self::Gmm => "Gaussian mixture",
             Self::LatentClass => "latent-class model",
+            Self::Rbm => "restricted Boltzmann machine",
+            Self::Dbn => "deep belief net",
         })
     }
 }
@@ -194,6 +217,8 @@ pub enum TensorElement {
     Column = 11,
     /// Records of a Gaussian column within a class.
     Gaussian = 12,
+    /// Records of restricted Boltzmann machines.
+    Machine = 13,
 }
 
 impl TensorElement {
@@ -211,6 +236,7 @@ impl TensorElement {
             10 => Some(Self::U64),
             11 => Some(Self::Column),
             12 => Some(Self::Gaussian),
+            13 => Some(Self::Machine),
             _ => None,
         }
     }
@@ -228,6 +254,7 @@ impl TensorElement {
             Self::Channel => size_of::<Channel>(),
             Self::Column => size_of::<Column>(),
             Self::Gaussian => size_of::<Gaussian>(),
+            Self::Machine => size_of::<MachineRecord>(),
         }
     }
 }
@@ -241,6 +268,7 @@ const _: () = assert!(size_of::<ScalerFeature>() == 32);
 const _: () = assert!(size_of::<Channel>() == 12);
 const _: () = assert!(size_of::<Column>() == 4);
 const _: () = assert!(size_of::<Gaussian>() == 16);
+const _: () = assert!(size_of::<MachineRecord>() == 16);
 
 /// The container's checksum over everything but the checksum itself.
 pub(crate) fn checksum(bytes: &[u8]) -> u32 {

@@ -27,14 +27,16 @@ mod writer;
 
 pub use error::{LoadError, PartError};
 pub use layout::{Kind, Task, TensorElement};
-pub use writer::{LayerSpec, ModelSpec, NetworkSpec, PartBody, PartSpec, WriteError};
+pub use writer::{LayerSpec, ModelSpec, NetworkSpec, PartBody, PartSpec, RbmSpec, WriteError};
 
+use crate::dbn::Dbn;
 use crate::gmm::Gmm;
 use crate::kernels::Order;
 use crate::kmeans::KMeans;
 use crate::latent_class::LatentClass;
 use crate::net::{Autoencoder, Denoiser, Network};
 use crate::pca::Pca;
+use crate::rbm::Rbm;
 use crate::scaler::{Scaler, ScalerFeature};
 use crate::{Defect, ShapeError};
 use layout::{
@@ -90,6 +92,10 @@ pub enum Body<'a> {
     Gmm(Gmm<'a>),
     /// Latent classes.
     LatentClass(LatentClass<'a>),
+    /// A restricted Boltzmann machine. One of Bernoulli units reads a feature above 0 as 1.
+    Rbm(Rbm<'a>),
+    /// A deep belief net; its lowest machine likewise.
+    Dbn(Dbn<'a>),
 }
 
 impl Body<'_> {
@@ -102,6 +108,8 @@ impl Body<'_> {
             Self::Network(network, _) => network.inputs(),
             Self::Gmm(gmm) => gmm.dimensions(),
             Self::LatentClass(classes) => classes.columns().len(),
+            Self::Rbm(rbm) => rbm.visible(),
+            Self::Dbn(dbn) => dbn.visible(),
         }
     }
 }
@@ -588,6 +596,28 @@ impl<'a, const READS: u32> Model<'a, READS> {
     pub fn latent_class(&self, name: &str) -> Result<LatentClass<'a>, PartError> {
         match self.find(name, Kind::LatentClass)? {
             Body::LatentClass(classes) => Ok(classes),
+            _ => Err(PartError::NotFound),
+        }
+    }
+
+    /// The restricted Boltzmann machine `name`.
+    ///
+    /// # Errors
+    /// [`PartError`] when there is no such part or it is of another kind.
+    pub fn rbm(&self, name: &str) -> Result<Rbm<'a>, PartError> {
+        match self.find(name, Kind::Rbm)? {
+            Body::Rbm(rbm) => Ok(rbm),
+            _ => Err(PartError::NotFound),
+        }
+    }
+
+    /// The deep belief net `name`.
+    ///
+    /// # Errors
+    /// [`PartError`] when there is no such part or it is of another kind.
+    pub fn dbn(&self, name: &str) -> Result<Dbn<'a>, PartError> {
+        match self.find(name, Kind::Dbn)? {
+            Body::Dbn(dbn) => Ok(dbn),
             _ => Err(PartError::NotFound),
         }
     }

@@ -1,15 +1,18 @@
 //! From a part's tensors to the view that runs: one function a kind.
 
-use super::layout::{LayerRecord, NO_CODE, PartEntry, TensorEntry};
+use super::layout::{LayerRecord, MachineRecord, NO_CODE, PartEntry, TensorEntry};
 use super::reads::{self, has};
 use super::{Body, Kind, Task, TensorElement, tensor_bytes};
 use crate::Defect;
+use crate::dbn::{Dbn, MAX_LAYERS};
 use crate::gmm::{self, Covariance, Gmm};
-use crate::kernels::{Channel, Matrix, Order};
+use crate::kernels::{Channel, Matrix, Order, row_stride};
 use crate::kmeans::{KMeans, Metric};
 use crate::latent_class::{Column, Gaussian, LatentClass};
 use crate::net::{Activation, Autoencoder, Denoiser, Element, Layer, Network};
+use crate::num::Multiplier;
 use crate::pca::{Pca, Spectrum};
+use crate::rbm::{self, Rbm, Units};
 use crate::scaler::ScalerFeature;
 use zerocopy::{FromBytes, Immutable, KnownLayout};
 
@@ -88,6 +91,8 @@ impl<'a> Tensors<'a> {
             Kind::LatentClass if has(READS, reads::LATENT_CLASS) => {
                 self.latent_class(entry, prove).map(Body::LatentClass)
             }
+            Kind::Rbm if has(READS, reads::RBM) => self.rbm(entry, prove).map(Body::Rbm),
+            Kind::Dbn if has(READS, reads::DBN) => self.dbn(entry, prove).map(Body::Dbn),
             _ => Err(unknown),
         }
     }
@@ -214,6 +219,101 @@ impl<'a> Tensors<'a> {
             LatentClass::from_trusted
         };
         new(columns, weights, surprisals, lines, gaussians)
+    }
+
+    /// The records of a part of machines, as many as it says.
+    fn machines(&self, entry: &PartEntry) -> Result<&'a [MachineRecord], Defect> {
+        let [count, zero, zero_2, zero_3] = entry.params;
+        if zero != 0 || zero_2 != 0 || zero_3 != 0 {
+            return Err(Defect::Shape);
+        }
+        self.get(0, TensorElement::Machine, 0, [count, 1])
+    }
+
+    /// One record; weights, the same transposed if they are stored, biases of both sides.
+    fn rbm(&self, entry: &PartEntry, prove: bool) -> Result<Rbm<'a>, Defect> {
+        let [record] = self.machines(entry)? else {
+            return Err(Defect::Shape);
+        };
+        let mut next = 1;
+        let rbm = self.machine(record, &mut next, prove)?;
+        self.expect(usize::from(next))?;
+        Ok(rbm)
+    }
+
+    /// Records, then the tensors of each machine as in a part of one.
+    fn dbn(&self, entry: &PartEntry, prove: bool) -> Result<Dbn<'a>, Defect> {
+        let records = self.machines(entry)?;
+        if records.len() > MAX_LAYERS {
+            return Err(Defect::TooManyLayers {
+                found: u32::try_from(records.len()).unwrap_or(u32::MAX),
+            });
+        }
+        let (mut next, mut defect) = (1, None);
+        let machines = records.iter().map_while(|record| {
+            self.machine(record, &mut next, prove)
+                .map_err(|found| defect = Some(found))
+                .ok()
+        });
+        let dbn = Dbn::new(machines);
+        // A broken machine ends the stack early: its own defect says more than what follows from it.
+        if let Some(defect) = defect {
+            return Err(defect);
+        }
+        self.expect(usize::from(next))?;
+        dbn
+    }
+
+    /// The machine whose first tensor is `next`, which moves on.
+    fn machine(
+        &self,
+        record: &MachineRecord,
+        next: &mut u16,
+        prove: bool,
+    ) -> Result<Rbm<'a>, Defect> {
+        let units = match record.units {
+            0 => Units::Bernoulli,
+            1 => Units::Gaussian,
+            _ => return Err(Defect::Shape),
+        };
+        let scale = Multiplier::new(record.multiplier, u32::from(record.shift))
+            .ok_or(Defect::Scale { index: 0 })?;
+        let [visible, hidden] =
+            [record.visible, record.hidden].map(|n| usize::try_from(n).unwrap_or(usize::MAX));
+        if visible > rbm::MAX_UNITS
+            || hidden > rbm::MAX_UNITS
+            || record.reserved != 0
+            || !(1..=2).contains(&record.orders)
+        {
+            return Err(Defect::Shape);
+        }
+        // At most MAX_UNITS.
+        let stride = |units| u32::try_from(row_stride(units)).map_err(|_| Defect::Shape);
+        let mut take = || {
+            let index = *next;
+            *next = next.saturating_add(1);
+            index
+        };
+        let weights = self.get(
+            take(),
+            TensorElement::I8,
+            0,
+            [record.hidden, stride(visible)?],
+        )?;
+        let transposed = if record.orders == 2 {
+            let shape = [record.visible, stride(hidden)?];
+            self.get(take(), TensorElement::I8, 0, shape)?
+        } else {
+            &[]
+        };
+        let tensors = rbm::Tensors {
+            weights,
+            transposed,
+            visible_biases: self.get(take(), TensorElement::I32, 12, [record.visible, 1])?,
+            hidden_biases: self.get(take(), TensorElement::I32, 12, [record.hidden, 1])?,
+        };
+        let new = if prove { Rbm::new } else { Rbm::from_trusted };
+        new(units, scale, tensors)
     }
 
     /// A network and what it was trained for.

@@ -17,6 +17,10 @@ pub const NETWORK: u32 = 1 << 4;
 pub const GMM: u32 = 1 << 5;
 /// Latent classes.
 pub const LATENT_CLASS: u32 = 1 << 6;
+/// Restricted Boltzmann machines.
+pub const RBM: u32 = 1 << 7;
+/// Deep belief nets.
+pub const DBN: u32 = 1 << 8;
 /// All that this release knows.
 pub const EVERYTHING: u32 = u32::MAX;
 

@@ -1,17 +1,19 @@
 //! From parameters to a container's bytes, into memory of the caller.
 
 use super::layout::{
-    Header, LayerRecord, MAGIC, NAME_BYTES, NO_CODE, PartEntry, TENSOR_ALIGN, TensorEntry, VERSION,
-    checksum,
+    Header, LayerRecord, MAGIC, MachineRecord, NAME_BYTES, NO_CODE, PartEntry, TENSOR_ALIGN,
+    TensorEntry, VERSION, checksum,
 };
 use super::parts::frac_bits;
 use super::{Kind, LoadError, Model, Task, TensorElement};
 use crate::gmm::{Covariance, Gmm, factor_shape};
-use crate::kernels::{Channel, Order, pack};
+use crate::kernels::{Channel, Order, pack, row_stride};
 use crate::kmeans::Metric;
 use crate::latent_class::{LatentClass, cells};
 use crate::net::{Activation, Element};
+use crate::num::Multiplier;
 use crate::pca::{center_offset, inverse_deviation};
+use crate::rbm::Units;
 use crate::scaler::ScalerFeature;
 use zerocopy::IntoBytes;
 
@@ -66,6 +68,31 @@ pub enum PartBody<'a> {
     Gmm(Gmm<'a>),
     /// Latent classes.
     LatentClass(LatentClass<'a>),
+    /// A restricted Boltzmann machine.
+    Rbm(RbmSpec<'a>),
+    /// A deep belief net: its machines, bottom first.
+    Dbn(&'a [RbmSpec<'a>]),
+}
+
+/// A restricted Boltzmann machine to write.
+///
+/// From trained `W`, `b` and `c`: weights are `W / s` rounded to `-127..=127`, biases `4096 b / s` and
+/// `4096 c / s` rounded, for any `s` below 1/4; the largest magnitude of `W` over 127 clips nothing.
+#[derive(Debug, Clone, Copy)]
+pub struct RbmSpec<'a> {
+    /// What the visible units are.
+    pub units: Units,
+    /// `s`.
+    pub scale: Multiplier,
+    /// `W`, row-major, `hidden · visible`: a row for each hidden unit.
+    pub weights: &'a [i8],
+    /// `b`, one for each visible unit.
+    pub visible_biases: &'a [i32],
+    /// `c`, one for each hidden unit.
+    pub hidden_biases: &'a [i32],
+    /// Whether the weights are to be stored transposed as well: as much memory again, and sampling hidden units
+    /// takes half the instructions.
+    pub transposed: bool,
 }
 
 /// A network to write.
@@ -164,6 +191,12 @@ enum Fill<'a> {
     Weights {
         row_major: &'a [i8],
     },
+    Machine(RbmSpec<'a>),
+    Machines(&'a [RbmSpec<'a>]),
+    /// Rows of weights, padded.
+    Rows(&'a [i8]),
+    /// Columns of weights, `hidden` each, padded.
+    Columns(&'a [i8]),
 }
 
 /// A tensor to write.
@@ -232,6 +265,27 @@ impl<'a> TensorSpec<'a> {
                     cell.copy_from_slice(layer.record().as_bytes());
                 }
             }
+            Fill::Machine(spec) => write_machines(core::slice::from_ref(spec), out)?,
+            Fill::Machines(specs) => write_machines(specs, out)?,
+            Fill::Rows(weights) => {
+                let columns = self.cols_of(weights.len());
+                let rows = out.chunks_exact_mut(self.cols.max(1));
+                for (cell, row) in rows.zip(weights.chunks_exact(columns)) {
+                    cell.get_mut(..columns)
+                        .ok_or(WriteError::Shape)?
+                        .copy_from_slice(row.as_bytes());
+                }
+            }
+            Fill::Columns(weights) => {
+                // This tensor's rows are the weights' columns.
+                let rows = out.chunks_exact_mut(self.cols.max(1));
+                for (column, cell) in rows.enumerate() {
+                    let weights = weights.iter().skip(column).step_by(self.rows.max(1));
+                    for (to, w) in cell.iter_mut().zip(weights) {
+                        *to = w.cast_unsigned();
+                    }
+                }
+            }
             Fill::Weights { row_major } => {
                 let packed =
                     zerocopy::FromBytes::mut_from_bytes(out).map_err(|_| WriteError::Shape)?;
@@ -245,6 +299,54 @@ impl<'a> TensorSpec<'a> {
     /// Row length of the matrix whose norms this tensor holds.
     fn cols_of(&self, elements: usize) -> usize {
         elements.checked_div(self.rows).unwrap_or(1).max(1)
+    }
+}
+
+/// The records of machines.
+fn write_machines(specs: &[RbmSpec<'_>], out: &mut [u8]) -> Result<(), WriteError> {
+    for (cell, spec) in out.chunks_exact_mut(size_of::<MachineRecord>()).zip(specs) {
+        cell.copy_from_slice(spec.record()?.as_bytes());
+    }
+    Ok(())
+}
+
+impl<'a> RbmSpec<'a> {
+    fn record(&self) -> Result<MachineRecord, WriteError> {
+        let word = |n: usize| u32::try_from(n).map_err(|_| WriteError::Shape);
+        Ok(MachineRecord {
+            visible: word(self.visible_biases.len())?,
+            hidden: word(self.hidden_biases.len())?,
+            multiplier: self.scale.multiplier,
+            shift: u8::try_from(self.scale.shift).map_err(|_| WriteError::Shape)?,
+            units: match self.units {
+                Units::Bernoulli => 0,
+                Units::Gaussian => 1,
+            },
+            orders: 1 + u8::from(self.transposed),
+            reserved: 0,
+        })
+    }
+
+    /// The tensors of a machine, without its record.
+    fn tensors(&self, visit: Visit<'_, 'a>) -> Result<(), WriteError> {
+        let (visible, hidden) = (self.visible_biases.len(), self.hidden_biases.len());
+        if self.weights.len() != visible.saturating_mul(hidden) {
+            return Err(WriteError::Shape);
+        }
+        let shape = [hidden, row_stride(visible)];
+        let fill = Fill::Rows(self.weights);
+        visit(TensorSpec::new(TensorElement::I8, 0, shape, fill))?;
+        if self.transposed {
+            let shape = [visible, row_stride(hidden)];
+            let fill = Fill::Columns(self.weights);
+            visit(TensorSpec::new(TensorElement::I8, 0, shape, fill))?;
+        }
+        for biases in [self.visible_biases, self.hidden_biases] {
+            let fill = Fill::Bytes(biases.as_bytes());
+            let shape = [biases.len(), 1];
+            visit(TensorSpec::new(TensorElement::I32, 12, shape, fill))?;
+        }
+        Ok(())
     }
 }
 
@@ -282,6 +384,8 @@ impl<'a> PartBody<'a> {
             Self::Network(_) => Kind::Network,
             Self::Gmm(_) => Kind::Gmm,
             Self::LatentClass(_) => Kind::LatentClass,
+            Self::Rbm(_) => Kind::Rbm,
+            Self::Dbn(_) => Kind::Dbn,
         }
     }
 
@@ -318,6 +422,8 @@ impl<'a> PartBody<'a> {
                 word(cells(classes.columns()))?,
                 word(classes.lines().len())?,
             ],
+            Self::Rbm(_) => [1, 0, 0, 0],
+            Self::Dbn(machines) => [word(machines.len())?, 0, 0, 0],
         })
     }
 
@@ -354,6 +460,20 @@ impl<'a> PartBody<'a> {
                 visit(TensorSpec::new(TensorElement::U64, 24, [rows, 1], fill))?;
                 let fill = Fill::InverseDeviations(variances);
                 visit(TensorSpec::new(TensorElement::U64, 32, [k, 1], fill))
+            }
+            Self::Rbm(spec) => {
+                let fill = Fill::Machine(spec);
+                visit(TensorSpec::new(TensorElement::Machine, 0, [1, 1], fill))?;
+                spec.tensors(visit)
+            }
+            Self::Dbn(specs) => {
+                let fill = Fill::Machines(specs);
+                let shape = [specs.len(), 1];
+                visit(TensorSpec::new(TensorElement::Machine, 0, shape, fill))?;
+                for spec in specs {
+                    spec.tensors(visit)?;
+                }
+                Ok(())
             }
             Self::Gmm(gmm) => Self::gmm_tensors(&gmm, visit),
             Self::LatentClass(classes) => Self::latent_class_tensors(&classes, visit),

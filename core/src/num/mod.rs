@@ -22,7 +22,7 @@ mod roots;
 mod sigmoid;
 pub(crate) mod tables;
 
-pub use exp_log::{exp2, log2, softplus};
+pub use exp_log::{exp2, log2, softplus, softplus_nats};
 pub use requantize::{Multiplier, requantize, rounding_shift_right};
 pub use roots::{reciprocal, sqrt};
 pub use sigmoid::{sigmoid, tanh};

@@ -11,6 +11,7 @@ use autodidact::net::{Activation as LayerActivation, Element, Layer, MAX_LAYERS,
 use crate::Counter;
 
 mod classical;
+mod energy;
 
 /// Runs `work` once to warm up and `repeats` times to measure, and logs
 /// `bench <name> <instructions of one run> <macs>`.
@@ -177,6 +178,7 @@ pub fn run(counter: &impl Counter, memory: &mut Memory) {
     }
     refused("nearest_l2_10x64", measure_nearest(counter, wide));
     classical::run(counter, wide);
+    energy::run(counter, weights);
     let done = measure_autoencoder(counter, weights, channels, wide, workspace, wide_output);
     refused("autoencoder_mlperf_ad", done);
 }
