@@ -8,6 +8,7 @@
 pub mod artifact;
 pub mod data;
 pub mod emulator;
+pub mod energy;
 pub mod evaluate;
 pub mod learn;
 pub mod oracle;

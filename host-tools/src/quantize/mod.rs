@@ -10,11 +10,13 @@ mod bytes;
 mod gmm;
 pub mod latent_class;
 mod network;
+mod rbm;
 
 pub use bytes::AlignedBytes;
 pub use gmm::{QuantisedGmm, gmm};
 pub use latent_class::QuantisedLatentClass;
 pub use network::{Calibration, Format, QuantisedLayer, QuantisedNetwork, network};
+pub use rbm::{QuantisedRbm, rbm};
 
 use anyhow::{Context, Result, ensure};
 use autodidact::kernels::Order;

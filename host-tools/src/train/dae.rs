@@ -35,6 +35,17 @@ pub enum Decay {
     Constant,
 }
 
+impl Decay {
+    /// What the learning rate is multiplied with when `done` of the steps, 0..=1, lie behind.
+    pub(super) fn factor(self, done: f64) -> f64 {
+        match self {
+            Self::Cosine => 0.5 * (1.0 + (std::f64::consts::PI * done).cos()),
+            Self::Linear => 1.0 - done,
+            Self::Constant => 1.0,
+        }
+    }
+}
+
 /// What to train; [`DaeOptions::check`] makes it a [`DaeConfig`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct DaeOptions {
@@ -127,13 +138,7 @@ impl DaeConfig {
     }
 
     fn learning_rate(&self, step: usize, steps: usize) -> f64 {
-        let done = step as f64 / steps as f64;
-        let factor = match self.0.decay {
-            Decay::Cosine => 0.5 * (1.0 + (std::f64::consts::PI * done).cos()),
-            Decay::Linear => 1.0 - done,
-            Decay::Constant => 1.0,
-        };
-        self.0.learning_rate * factor
+        self.0.learning_rate * self.0.decay.factor(step as f64 / steps as f64)
     }
 }
 
@@ -161,10 +166,11 @@ pub fn fit(
         .chain(options.hidden.iter().copied())
         .chain(std::iter::once(width))
         .collect();
+    let mut activations = vec![options.hidden_activation; options.hidden.len()];
+    activations.push(options.output_activation);
     let mut net = DenseNet::new(
         &widths,
-        options.hidden_activation,
-        options.output_activation,
+        &activations,
         options.weight_decay,
         &mut generator(options.seed, 0),
         &device.device,
@@ -200,7 +206,7 @@ pub fn fit(
     net.download()
 }
 
-fn gather(features: &Table, rows: &[usize]) -> Vec<f32> {
+pub(super) fn gather(features: &Table, rows: &[usize]) -> Vec<f32> {
     let width = features.width();
     rows.iter()
         .flat_map(|&row| features.values()[row * width..][..width].iter().copied())
@@ -220,7 +226,7 @@ fn corrupt(clean: &[f32], sigma: &[f32], generator: &mut ChaCha8Rng) -> Vec<f32>
 }
 
 /// Reads the losses of an epoch in one go: reading each at its step would make a GPU wait.
-fn weighted_mean(losses: Vec<(Tensor<1>, usize)>) -> Result<f64> {
+pub(super) fn weighted_mean(losses: Vec<(Tensor<1>, usize)>) -> Result<f64> {
     let (losses, rows): (Vec<_>, Vec<_>) = losses.into_iter().unzip();
     let losses = tensors::download(Tensor::cat(losses, 0))?;
     let sum: f64 = losses

@@ -35,25 +35,21 @@ struct Parameter {
 }
 
 impl DenseNet {
-    /// A network of the given widths (one more than layers), every layer but the last with `hidden` as its
-    /// activation. Weights are normal with variance 2 / inputs ahead of a ReLU and 1 / inputs otherwise;
-    /// biases are zero.
+    /// A network of the given widths (one more than layers) and the layers' activations. Weights are normal
+    /// with variance 2 / inputs ahead of a ReLU and 1 / inputs otherwise; biases are zero.
     pub(super) fn new(
         widths: &[usize],
-        hidden: Activation,
-        last: Activation,
+        activations: &[Activation],
         weight_decay: f32,
         generator: &mut ChaCha8Rng,
         device: &Device,
     ) -> Self {
         let device = device.clone().autodiff();
-        let count = widths.len().saturating_sub(1);
         let layers = widths
             .windows(2)
-            .enumerate()
-            .map(|(at, pair)| {
+            .zip(activations)
+            .map(|(pair, &activation)| {
                 let (inputs, outputs) = (pair[0], pair[1]);
-                let activation = if at + 1 == count { last } else { hidden };
                 let gain = if activation == Activation::Relu {
                     2.0
                 } else {
@@ -70,6 +66,28 @@ impl DenseNet {
                 }
             })
             .collect();
+        Self::of_layers(layers, weight_decay, device)
+    }
+
+    /// A network that goes on from given parameters.
+    pub(super) fn from_stack(stack: &DenseStack, weight_decay: f32, device: &Device) -> Self {
+        let device = device.clone().autodiff();
+        let layers = stack
+            .layers
+            .iter()
+            .map(|layer| {
+                let weights = transposed(&layer.weights, layer.inputs);
+                Layer {
+                    weights: Parameter::new(weights, layer.outputs, &device),
+                    bias: Parameter::new(layer.bias.clone(), layer.outputs, &device),
+                    activation: layer.activation,
+                }
+            })
+            .collect();
+        Self::of_layers(layers, weight_decay, device)
+    }
+
+    fn of_layers(layers: Vec<Layer>, weight_decay: f32, device: Device) -> Self {
         Self {
             layers,
             optimiser: AdamWConfig::new()
@@ -157,6 +175,13 @@ impl DenseNet {
     }
 }
 
+/// The columns of a matrix of rows of `width` values, one behind the other.
+pub(super) fn transposed(matrix: &[f32], width: usize) -> Vec<f32> {
+    (0..width)
+        .flat_map(|column| matrix.iter().skip(column).step_by(width).copied())
+        .collect()
+}
+
 impl Parameter {
     fn new(values: Vec<f32>, columns: usize, device: &Device) -> Self {
         Self {
@@ -188,6 +213,16 @@ mod tests {
     }
 
     #[test]
+    fn a_network_goes_on_from_its_parameters() {
+        let activations = [Activation::Tanh, Activation::Identity];
+        let device = Device::flex();
+        let net = DenseNet::new(&[3, 4, 2], &activations, 0.0, &mut generator(1, 0), &device);
+        let stack = net.download().unwrap();
+        let same = DenseNet::from_stack(&stack, 0.0, &device);
+        assert_eq!(same.download().unwrap(), stack);
+    }
+
+    #[test]
     fn loss_and_gradient_agree_with_the_oracle_and_its_differences() {
         for (hidden, last) in [
             (Activation::Relu, Activation::Identity),
@@ -196,7 +231,13 @@ mod tests {
         ] {
             let mut generator = generator(8, 0);
             let device = Device::flex();
-            let net = DenseNet::new(&[3, 5, 4, 2], hidden, last, 0.0, &mut generator, &device);
+            let net = DenseNet::new(
+                &[3, 5, 4, 2],
+                &[hidden, hidden, last],
+                0.0,
+                &mut generator,
+                &device,
+            );
             let inputs: Vec<f32> = (0..7 * 3).map(|_| normal(&mut generator)).collect();
             let targets: Vec<f32> = (0..7 * 2).map(|_| normal(&mut generator)).collect();
             let loss = net.loss(inputs.clone(), targets.clone());

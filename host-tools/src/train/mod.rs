@@ -1,4 +1,5 @@
-//! Training on the host: k-means, principal components, Gaussian mixtures, autoencoders and denoisers.
+//! Training on the host: k-means, principal components, Gaussian mixtures, autoencoders and denoisers,
+//! Boltzmann machines.
 //!
 //! A trainer takes options that were checked once ([`kmeans::KMeansOptions::check`] and its like), a
 //! [`Table`](crate::data::Table) and a [`device::TrainingDevice`], and returns plain numbers
@@ -16,6 +17,10 @@ pub mod random;
 #[cfg(feature = "train")]
 pub mod dae;
 #[cfg(feature = "train")]
+pub mod dbn;
+#[cfg(feature = "train")]
+pub mod deep_autoencoder;
+#[cfg(feature = "train")]
 mod dense_net;
 #[cfg(feature = "train")]
 pub mod device;
@@ -26,6 +31,8 @@ pub mod import;
 pub mod kmeans;
 #[cfg(feature = "train")]
 pub mod pca;
+#[cfg(feature = "train")]
+pub mod rbm;
 #[cfg(feature = "train")]
 mod tensors;
 

@@ -1,12 +1,14 @@
 //! What training yields: plain parameters, ready to be quantised.
 
 pub(crate) mod gmm;
+mod rbm;
 
 use std::{fmt, str::FromStr};
 
 use anyhow::{Result, bail};
 
 pub use gmm::{CovarianceKind, Covariances, GmmDensity, GmmModel};
+pub use rbm::{DbnParameters, RbmParameters, VisibleUnits};
 
 /// What k-means minimises, summed over the rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -1,7 +1,10 @@
 //! Seeded random numbers of the host: ChaCha8, so that a seed means the same everywhere and for good.
 
 use anyhow::{Result, ensure};
-use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
+use rand_chacha::{
+    ChaCha8Rng,
+    rand_core::{Rng, SeedableRng},
+};
 use rand_distr::{Distribution, StandardNormal};
 
 use crate::data::Table;
@@ -18,6 +21,25 @@ pub fn generator(seed: u64, stream: u64) -> ChaCha8Rng {
 /// One number of the standard normal distribution.
 pub fn normal(generator: &mut ChaCha8Rng) -> f32 {
     StandardNormal.sample(generator)
+}
+
+/// One number of `[0, 1)`: the 24 bits that an f32 holds exactly.
+pub fn uniform(generator: &mut ChaCha8Rng) -> f32 {
+    unit_interval(generator.next_u32())
+}
+
+/// `count` numbers of `[0, 1)`, as so many calls of [`uniform`] give them, but faster.
+pub fn uniforms(generator: &mut ChaCha8Rng, count: usize) -> Vec<f32> {
+    let mut bytes = vec![0; 4 * count];
+    generator.fill_bytes(&mut bytes);
+    let words = bytes.as_chunks().0.iter();
+    words
+        .map(|&word| unit_interval(u32::from_le_bytes(word)))
+        .collect()
+}
+
+fn unit_interval(word: u32) -> f32 {
+    (word >> 8) as f32 / 16_777_216.0
 }
 
 /// The stream of [`add_noise`]; the trainers' own streams are below it.
@@ -65,6 +87,17 @@ mod tests {
         assert_eq!(draw(1, 0), draw(1, 0));
         assert_ne!(draw(1, 0), draw(1, 1));
         assert_ne!(draw(1, 0), draw(2, 0));
+    }
+
+    #[test]
+    fn uniform_numbers_come_one_by_one_as_they_come_together() {
+        let (mut one, mut many) = (generator(5, 0), generator(5, 0));
+        let together = uniforms(&mut many, 1001);
+        assert!(together.iter().all(|u| (0.0..1.0).contains(u)));
+        assert!(together.iter().all(|&u| u == uniform(&mut one)));
+        // Standard error of the mean: 0.009.
+        let mean = together.iter().sum::<f32>() / 1001.0;
+        assert!((mean - 0.5).abs() < 0.04, "{mean}");
     }
 
     #[test]
