@@ -4,10 +4,12 @@
 //! compared without interpretation: for every row and every part in directory order, little-endian
 //! and packed. k-means: index `u32`, squared distance `u64`. PCA: scores `i32`, reconstruction
 //! `i16`, residual `u64`. Network: outputs `i16`. Gaussian mixture and latent classes: log-likelihood
-//! `i32`, k responsibilities `u32`.
+//! `i32`, k responsibilities `u32`. Boltzmann machine: free energy `i32`, means of the hidden units `i16`.
+//! Deep belief net: means of the highest hidden units `i16`.
 
 use anyhow::{Context, Result, ensure};
 use autodidact::model::{Body, Model, Part};
+use autodidact::rbm::{Rbm, States, Units};
 
 /// What one part gives for one row.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +39,15 @@ pub enum PartResult {
         /// `U16F16`, one a component or class, summing to 1.
         responsibilities: Vec<u32>,
     },
+    /// What a Boltzmann machine makes of the row.
+    Rbm {
+        /// Nats, `I16F16`.
+        free_energy: i32,
+        /// Probabilities of the hidden units, `I4F12`.
+        hidden: Vec<i16>,
+    },
+    /// Probabilities of a deep belief net's highest units, `I4F12`.
+    Dbn(Vec<i16>),
 }
 
 /// Runs whole rows of counts through the scaler and every part.
@@ -114,8 +125,41 @@ pub fn run_part(part: &Part<'_>, features: &[i16]) -> Result<PartResult> {
                 responsibilities,
             }
         }
+        Body::Rbm(rbm) => {
+            let bits = visible_bits(rbm, features)?;
+            let visible = visible_states(rbm, features, &bits);
+            let mut workspace = vec![0; rbm.workspace_len()];
+            let mut hidden = vec![0; rbm.hidden()];
+            rbm.hidden_means_into(visible, &mut workspace, &mut hidden)?;
+            PartResult::Rbm {
+                free_energy: rbm.free_energy(visible, &mut workspace)?,
+                hidden,
+            }
+        }
+        Body::Dbn(dbn) => {
+            let bits = visible_bits(dbn.bottom(), features)?;
+            let visible = visible_states(dbn.bottom(), features, &bits);
+            let mut hidden = vec![0; dbn.hidden()];
+            dbn.up_into(visible, &mut vec![0; dbn.workspace_len()], &mut hidden)?;
+            PartResult::Dbn(hidden)
+        }
         _ => anyhow::bail!("this kind of part cannot be replayed yet"),
     })
+}
+
+/// The bits of features that Bernoulli units read.
+fn visible_bits(rbm: &Rbm<'_>, features: &[i16]) -> Result<Vec<u32>> {
+    let mut bits = vec![0; features.len().div_ceil(32)];
+    rbm.binarise_into(features, &mut bits)?;
+    Ok(bits)
+}
+
+/// What a machine's visible units take of a row.
+fn visible_states<'s>(rbm: &Rbm<'_>, features: &'s [i16], bits: &'s [u32]) -> States<'s> {
+    match rbm.units() {
+        Units::Bernoulli => States::Binary(bits),
+        Units::Gaussian => States::Real(features),
+    }
 }
 
 impl PartResult {
@@ -142,6 +186,14 @@ impl PartResult {
                 bytes.extend(log_likelihood.to_le_bytes());
                 bytes.extend(responsibilities.iter().flat_map(|r| r.to_le_bytes()));
             }
+            Self::Rbm {
+                free_energy,
+                hidden,
+            } => {
+                bytes.extend(free_energy.to_le_bytes());
+                bytes.extend(hidden.iter().flat_map(|h| h.to_le_bytes()));
+            }
+            Self::Dbn(hidden) => bytes.extend(hidden.iter().flat_map(|h| h.to_le_bytes())),
         }
     }
 }
@@ -198,6 +250,11 @@ impl Reader<'_> {
             Body::Network(network, _) => PartResult::Network(self.i16s(network.outputs())?),
             Body::Gmm(gmm) => self.mixture(gmm.k())?,
             Body::LatentClass(classes) => self.mixture(classes.classes())?,
+            Body::Rbm(rbm) => PartResult::Rbm {
+                free_energy: i32::from_le_bytes(self.take()?),
+                hidden: self.i16s(rbm.hidden())?,
+            },
+            Body::Dbn(dbn) => PartResult::Dbn(self.i16s(dbn.hidden())?),
             _ => return None,
         })
     }

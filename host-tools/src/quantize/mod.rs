@@ -16,12 +16,12 @@ pub use bytes::AlignedBytes;
 pub use gmm::{QuantisedGmm, gmm};
 pub use latent_class::QuantisedLatentClass;
 pub use network::{Calibration, Format, QuantisedLayer, QuantisedNetwork, network};
-pub use rbm::{QuantisedRbm, rbm};
+pub use rbm::{QuantisedRbm, dbn, dequantised_rbm, rbm};
 
 use anyhow::{Context, Result, ensure};
 use autodidact::kernels::Order;
 use autodidact::kmeans::Metric;
-use autodidact::model::{LayerSpec, ModelSpec, NetworkSpec, PartBody, PartSpec};
+use autodidact::model::{LayerSpec, ModelSpec, NetworkSpec, PartBody, PartSpec, RbmSpec};
 use autodidact::scaler::{Affine, ScalerFeature};
 
 use crate::data::Standardiser;
@@ -82,6 +82,10 @@ pub enum QuantisedPart {
     },
     /// Latent classes.
     LatentClass(QuantisedLatentClass),
+    /// A restricted Boltzmann machine.
+    Rbm(QuantisedRbm),
+    /// A deep belief net: its machines, bottom first.
+    Dbn(Vec<QuantisedRbm>),
 }
 
 impl QuantisedModel {
@@ -167,26 +171,34 @@ impl QuantisedModel {
     ///
     /// A range proof fails or a dimension does not fit the format.
     pub fn encode(&self, order: Order) -> Result<AlignedBytes> {
-        let layers: Vec<Vec<LayerSpec<'_>>> = self
+        let stacks: Vec<Stack<'_>> = self
             .parts
             .iter()
-            .map(|(_, part)| match part {
-                QuantisedPart::Network(net) => {
-                    net.layers.iter().map(|layer| layer.spec(order)).collect()
-                }
-                _ => Vec::new(),
+            .map(|(_, part)| Stack {
+                layers: match part {
+                    QuantisedPart::Network(net) => {
+                        net.layers.iter().map(|layer| layer.spec(order)).collect()
+                    }
+                    _ => Vec::new(),
+                },
+                machines: match part {
+                    QuantisedPart::Dbn(machines) => {
+                        machines.iter().map(QuantisedRbm::spec).collect()
+                    }
+                    _ => Vec::new(),
+                },
             })
             .collect();
         let parts = self
             .parts
             .iter()
-            .zip(&layers)
-            .map(|((name, part), layers)| {
+            .zip(&stacks)
+            .map(|((name, part), stack)| {
                 let input = match part {
                     QuantisedPart::Gmm { input, .. } => input.as_deref(),
                     _ => None,
                 };
-                let body = part.body(layers)?;
+                let body = part.body(stack)?;
                 Ok(PartSpec { name, input, body })
             })
             .collect::<Result<Vec<_>>>()?;
@@ -208,9 +220,15 @@ impl QuantisedModel {
     }
 }
 
+/// What the writer borrows of a part with layers.
+struct Stack<'a> {
+    layers: Vec<LayerSpec<'a>>,
+    machines: Vec<RbmSpec<'a>>,
+}
+
 impl QuantisedPart {
-    /// What the container's writer takes; `layers` are those of a network.
-    fn body<'a>(&'a self, layers: &'a [LayerSpec<'a>]) -> Result<PartBody<'a>> {
+    /// What the container's writer takes.
+    fn body<'a>(&'a self, stack: &'a Stack<'a>) -> Result<PartBody<'a>> {
         Ok(match self {
             Self::KMeans { metric, centroids } => PartBody::KMeans {
                 metric: *metric,
@@ -228,10 +246,12 @@ impl QuantisedPart {
             Self::Network(net) => PartBody::Network(NetworkSpec {
                 task: net.task,
                 code_layer: net.code_layer,
-                layers,
+                layers: &stack.layers,
             }),
             Self::Gmm { mixture, .. } => PartBody::Gmm(mixture.view()?),
             Self::LatentClass(classes) => PartBody::LatentClass(classes.view()?),
+            Self::Rbm(machine) => PartBody::Rbm(machine.spec()),
+            Self::Dbn(_) => PartBody::Dbn(&stack.machines),
         })
     }
 }

@@ -1,0 +1,258 @@
+//! The units of a container's data, and the noise that its denoiser is judged with.
+
+use anyhow::{Context, Result, ensure};
+use autodidact::model::Model;
+use autodidact::scaler::Affine;
+
+use crate::data::{Standardiser, Table};
+use crate::quantize::FEATURE_UNIT;
+use crate::train::random::add_noise;
+
+/// The seed of the noise that denoisers are judged with, the same for every model.
+pub const NOISE_SEED: u64 = 2006;
+
+/// Noise that a denoiser was trained for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Noise {
+    /// Standard deviation in data units, the same in every column.
+    Data(f64),
+    /// Standard deviation in standardised features.
+    Features(f64),
+}
+
+impl Noise {
+    /// Reads a container's provenance.
+    pub(super) fn of(model: &Model<'_>) -> Option<Self> {
+        let read = |key| model.text_value(key).and_then(|value| value.parse().ok());
+        read("noise_data")
+            .map(Self::Data)
+            .or_else(|| read("noise_features").map(Self::Features))
+    }
+
+    /// Standard deviation in each feature.
+    #[must_use]
+    pub fn in_features(self, standardiser: &Standardiser) -> Vec<f32> {
+        match self {
+            Self::Features(sigma) => vec![sigma as f32; standardiser.width()],
+            Self::Data(sigma) => standardiser.noise_in_features(sigma),
+        }
+    }
+
+    /// The line of provenance that [`Units::of`] reads back.
+    #[must_use]
+    pub fn provenance(self) -> (&'static str, f64) {
+        match self {
+            Self::Features(sigma) => ("noise_features", sigma),
+            Self::Data(sigma) => ("noise_data", sigma),
+        }
+    }
+
+    /// Standard deviation of each column in data units.
+    fn per_column(self, std: &[f64]) -> Vec<f32> {
+        match self {
+            Self::Data(sigma) => vec![sigma as f32; std.len()],
+            Self::Features(sigma) => std.iter().map(|std| (sigma * std) as f32).collect(),
+        }
+    }
+}
+
+/// The units of a container's data, read back from its scaler and provenance.
+#[derive(Clone, Debug)]
+pub struct Units {
+    /// Data units of one count, in each column.
+    pub lsb: Vec<f64>,
+    /// Mean of each column, data units.
+    pub mean: Vec<f64>,
+    /// Standard deviation of each column, data units.
+    pub std: Vec<f64>,
+    /// Smallest and largest count that the device gives back.
+    pub counts_range: (i16, i16),
+    /// Noise that the model's denoiser was trained for.
+    pub noise: Option<Noise>,
+}
+
+impl Units {
+    /// Units of a loaded container.
+    ///
+    /// # Errors
+    ///
+    /// The provenance does not say what a count is worth.
+    pub fn of(model: &Model<'_>) -> Result<Self> {
+        let width = model.scaler().len();
+        let lsb = model
+            .text_value("lsb")
+            .and_then(|text| text.split(',').map(|lsb| lsb.trim().parse().ok()).collect())
+            .map(|lsb: Vec<f64>| if lsb.len() == 1 { vec![lsb[0]; width] } else { lsb })
+            .filter(|lsb| lsb.len() == width && lsb.iter().all(|l| l.is_finite() && *l > 0.0))
+            .context("the model's provenance has no valid line `lsb`, so its counts have no unit; export it again with this tool")?;
+        let line = |affine: &Affine| {
+            let unit = 2f64.powi(affine.shift as i32);
+            let half = if affine.shift == 0 { 0.0 } else { 0.5 };
+            (
+                f64::from(affine.multiplier) / unit,
+                affine.bias as f64 / unit - half,
+            )
+        };
+        let (std, mean) = model
+            .scaler()
+            .features()
+            .iter()
+            .zip(&lsb)
+            .map(|(feature, lsb)| {
+                let (slope, offset) = line(&feature.to_counts);
+                (slope * FEATURE_UNIT * lsb, offset * lsb)
+            })
+            .unzip();
+        Ok(Self {
+            lsb,
+            mean,
+            std,
+            counts_range: model.scaler().counts_range(),
+            noise: Noise::of(model),
+        })
+    }
+
+    /// The common standard deviation, if there is one: then distances have a data unit.
+    #[must_use]
+    pub fn common_std(&self) -> Option<f64> {
+        let first = *self.std.first()?;
+        let same = |values: &[f64]| values.iter().all(|v| (v / values[0] - 1.0).abs() < 1e-6);
+        (same(&self.std) && same(&self.lsb)).then_some(first)
+    }
+
+    /// Features of a row in data units.
+    #[must_use]
+    pub fn features(&self, row: &[f32]) -> Vec<f64> {
+        let columns = row.iter().zip(&self.mean).zip(&self.std);
+        columns
+            .map(|((&x, mean), std)| (f64::from(x) - mean) / std)
+            .collect()
+    }
+
+    /// Data units of a row of features, clipped as the device clips counts.
+    #[must_use]
+    pub fn data(&self, features: &[f64]) -> Vec<f64> {
+        let (min, max) = self.counts_range;
+        let columns = features
+            .iter()
+            .zip(&self.mean)
+            .zip(&self.std)
+            .zip(&self.lsb);
+        columns
+            .map(|(((x, mean), std), lsb)| {
+                (x * std + mean).clamp(f64::from(min) * lsb, f64::from(max) * lsb)
+            })
+            .collect()
+    }
+
+    /// Counts of a table in data units: rounded to nearest, saturated.
+    ///
+    /// # Errors
+    ///
+    /// The table has another width than the model.
+    pub fn counts(&self, table: &Table) -> Result<Vec<i16>> {
+        ensure!(
+            table.width() == self.mean.len(),
+            "{} has {} columns, but the model takes {}: give the columns that it was trained on, in the same order (see `autodidact inspect`)",
+            table.source(),
+            table.width(),
+            self.mean.len()
+        );
+        // A float cast saturates.
+        let count = |(value, lsb): (&f32, &f64)| (f64::from(*value) / lsb).round_ties_even() as i16;
+        Ok(table
+            .values()
+            .iter()
+            .zip(self.lsb.iter().cycle())
+            .map(count)
+            .collect())
+    }
+
+    /// The rows as a denoiser is judged with them: with its noise, from the fixed seed. The rows
+    /// themselves if the model has no denoiser.
+    ///
+    /// # Errors
+    ///
+    /// The table has another width than the model.
+    pub fn noisy(&self, table: &Table) -> Result<Table> {
+        match self.noise {
+            Some(noise) => add_noise(table, &noise.per_column(&self.std), NOISE_SEED),
+            None => table.with_values(table.values().to_vec()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::Scaling;
+    use crate::quantize::QuantisedModel;
+    use autodidact::kernels::Order;
+
+    fn table(values: &[f32]) -> Table {
+        Table::new("made.csv", Table::numbered_columns(2), values.to_vec()).unwrap()
+    }
+
+    /// Mean, standard deviation and counts of a container with nothing but a scaler.
+    fn units(scaling: Scaling, table: &Table) -> (Units, Standardiser) {
+        let standardiser = scaling.fit(table).unwrap();
+        let model = QuantisedModel::new(&standardiser, table.columns()).unwrap();
+        let bytes = model.encode(Order::RowMajor).unwrap();
+        (
+            Units::of(&Model::load(&bytes).unwrap()).unwrap(),
+            standardiser,
+        )
+    }
+
+    #[test]
+    fn columns_of_different_units_keep_their_resolution() {
+        let weather = table(&[
+            101_325.0, 20.5, 99_000.0, 21.25, 100_200.0, 19.75, 98_700.0, 20.0,
+        ]);
+        let scaling = Scaling::Standard {
+            ignore_constant: false,
+        };
+        let (units, standardiser) = units(scaling, &weather);
+        assert_eq!(units.common_std(), None);
+        let counts = units.counts(&weather).unwrap();
+        for (at, (count, value)) in counts.iter().zip(weather.values()).enumerate() {
+            let (lsb, std) = (units.lsb[at % 2], standardiser.std[at % 2]);
+            let error = (f64::from(*count) * lsb - f64::from(*value)).abs();
+            assert!(error <= lsb / 2.0 && lsb < std / 50.0, "{value}: {error}");
+        }
+        for (read_back, fitted) in units.std.iter().zip(&standardiser.std) {
+            assert!((read_back / fitted - 1.0).abs() < 1e-6);
+        }
+    }
+
+    #[test]
+    fn a_column_that_counts_cannot_resolve_is_named() {
+        let flat = table(&[
+            101_325.0, 1.5, 101_325.5, 2.5, 101_326.0, 3.5, 101_325.25, 4.5,
+        ]);
+        let standardiser = Scaling::Standard {
+            ignore_constant: false,
+        }
+        .fit(&flat)
+        .unwrap();
+        let message = QuantisedModel::new(&standardiser, flat.columns())
+            .unwrap_err()
+            .to_string();
+        assert!(
+            message.starts_with("column `column 1` varies by"),
+            "{message}"
+        );
+    }
+
+    #[test]
+    fn a_provenance_without_a_valid_unit_is_refused() {
+        let data = table(&[1.0, 2.0, 3.0, 5.0, 2.0, 2.0, 4.0, 1.0]);
+        let standardiser = Scaling::Uniform.fit(&data).unwrap();
+        for lsb in ["nan", "-1", "inf", "0", "1,2,3", "x"] {
+            let mut model = QuantisedModel::new(&standardiser, data.columns()).unwrap();
+            model.text[0].1 = lsb.into();
+            let bytes = model.encode(Order::RowMajor).unwrap();
+            assert!(Units::of(&Model::load(&bytes).unwrap()).is_err(), "{lsb}");
+        }
+    }
+}
