@@ -1,10 +1,14 @@
 //! Small grey images: on the terminal and as PNG.
 
+mod scatter;
+
 use std::fs::File;
 use std::io::BufWriter;
 use std::path::Path;
 
 use anyhow::{Context, Result};
+
+pub use scatter::write_scatter;
 
 /// A grey image, shades 0..=1, row by row.
 #[derive(Clone, Debug)]

@@ -14,6 +14,7 @@ use autodidact_tools::train::{Progress, dae, random};
 use clap::{Args, Subcommand, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::deep_autoencoder::DeepAutoencoderFit;
 use super::latent_class::LatentClassFit;
 use super::prepare::{Common, Prepared, ScaleChoice};
 
@@ -84,6 +85,8 @@ enum Family {
     },
     /// Latent classes over a table of mixed columns: categories, yes or no, numbers, missing values.
     LatentClass(LatentClassFit),
+    /// A deep autoencoder with a narrow code: Boltzmann machines unrolled and fine-tuned.
+    DeepAutoencoder(DeepAutoencoderFit),
     /// A denoising autoencoder.
     Dae {
         #[command(flatten)]
@@ -200,6 +203,7 @@ impl Fit {
                 fit_gmm(&common, options, components)
             }
             Family::LatentClass(fit) => fit.run(),
+            Family::DeepAutoencoder(fit) => fit.run(),
             Family::Dae {
                 common,
                 hidden,

@@ -1,6 +1,8 @@
 //! The verbs of the command line, one file each.
 
 #[cfg(feature = "train")]
+mod deep_autoencoder;
+#[cfg(feature = "train")]
 mod demo;
 mod emulate;
 mod eval;

@@ -5,6 +5,7 @@
 
 pub mod anomaly;
 pub mod chart;
+pub mod energy;
 pub mod mixtures;
 pub mod seeding;
 pub mod sketch;

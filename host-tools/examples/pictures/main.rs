@@ -1,7 +1,11 @@
-//! Draws the pictures of docs/: what k-means, principal components and mixtures learn from the bundled digits.
+//! Draws the pictures of docs/: what k-means, principal components, mixtures and Boltzmann machines learn from the
+//! bundled digits.
 //!
 //! `cargo run --release --package autodidact-tools --example pictures` writes into docs/, or into the folder that is
-//! given. Whatever is drawn comes from a container through the device's own arithmetic.
+//! given. Whatever is drawn comes from a container through the device's own arithmetic, but for the pictures of
+//! Boltzmann machines and codes in docs/pictures/.
+
+mod energy;
 
 use std::path::{Path, PathBuf};
 
@@ -52,7 +56,11 @@ fn main() -> Result<()> {
     };
     centroids(&digits, &folder.join("kmeans.png"))?;
     components(&digits, &folder.join("pca.png"))?;
-    mixture(&digits, &folder.join("gmm.png"))
+    mixture(&digits, &folder.join("gmm.png"))?;
+    let folder = folder.join("pictures");
+    std::fs::create_dir_all(&folder)
+        .with_context(|| format!("{} cannot be made", folder.display()))?;
+    energy::draw(&folder)
 }
 
 impl Digits {
