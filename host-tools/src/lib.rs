@@ -6,6 +6,7 @@
 //! on an emulated core.
 
 pub mod artifact;
+pub mod chain;
 pub mod data;
 pub mod emulator;
 pub mod energy;

@@ -15,6 +15,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::deep_autoencoder::DeepAutoencoderFit;
+use super::energy::{DbnFit, RbmFit};
 use super::latent_class::LatentClassFit;
 use super::prepare::{Common, Prepared, ScaleChoice};
 
@@ -87,6 +88,10 @@ enum Family {
     LatentClass(LatentClassFit),
     /// A deep autoencoder with a narrow code: Boltzmann machines unrolled and fine-tuned.
     DeepAutoencoder(DeepAutoencoderFit),
+    /// A restricted Boltzmann machine (contrastive divergence).
+    Rbm(RbmFit),
+    /// A deep belief net: Boltzmann machines on top of one another.
+    Dbn(DbnFit),
     /// A denoising autoencoder.
     Dae {
         #[command(flatten)]
@@ -203,6 +208,8 @@ impl Fit {
                 fit_gmm(&common, options, components)
             }
             Family::LatentClass(fit) => fit.run(),
+            Family::Rbm(fit) => fit.run(),
+            Family::Dbn(fit) => fit.run(),
             Family::DeepAutoencoder(fit) => fit.run(),
             Family::Dae {
                 common,

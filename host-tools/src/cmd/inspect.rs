@@ -6,6 +6,8 @@ use anyhow::Result;
 use autodidact::kmeans::Metric;
 use autodidact::model::{Body, Input, Model, TensorElement, TensorInfo};
 use autodidact::net::{Element, Layer, Network};
+use autodidact::num::Multiplier;
+use autodidact::rbm::{Gibbs, Rbm, Units};
 use autodidact_tools::artifact;
 use clap::Args;
 
@@ -71,6 +73,23 @@ impl Inspect {
                     classes.classes(),
                     classes.columns().len()
                 ),
+                Body::Rbm(rbm) => println!(
+                    "{:<15} Boltzmann machine, {}; {bytes} bytes, {} bytes of workspace",
+                    part.name,
+                    layers(rbm),
+                    4 * Gibbs::words(rbm.units(), rbm.visible(), rbm.hidden())
+                ),
+                Body::Dbn(dbn) => {
+                    println!(
+                        "{:<15} deep belief net, {} machines; {bytes} bytes, {} bytes of workspace",
+                        part.name,
+                        dbn.layers().len(),
+                        4 * dbn.workspace_len()
+                    );
+                    for (at, rbm) in dbn.layers().iter().enumerate() {
+                        println!("  machine {at}: {}", layers(rbm));
+                    }
+                }
                 Body::Network(network, task) => {
                     println!(
                         "{:<15} {}, {} multiply-accumulates; {bytes} bytes, {} bytes of workspace",
@@ -140,6 +159,21 @@ fn print_layers(network: &Network<'_>, model: &Model<'_>, name: &str) {
             (bound as f64).log2()
         );
     }
+}
+
+/// The layers of a machine.
+fn layers(rbm: &Rbm<'_>) -> String {
+    let Multiplier { multiplier, shift } = rbm.scale();
+    format!(
+        "{} {} and {} hidden units, unit {:.3e}",
+        rbm.visible(),
+        match rbm.units() {
+            Units::Bernoulli => "binary",
+            Units::Gaussian => "Gaussian",
+        },
+        rbm.hidden(),
+        f64::from(multiplier) / 2f64.powi(shift as i32)
+    )
 }
 
 fn element(element: Element) -> &'static str {

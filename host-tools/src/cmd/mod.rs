@@ -1,10 +1,13 @@
 //! The verbs of the command line, one file each.
 
+mod complete;
 #[cfg(feature = "train")]
 mod deep_autoencoder;
 #[cfg(feature = "train")]
 mod demo;
 mod emulate;
+#[cfg(feature = "train")]
+mod energy;
 mod eval;
 #[cfg(feature = "train")]
 mod fit;
@@ -50,8 +53,10 @@ enum Verb {
     Run(run::Run),
     /// Ask a mixture or latent classes for distributions of columns, given others.
     Query(query::Query),
-    /// Draw rows from a mixture or from latent classes.
+    /// Draw rows from a mixture, latent classes, a Boltzmann machine or a deep belief net.
     Sample(sample::Sample),
+    /// Fill in columns that are not known, by a Boltzmann machine.
+    Complete(complete::Complete),
     /// Run a container over a file on an emulated core and compare with the host.
     Emulate(emulate::Emulate),
     /// Learn from a file on an emulated core, pass after pass, and compare with the host and with f64.
@@ -76,6 +81,7 @@ impl Cli {
             Verb::Run(run) => run.run(),
             Verb::Query(query) => query.run(),
             Verb::Sample(sample) => sample.run(),
+            Verb::Complete(complete) => complete.run(),
             Verb::Emulate(emulate) => emulate.run(),
             Verb::Learn(learn) => learn.run(),
             #[cfg(feature = "train")]

@@ -76,13 +76,19 @@ pub(super) struct Prepared<F = Table> {
 impl Common {
     /// Reads the data, scales it and opens the training device.
     pub(super) fn prepare(&self) -> Result<Prepared> {
+        self.prepare_scaled(self.scaling())
+    }
+
+    /// As [`prepare`](Self::prepare) with a scaling of the family's own.
+    pub(super) fn prepare_scaled(&self, scaling: Scaling) -> Result<Prepared> {
         self.check_name()?;
         let split = self.data.read()?.split_held_out()?;
-        let standardiser = self.scaling().fit(&split.training)?;
+        let standardiser = scaling.fit(&split.training)?;
         let features = standardiser.transform(&split.training)?;
         self.prepared(
             split.training.rows(),
             split.held_out,
+            scaling,
             standardiser,
             features,
         )
@@ -108,14 +114,15 @@ impl Common {
     ) -> Result<Prepared<TrainingChunks<FileChunks>>> {
         self.check_name()?;
         let mut chunks = TrainingChunks::of(self.data.chunks(block_rows)?);
-        let standardiser = self.scaling().fit_chunks(&mut chunks)?;
+        let scaling = self.scaling();
+        let standardiser = scaling.fit_chunks(&mut chunks)?;
         // That went through the whole file.
         let rows = chunks.rows_given();
         let held_out = chunks.held_out(MOST_JUDGED)?;
-        self.prepared(rows, held_out, standardiser, chunks)
+        self.prepared(rows, held_out, scaling, standardiser, chunks)
     }
 
-    fn scaling(&self) -> Scaling {
+    pub(super) fn scaling(&self) -> Scaling {
         match self.scale {
             ScaleChoice::Standard => Scaling::Standard {
                 ignore_constant: self.ignore_constant,
@@ -128,6 +135,7 @@ impl Common {
         &self,
         training_rows: usize,
         held_out: Table,
+        scaling: Scaling,
         standardiser: Standardiser,
         features: F,
     ) -> Result<Prepared<F>> {
@@ -137,7 +145,14 @@ impl Common {
         model.note("data", self.data.name());
         model.note("rows", training_rows);
         model.note("held_out", "row index mod 4 = 3");
-        model.note("scale", format!("{:?}", self.scale).to_lowercase());
+        model.note(
+            "scale",
+            match scaling {
+                Scaling::Standard { .. } => "standard",
+                Scaling::Uniform => "uniform",
+                Scaling::Threshold { .. } => "threshold",
+            },
+        );
         model.note("seed", seed);
         model.note("tool", concat!("autodidact ", env!("CARGO_PKG_VERSION")));
         Ok(Prepared {

@@ -42,7 +42,8 @@ impl Run {
 }
 
 /// One line a row: distances, residuals and scores in standardised features, log-likelihoods as densities
-/// of what the mixture reads, outputs of networks in data units.
+/// of what the mixture reads, outputs of networks in data units, free energies in nats and probabilities of
+/// hidden units.
 pub(crate) fn to_csv(model: &Model<'_>, rows: &[Vec<PartResult>]) -> Result<String> {
     let units = Units::of(model)?;
     let mut csv = String::from("row");
@@ -62,6 +63,17 @@ pub(crate) fn to_csv(model: &Model<'_>, rows: &[Vec<PartResult>]) -> Result<Stri
                 }
             }
             Body::Gmm(_) => csv += &format!(",{name}.nats,{name}.component,{name}.probability"),
+            Body::Rbm(rbm) => {
+                csv += &format!(",{name}.free_energy");
+                for unit in 0..rbm.hidden() {
+                    csv += &format!(",{name}.{unit}");
+                }
+            }
+            Body::Dbn(dbn) => {
+                for unit in 0..dbn.hidden() {
+                    csv += &format!(",{name}.{unit}");
+                }
+            }
             Body::LatentClass(_) => csv += &format!(",{name}.nats,{name}.class,{name}.probability"),
             _ => {}
         }
@@ -105,6 +117,20 @@ pub(crate) fn to_csv(model: &Model<'_>, rows: &[Vec<PartResult>]) -> Result<Stri
                         let share = responsibilities.get(most_probable).copied().unwrap_or(0);
                         let probability = f64::from(share) / 65_536.0;
                         csv += &format!(",{log_likelihood:.5},{most_probable},{probability:.5}");
+                    }
+                }
+                PartResult::Rbm {
+                    free_energy,
+                    hidden,
+                } => {
+                    csv += &format!(",{:.5}", f64::from(*free_energy) / 65_536.0);
+                    for mean in hidden {
+                        csv += &format!(",{:.5}", f64::from(*mean) / FEATURE_UNIT);
+                    }
+                }
+                PartResult::Dbn(hidden) => {
+                    for mean in hidden {
+                        csv += &format!(",{:.5}", f64::from(*mean) / FEATURE_UNIT);
                     }
                 }
                 PartResult::Network(output) => {

@@ -2,21 +2,22 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 use autodidact::gmm::Gmm;
 use autodidact::latent_class::{LatentClass, MISSING};
 use autodidact::model::{Body, Input, Model};
 use autodidact::pca::Pca;
 use autodidact::rng::Generator;
-use autodidact_tools::artifact;
 use autodidact_tools::evaluate::Units;
 use autodidact_tools::quantize::FEATURE_UNIT;
 use autodidact_tools::quantize::latent_class::Coding;
 use autodidact_tools::query::{Query, given_sample};
+use autodidact_tools::{artifact, chain};
 use clap::Args;
 
+use super::complete::in_data_units;
 use super::query::{coding, columns, queryable};
-use super::shared::draw_seed;
+use super::shared::{Drawing, draw_seed};
 
 #[derive(Debug, Args)]
 pub(crate) struct Sample {
@@ -34,14 +35,26 @@ pub(crate) struct Sample {
     /// Fixes the rows; drawn and printed when it is not given.
     #[arg(long)]
     seed: Option<u64>,
+
+    /// Gibbs steps between rows (Boltzmann machines and belief nets only).
+    #[arg(long, default_value_t = 100)]
+    steps: usize,
+
+    #[command(flatten)]
+    drawing: Drawing,
 }
 
 impl Sample {
     pub(crate) fn run(self) -> Result<()> {
         let bytes = artifact::read(&self.model)?;
         let model = Model::load(&bytes)?;
-        let part = queryable(&model)?;
         let mut rng = Generator::from_seed(draw_seed(self.seed));
+        if let Some(rows) = self.by_gibbs(&model, &mut rng)? {
+            let width = model.scaler().len();
+            let names: Vec<String> = columns(&model, width).into_iter().map(|c| c.name).collect();
+            return self.drawing.print(&names, &rows);
+        }
+        let part = queryable(&model)?;
         match (&part.body, &part.input) {
             (Body::LatentClass(classes), _) => {
                 let coding = coding(&model, classes.lines())?;
@@ -58,6 +71,33 @@ impl Sample {
             }
             _ => bail!("part `{}` cannot be sampled", part.name),
         }
+    }
+}
+
+impl Sample {
+    /// Rows of the model's first Boltzmann machine or belief net, if it has one.
+    fn by_gibbs(&self, model: &Model<'_>, rng: &mut Generator) -> Result<Option<Vec<Vec<f64>>>> {
+        let units = Units::of(model)?;
+        for part in model.parts() {
+            let (rows, visible) = match &part.body {
+                Body::Rbm(rbm) => (chain::sample_rbm(rbm, self.rows, self.steps, rng)?, *rbm),
+                Body::Dbn(dbn) => {
+                    let rows = chain::sample_dbn(dbn, self.rows, self.steps, rng)?;
+                    (rows, *dbn.bottom())
+                }
+                _ => continue,
+            };
+            ensure!(
+                self.given.is_empty(),
+                "--given works for latent classes; of a Boltzmann machine, `autodidact complete` fills in what is not known"
+            );
+            let rows = rows.into_iter();
+            return Ok(Some(
+                rows.map(|row| in_data_units(&visible, &units, row))
+                    .collect(),
+            ));
+        }
+        Ok(None)
     }
 }
 

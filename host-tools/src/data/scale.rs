@@ -9,7 +9,7 @@ use super::{Chunks, Table, for_each_chunk};
 const LARGEST_COUNT: f64 = 16_384.0;
 
 /// How the spread of each column is brought to one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Scaling {
     /// Every column by its own standard deviation: for columns of different units.
     Standard {
@@ -19,7 +19,15 @@ pub enum Scaling {
     /// All columns by one common standard deviation, the root of the mean variance: distances keep their
     /// proportions. For columns of one unit, such as pixels.
     Uniform,
+    /// One line for all columns, above 0 from a value on: for models of binary units.
+    Threshold {
+        /// The value, in data units; the middle of the fitted data where it is not given.
+        at: Option<f64>,
+    },
 }
+
+/// By how much of the spread a threshold lies above the value that becomes feature 0: one unit of `I4F12`.
+const ABOVE_ZERO: f64 = 1.0 / 4096.0;
 
 /// The affine map between data units and features: `feature_j = (value_j - mean_j) / std_j`.
 #[derive(Clone, Debug, PartialEq)]
@@ -92,7 +100,23 @@ impl Scaling {
             moments.columns.iter().any(|column| !column.is_constant()) && common > 0.0,
             "{source} never changes in any column; give data that varies"
         );
+        let range = moments
+            .columns
+            .iter()
+            .fold(Range::EMPTY, |range, column| range.joined(column.range));
+        let mut mean = of_columns(|column, _| column.mean);
         let std = match self {
+            Self::Threshold { at } => {
+                let (low, high) = (f64::from(range.minimum), f64::from(range.maximum));
+                let at = at.unwrap_or((low + high) / 2.0);
+                ensure!(
+                    low < at && at <= high,
+                    "no value of {source} is on either side of {at}: they go from {low} to {high}; give a --threshold between"
+                );
+                let std = (high - low) / 2.0;
+                mean.fill(at - ABOVE_ZERO * std);
+                vec![std; columns.len()]
+            }
             Self::Uniform => vec![common.sqrt(); columns.len()],
             Self::Standard { ignore_constant } => {
                 let constant = moments.columns.iter().position(ColumnMoments::is_constant);
@@ -116,15 +140,11 @@ impl Scaling {
                     .collect()
             }
         };
-        let range = moments
-            .columns
-            .iter()
-            .fold(Range::EMPTY, |range, column| range.joined(column.range));
         Ok(Standardiser {
-            mean: of_columns(|column, _| column.mean),
+            mean,
             std,
             lsb: match self {
-                Self::Uniform => vec![range.lsb(); columns.len()],
+                Self::Uniform | Self::Threshold { .. } => vec![range.lsb(); columns.len()],
                 Self::Standard { .. } => of_columns(|column, _| column.range.lsb()),
             },
             minimum: range.minimum,

@@ -330,4 +330,3 @@ fn network_figures(units: &Units, table: &Table, outcomes: &[Outcome]) -> Result
     }
     Ok(figures)
 }
-

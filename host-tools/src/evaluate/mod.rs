@@ -13,7 +13,7 @@ pub use units::{NOISE_SEED, Noise, Units};
 
 use anyhow::Result;
 use autodidact::kmeans::Metric;
-use autodidact::model::{Body, Model, Part, Task};
+use autodidact::model::{Body, Model, Task};
 
 use crate::data::Table;
 use crate::oracle;

@@ -53,7 +53,9 @@ pub fn rbm(parameters: &RbmParameters) -> Result<QuantisedRbm> {
     let scale = (largest(&parameters.weights) / LARGEST_WEIGHT).max(1e-6);
     let scale = Multiplier::from_f64(scale)
         .filter(|_| scale < 0.25)
-        .context("a weight is larger than 31; train with a lower learning rate or with weight decay")?;
+        .context(
+            "a weight is larger than 31; train with a lower learning rate or with weight decay",
+        )?;
     let step = real(scale);
     let unit = step / FEATURE_UNIT;
     ensure!(

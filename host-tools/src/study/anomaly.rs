@@ -238,7 +238,10 @@ fn to_score(result: &PartResult) -> Result<Score> {
         }
         PartResult::KMeans { distance, .. } => Score::from(*distance),
         PartResult::Pca { residual, .. } => Score::from(*residual),
-        PartResult::Network(_) => anyhow::bail!("a network gives no score"),
+        PartResult::Rbm { free_energy, .. } => Score::from(*free_energy),
+        PartResult::Network(_) | PartResult::Dbn(_) => {
+            anyhow::bail!("networks and belief nets give no score")
+        }
     })
 }
 

@@ -8,9 +8,7 @@ use anyhow::Result;
 use super::{Bar, Figure};
 use crate::{
     data::{self, ReadOptions, Split, Table},
-    energy::{
-        AisOptions, DeepBeliefNet, EnergyModel, annealed_log_partition, base_rates,
-    },
+    energy::{AisOptions, DeepBeliefNet, EnergyModel, annealed_log_partition, base_rates},
     quantize,
     study::data_file,
     train::{
@@ -206,6 +204,10 @@ pub(super) fn deep_belief_net(
     report(Figure::new(name, bound.lower, seconds).error(error));
     let name = format!("digits DBN 64-64-32: bound of {draws} weighted draws");
     let figure = Figure::new(name, bound.weighted, start.elapsed().as_secs_f64());
-    report(figure.error(annealed.standard_error).bar(Bar::AtLeast(alone)));
+    report(
+        figure
+            .error(annealed.standard_error)
+            .bar(Bar::AtLeast(alone)),
+    );
     Ok(())
 }

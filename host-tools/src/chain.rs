@@ -1,0 +1,266 @@
+//! Gibbs chains of a container's Boltzmann machines and belief nets, by the device's own sampler.
+
+use anyhow::{Context, Result, ensure};
+use autodidact::dbn::Dbn;
+use autodidact::rbm::{Gibbs, MeanField, ONE, Rbm, States, Units};
+use autodidact::rng::Generator;
+
+use crate::quantize::FEATURE_UNIT;
+
+/// Steps of a chain before its first row.
+pub const WARM_UP: usize = 1000;
+
+/// How unknown units are inferred.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Inference {
+    /// The mean of this many Gibbs steps, after as many that are thrown away.
+    Gibbs(usize),
+    /// Mean-field iteration, at most this many rounds.
+    MeanField(usize),
+}
+
+/// Rows drawn from a machine's chain, `steps` Gibbs steps apart: states of binary units, features of
+/// Gaussian ones (as real numbers).
+///
+/// # Errors
+///
+/// None with a loaded machine.
+pub fn sample_rbm(
+    rbm: &Rbm<'_>,
+    rows: usize,
+    steps: usize,
+    rng: &mut Generator,
+) -> Result<Vec<Vec<f64>>> {
+    let mut memory = vec![0; Gibbs::words(rbm.units(), rbm.visible(), rbm.hidden())];
+    let mut chain = Gibbs::new(*rbm, &mut memory)?;
+    for _ in 0..WARM_UP {
+        chain.step(rng);
+    }
+    let mut drawn = Vec::with_capacity(rows);
+    for _ in 0..rows {
+        for _ in 0..steps {
+            chain.step(rng);
+        }
+        drawn.push(match chain.visible() {
+            States::Binary(bits) => (0..rbm.visible())
+                .map(|unit| f64::from(bits[unit / 32] >> (unit % 32) & 1))
+                .collect(),
+            States::Real(features) => real(features),
+        });
+    }
+    Ok(drawn)
+}
+
+/// Rows drawn from a belief net: a chain in its highest machine, each row one pass down from there. The
+/// means of the lowest visible units, which are smoother than their states.
+///
+/// # Errors
+///
+/// None with a loaded net.
+pub fn sample_dbn(
+    dbn: &Dbn<'_>,
+    rows: usize,
+    steps: usize,
+    rng: &mut Generator,
+) -> Result<Vec<Vec<f64>>> {
+    let top = *dbn.top();
+    let mut memory = vec![0; Gibbs::words(top.units(), top.visible(), top.hidden())];
+    let mut chain = Gibbs::new(top, &mut memory)?;
+    for _ in 0..WARM_UP {
+        chain.step(rng);
+    }
+    let mut workspace = vec![0; dbn.workspace_len()];
+    let mut means = vec![0; dbn.visible()];
+    let mut drawn = Vec::with_capacity(rows);
+    for _ in 0..rows {
+        for _ in 0..steps {
+            chain.step(rng);
+        }
+        dbn.down_into(chain.hidden_bits(), rng, &mut workspace, &mut means)?;
+        drawn.push(real(&means));
+    }
+    Ok(drawn)
+}
+
+/// A row with the units of `unknown` inferred from the others: probabilities of binary units, means of
+/// Gaussian ones, in features. Known binary units come back as 0 and 1.
+///
+/// # Errors
+///
+/// Not one feature and one flag for each visible unit; no step.
+pub fn complete(
+    rbm: &Rbm<'_>,
+    features: &[i16],
+    unknown: &[bool],
+    how: Inference,
+    rng: &mut Generator,
+) -> Result<Vec<f64>> {
+    ensure!(
+        unknown.len() == rbm.visible(),
+        "{} flags for {} units",
+        unknown.len(),
+        rbm.visible()
+    );
+    let mut known = vec![0u32; unknown.len().div_ceil(32)];
+    for (unit, _) in unknown.iter().enumerate().filter(|(_, unknown)| !**unknown) {
+        known[unit / 32] |= 1 << (unit % 32);
+    }
+    // What is not known is at the middle of what it may be, not at what the row says.
+    let start: Vec<i16> = features
+        .iter()
+        .zip(unknown)
+        .map(|(&x, unknown)| match (rbm.units(), unknown) {
+            (Units::Gaussian, true) => 0,
+            (Units::Gaussian, false) => x,
+            (Units::Bernoulli, true) => ONE / 2,
+            (Units::Bernoulli, false) => i16::from(x > 0) * ONE,
+        })
+        .collect();
+    let mut completed = real(&start);
+    let means = match how {
+        Inference::Gibbs(steps) => {
+            ensure!(steps > 0, "no Gibbs step is no inference; give at least 1");
+            let mut memory = vec![0; Gibbs::words(rbm.units(), rbm.visible(), rbm.hidden())];
+            let mut chain = Gibbs::new(*rbm, &mut memory)?;
+            chain.set_visible(States::Real(&start))?;
+            chain.clamp(&known)?;
+            let (mut means, mut sums) = (vec![0i16; rbm.visible()], vec![0i64; rbm.visible()]);
+            for step in 0..2 * steps {
+                chain.step(rng);
+                if step >= steps {
+                    chain.visible_means_into(&mut means)?;
+                    sums.iter_mut()
+                        .zip(&means)
+                        .for_each(|(sum, &mean)| *sum += i64::from(mean));
+                }
+            }
+            let scale = FEATURE_UNIT * steps as f64;
+            sums.iter().map(|&sum| sum as f64 / scale).collect()
+        }
+        Inference::MeanField(rounds) => {
+            let mut memory = vec![0; MeanField::words(rbm.visible(), rbm.hidden())];
+            let mut inference = MeanField::new(*rbm, &mut memory)?;
+            inference.clamp(&start, &known)?;
+            for _ in 0..rounds {
+                // A change of one unit is rounding.
+                if inference.step() <= 1 {
+                    break;
+                }
+            }
+            real(inference.visible())
+        }
+    };
+    let columns = completed.iter_mut().zip(means).zip(unknown);
+    for ((value, mean), _) in columns.filter(|(_, unknown)| **unknown) {
+        *value = mean;
+    }
+    Ok(completed)
+}
+
+/// Columns by number from 1, range of numbers or name, separated by commas: one flag a column.
+///
+/// # Errors
+///
+/// A word that is none of these, named.
+pub fn columns_named(text: &str, names: &[String]) -> Result<Vec<bool>> {
+    let mut flags = vec![false; names.len()];
+    for word in text.split(',').map(str::trim) {
+        let range = match names.iter().position(|name| name == word) {
+            Some(at) => Some((at, at)),
+            None => {
+                let (first, last) = word.split_once('-').unwrap_or((word, word));
+                let number = |text: &str| text.trim().parse::<usize>().ok()?.checked_sub(1);
+                number(first).zip(number(last))
+            }
+        };
+        let (first, last) = range
+            .filter(|(first, last)| first <= last && *last < names.len())
+            .with_context(|| {
+                format!(
+                    "`{word}` is no column; give names, numbers of 1 to {} or ranges such as 1-{}",
+                    names.len(),
+                    names.len().div_ceil(2)
+                )
+            })?;
+        flags[first..=last].fill(true);
+    }
+    Ok(flags)
+}
+
+fn real(values: &[i16]) -> Vec<f64> {
+    let values = values.iter();
+    values.map(|&x| f64::from(x) / FEATURE_UNIT).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::quantize;
+    use crate::train::model::{RbmParameters, VisibleUnits};
+    use autodidact::kernels::Order;
+    use autodidact::model::Model;
+    use autodidact::scaler::{Affine, ScalerFeature};
+
+    /// A machine whose one hidden unit ties its four visible units together.
+    fn tied(units: VisibleUnits, test: impl FnOnce(&Rbm<'_>)) {
+        let parameters = RbmParameters {
+            visible: 4,
+            hidden: 1,
+            weights: vec![4.0; 4],
+            visible_bias: vec![-2.0; 4],
+            hidden_bias: vec![-8.0],
+            units,
+        };
+        let line = Affine::from_f64(1.0, 0.0).unwrap();
+        let scaler = ScalerFeature {
+            to_feature: line,
+            to_counts: line,
+        };
+        let part = quantize::QuantisedPart::Rbm(quantize::rbm(&parameters).unwrap());
+        let model = quantize::QuantisedModel {
+            scaler: vec![scaler; 4],
+            counts_range: (-1, 1),
+            parts: vec![("machine".into(), part)],
+            text: Vec::new(),
+        };
+        let bytes = model.encode(Order::RowMajor).unwrap();
+        test(&Model::load(&bytes).unwrap().rbm("machine").unwrap());
+    }
+
+    #[test]
+    fn what_is_unknown_follows_what_is_known() {
+        tied(VisibleUnits::Bernoulli, |rbm| {
+            let mut rng = Generator::from_seed(1);
+            let unknown = [false, false, true, true];
+            for how in [Inference::Gibbs(2000), Inference::MeanField(100)] {
+                let ones = complete(rbm, &[1, 1, -1, -1], &unknown, how, &mut rng).unwrap();
+                assert_eq!(ones[..2], [1.0, 1.0]);
+                assert!(ones[2..].iter().all(|p| *p > 0.7), "{how:?}: {ones:?}");
+                let zeros = complete(rbm, &[0, -1, 9, 9], &unknown, how, &mut rng).unwrap();
+                assert_eq!(zeros[..2], [0.0, 0.0]);
+                assert!(zeros[2..].iter().all(|p| *p < 0.3), "{how:?}: {zeros:?}");
+            }
+        });
+    }
+
+    #[test]
+    fn drawn_units_agree_more_often_than_chance() {
+        tied(VisibleUnits::Bernoulli, |rbm| {
+            let rows = sample_rbm(rbm, 500, 5, &mut Generator::from_seed(2)).unwrap();
+            let alike = rows.iter().filter(|row| row[0] == row[1]).count();
+            assert!(alike > 350, "{alike} of 500");
+            assert!(rows.iter().flatten().all(|x| *x == 0.0 || *x == 1.0));
+        });
+    }
+
+    #[test]
+    fn columns_have_names_numbers_and_ranges() {
+        let names: Vec<String> = ["a", "b", "c", "d-e", "f"].map(String::from).to_vec();
+        let flags = columns_named("2-3, d-e", &names).unwrap();
+        assert_eq!(flags, [false, true, true, true, false]);
+        for bad in ["0", "6", "3-2", "x", ""] {
+            let message = columns_named(bad, &names).unwrap_err().to_string();
+            assert!(message.contains("is no column; give names, numbers of 1 to 5"));
+        }
+    }
+}
