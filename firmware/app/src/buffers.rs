@@ -1,7 +1,10 @@
 //! The memory that running a model takes, all of it.
 
+use autodidact::dbn::Dbn;
 use autodidact::model::{Body, Model};
+use autodidact::rbm::Rbm;
 use autodidact::{Operand, ShapeError};
+use zerocopy::{FromBytes as _, IntoBytes as _};
 
 /// Storage for [`Buffers`], for models of up to `WIDTH` features, `SCORES` components (or classes) and
 /// `WORKSPACE` bytes of workspace.
@@ -60,7 +63,7 @@ pub struct Sizes {
     pub width: usize,
     /// Most components of a PCA or a mixture, or most classes.
     pub scores: usize,
-    /// Workspace of the hungriest network, in bytes.
+    /// Workspace of the hungriest network, machine or net, in bytes.
     pub workspace_bytes: usize,
 }
 
@@ -86,10 +89,73 @@ impl Sizes {
                 Body::Network(network, _) => {
                     sizes.workspace_bytes = sizes.workspace_bytes.max(network.workspace_bytes());
                 }
+                Body::Rbm(rbm) => sizes.take_energy(EnergyWords::of_rbm(&rbm)),
+                Body::Dbn(dbn) => sizes.take_energy(EnergyWords::of_dbn(&dbn)),
                 _ => {}
             }
         }
         sizes
+    }
+
+    fn take_energy(&mut self, words: EnergyWords) {
+        let bytes = words.total().saturating_mul(size_of::<u32>());
+        self.workspace_bytes = self.workspace_bytes.max(bytes);
+    }
+}
+
+/// Words of workspace of a Boltzmann machine or a belief net, one use after the other.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct EnergyWords {
+    /// The sample as bits.
+    visible: usize,
+    /// What the calls into the model take.
+    workspace: usize,
+    /// Means of hidden units, two in a word.
+    hidden: usize,
+}
+
+/// A workspace, cut.
+pub(crate) struct EnergyWorkspace<'w> {
+    pub(crate) visible: &'w mut [u32],
+    pub(crate) workspace: &'w mut [i32],
+    /// May be longer than there are hidden units by one.
+    pub(crate) hidden: &'w mut [i16],
+}
+
+impl EnergyWords {
+    pub(crate) fn of_rbm(rbm: &Rbm<'_>) -> Self {
+        Self::new(rbm.visible(), rbm.workspace_len(), rbm.hidden())
+    }
+
+    pub(crate) fn of_dbn(dbn: &Dbn<'_>) -> Self {
+        Self::new(dbn.visible(), dbn.workspace_len(), dbn.hidden())
+    }
+
+    const fn new(visible: usize, workspace: usize, hidden: usize) -> Self {
+        Self {
+            visible: visible.div_ceil(32),
+            workspace,
+            hidden: hidden.div_ceil(2),
+        }
+    }
+
+    const fn total(self) -> usize {
+        self.visible + self.workspace + self.hidden
+    }
+
+    /// Cuts a workspace; slices are empty where it is too short or not aligned to words.
+    pub(crate) fn cut(self, bytes: &mut [u8]) -> EnergyWorkspace<'_> {
+        let bytes = bytes.get_mut(..self.total() * size_of::<u32>());
+        let words = <[u32]>::mut_from_bytes(bytes.unwrap_or_default()).unwrap_or_default();
+        let (visible, rest) = words.split_at_mut_checked(self.visible).unwrap_or_default();
+        let (workspace, hidden) = rest
+            .split_at_mut_checked(self.workspace)
+            .unwrap_or_default();
+        EnergyWorkspace {
+            visible,
+            workspace: <[i32]>::mut_from_bytes(workspace.as_mut_bytes()).unwrap_or_default(),
+            hidden: <[i16]>::mut_from_bytes(hidden.as_mut_bytes()).unwrap_or_default(),
+        }
     }
 }
 

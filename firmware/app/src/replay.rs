@@ -8,6 +8,8 @@
 //! | PCA | k scores `i32` (`I20F12`), d reconstructed features `i16` (`I4F12`), residual `u64` (`U40F24`) |
 //! | network | outputs `i16` (`I4F12`) |
 //! | Gaussian mixture, latent classes | log-likelihood `i32` (nats, `I16F16`), k responsibilities `u32` (`U16F16`) |
+//! | Boltzmann machine | free energy `i32` (nats, `I16F16`), means of the hidden units `i16` (`I4F12`) |
+//! | deep belief net | means of the highest hidden units `i16` (`I4F12`) |
 //!
 //! At the end the log has a line `part <name> <kind> <rows> <instructions>` for the scaler and for each part:
 //! the instructions of the calls into the model alone, without the link.
@@ -16,8 +18,10 @@ use autodidact::ShapeError;
 use autodidact::kernels::{nearest_l2, squared_distance};
 use autodidact::model::reads::{self, has};
 use autodidact::model::{Body, Model, Part};
+use autodidact::rbm::{Rbm, States, Units};
 use zerocopy::{FromBytes as _, IntoBytes as _};
 
+use crate::buffers::{EnergyWords, EnergyWorkspace};
 use crate::{Buffers, Link};
 
 /// Parts whose cost is counted; those that follow are run all the same.
@@ -75,6 +79,8 @@ pub fn replay<L: Link, const READS: u32>(
             Body::Network(..) => "network",
             Body::Gmm(_) => "gmm",
             Body::LatentClass(_) => "latent-class",
+            Body::Rbm(_) => "rbm",
+            Body::Dbn(_) => "dbn",
             _ => "unknown",
         };
         defmt::println!(
@@ -162,9 +168,53 @@ fn run_part<L: Link, const READS: u32>(
             write_mixture(link, nats, posterior)?;
             Ok(cost)
         }
+        Body::Rbm(rbm) if has(READS, reads::RBM) => {
+            let EnergyWorkspace {
+                visible,
+                workspace,
+                hidden,
+            } = EnergyWords::of_rbm(rbm).cut(workspace);
+            let hidden = hidden.get_mut(..rbm.hidden()).unwrap_or_default();
+            let states = visible_states(rbm, input, visible)?;
+            rbm.hidden_means_into(states, workspace, hidden)?;
+            let free_energy = rbm.free_energy(states, workspace)?;
+            let cost = cost(link);
+            link.write(&free_energy.to_le_bytes())
+                .map_err(ReplayError::Link)?;
+            link.write(hidden.as_bytes()).map_err(ReplayError::Link)?;
+            Ok(cost)
+        }
+        Body::Dbn(dbn) if has(READS, reads::DBN) => {
+            let EnergyWorkspace {
+                visible,
+                workspace,
+                hidden,
+            } = EnergyWords::of_dbn(dbn).cut(workspace);
+            let hidden = hidden.get_mut(..dbn.hidden()).unwrap_or_default();
+            let states = visible_states(dbn.bottom(), input, visible)?;
+            dbn.up_into(states, workspace, hidden)?;
+            let cost = cost(link);
+            link.write(hidden.as_bytes()).map_err(ReplayError::Link)?;
+            Ok(cost)
+        }
         // A kind that this image leaves out or is older than: it has no results.
         _ => Ok(0),
     }
+}
+
+/// What a machine's visible units take of a row: bits, or the features themselves.
+fn visible_states<'s>(
+    rbm: &Rbm<'_>,
+    input: &'s [i16],
+    bits: &'s mut [u32],
+) -> Result<States<'s>, ShapeError> {
+    Ok(match rbm.units() {
+        Units::Bernoulli => {
+            rbm.binarise_into(input, bits)?;
+            States::Binary(bits)
+        }
+        Units::Gaussian => States::Real(input),
+    })
 }
 
 /// The first `len` of the scores' memory, for numbers without a sign.
