@@ -4,6 +4,7 @@
 
 use autodidact::gmm::{Conditional, Gmm};
 use autodidact::model::{Body, Model};
+use autodidact::rbm::{Gibbs, MeanField, Rbm, States};
 use autodidact::rng::Generator;
 use libfuzzer_sys::fuzz_target;
 
@@ -39,6 +40,28 @@ fn repair(bytes: &mut [u8]) {
     }
     let crc = checksum(bytes);
     bytes[CHECKSUM..CHECKSUM + 4].copy_from_slice(&crc.to_le_bytes());
+}
+
+/// A chain, mean-field inference and energies of a machine.
+fn exercise_machine(rbm: &Rbm<'_>, features: &[i16]) {
+    let (units, visible, hidden) = (rbm.units(), rbm.visible(), rbm.hidden());
+    let mut workspace = vec![0; rbm.workspace_len()];
+    rbm.free_energy(States::Real(features), &mut workspace)
+        .unwrap();
+    let mut memory = vec![0; Gibbs::words(units, visible, hidden)];
+    let mut chain = Gibbs::new(*rbm, &mut memory).unwrap();
+    chain.set_visible(States::Real(features)).unwrap();
+    chain.clamp(&vec![0x5555_5555; visible.div_ceil(32)]).unwrap();
+    let mut rng = Generator::from_seed(1);
+    chain.step(&mut rng);
+    chain.step(&mut rng);
+    rbm.energy(chain.visible(), chain.hidden_bits(), &mut workspace)
+        .unwrap();
+    chain.visible_means_into(&mut vec![0; visible]).unwrap();
+    let mut memory = vec![0; MeanField::words(visible, hidden)];
+    let mut field = MeanField::new(*rbm, &mut memory).unwrap();
+    field.step();
+    field.step();
 }
 
 fuzz_target!(|data: &[u8]| {
@@ -112,6 +135,22 @@ fuzz_target!(|data: &[u8]| {
                 classes
                     .impute_into(features, &mut posterior, &mut back)
                     .unwrap();
+            }
+            Body::Rbm(rbm) => exercise_machine(rbm, features),
+            Body::Dbn(dbn) => {
+                let mut workspace = vec![0; dbn.workspace_len()];
+                let mut code = vec![0; dbn.hidden()];
+                dbn.up_into(States::Real(features), &mut workspace, &mut code)
+                    .unwrap();
+                let mut rng = Generator::from_seed(1);
+                let mut bits = vec![0; dbn.hidden().div_ceil(32)];
+                dbn.sample_up_into(States::Real(features), &mut rng, &mut workspace, &mut bits)
+                    .unwrap();
+                dbn.down_into(&bits, &mut rng, &mut workspace, &mut back)
+                    .unwrap();
+                for rbm in dbn.layers() {
+                    exercise_machine(rbm, &vec![4096; rbm.visible()]);
+                }
             }
             _ => {}
         }

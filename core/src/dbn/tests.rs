@@ -175,3 +175,107 @@ fn machines_that_do_not_fit_are_refused() {
     );
     assert_eq!(refused(&[c; 9]), Defect::TooManyLayers { found: 9 });
 }
+
+/// A container's bytes, aligned.
+#[repr(align(16))]
+struct Bytes([u8; 8192]);
+
+#[test]
+fn a_container_gives_back_what_was_written_or_refuses_it() {
+    use crate::model::{Body, LoadError, Model, ModelSpec, PartBody, PartSpec, RbmSpec, WriteError};
+    use crate::scaler::{Affine, ScalerFeature};
+    let identity = Affine {
+        bias: 0,
+        multiplier: 1,
+        shift: 0,
+    };
+    let scaler = [ScalerFeature {
+        to_feature: identity,
+        to_counts: identity,
+    }; 5];
+    let weights: Vec<i8> = (0..15).map(|at| at as i8 * 16 - 120).collect();
+    let (five, three) = ([1000, -2000, 3000, 0, 5], [-4096, 0, 77_777]);
+    let lower = RbmSpec {
+        units: Units::Gaussian,
+        scale: Multiplier::from_f64(0.03).unwrap(),
+        weights: &weights,
+        visible_biases: &five,
+        hidden_biases: &three,
+        transposed: true,
+    };
+    let upper = RbmSpec {
+        units: Units::Bernoulli,
+        weights: &weights,
+        visible_biases: &three,
+        hidden_biases: &five,
+        transposed: false,
+        ..lower
+    };
+    let stack = [lower, upper];
+    let part = |name, body| PartSpec {
+        name,
+        input: None,
+        body,
+    };
+    let encode = |lower: RbmSpec<'_>, stack: &[RbmSpec<'_>]| {
+        let parts = [
+            part("machine", PartBody::Rbm(lower)),
+            part("stack", PartBody::Dbn(stack)),
+        ];
+        let spec = ModelSpec {
+            scaler: &scaler,
+            counts_range: (-100, 100),
+            parts: &parts,
+            text: "seed: 1",
+        };
+        let mut bytes = std::boxed::Box::new(Bytes([0; 8192]));
+        let len = spec.encoded_len().unwrap();
+        spec.encode_into(&mut bytes.0[..len]).map(|_| ())?;
+        Ok::<_, WriteError>((bytes, len))
+    };
+    let (bytes, len) = encode(lower, &stack).unwrap();
+    let model = Model::load(&bytes.0[..len]).unwrap();
+    let machine = model.rbm("machine").unwrap();
+    assert_eq!((machine.visible(), machine.hidden()), (5, 3));
+    assert_eq!((machine.units(), machine.scale()), (Units::Gaussian, lower.scale));
+    assert_eq!(machine.tensors().visible_biases, five);
+    for (row, expected) in machine.tensors().weights.chunks(16).zip(weights.chunks(5)) {
+        assert_eq!((&row[..5], &row[5..]), (expected, &[0; 11][..]));
+    }
+    assert_eq!(machine.tensors().transposed[16 + 2], weights[2 * 5 + 1]);
+    let dbn = model.dbn("stack").unwrap();
+    assert_eq!((dbn.layers().len(), dbn.visible(), dbn.hidden()), (2, 5, 5));
+    assert!(dbn.top().tensors().transposed.is_empty());
+    assert_eq!(dbn.top().tensors().weights[16..19], weights[3..6]);
+    assert!(model.parts().all(|part| match part.body {
+        Body::Rbm(_) => part.body.inputs() == 5,
+        Body::Dbn(_) => part.body.inputs() == 5,
+        _ => false,
+    }));
+    let only = Model::<{ crate::model::reads::RBM }>::load_only(&bytes.0[..len]).unwrap_err();
+    let unknown = Defect::Kind { found: 8 };
+    assert_eq!(only, LoadError::Part { part: 2, defect: unknown });
+
+    let refused = |lower, stack: &[RbmSpec<'_>]| encode(lower, stack).map(|_| ()).unwrap_err();
+    let invalid = |part, defect| WriteError::Invalid(LoadError::Part { part, defect });
+    let biases = [i32::MAX; 3];
+    let overflowing = RbmSpec {
+        hidden_biases: &biases,
+        ..lower
+    };
+    let overflow = Defect::AccumulatorOverflow { layer: 0, row: 0 };
+    assert_eq!(refused(overflowing, &stack), invalid(1, overflow));
+    assert_eq!(refused(lower, &[lower, lower]), invalid(2, Defect::Layer { layer: 1 }));
+    assert_eq!(refused(lower, &[stack[0]; 9]), invalid(2, Defect::TooManyLayers { found: 9 }));
+    let coarse = RbmSpec {
+        scale: Multiplier::from_f64(0.3).unwrap(),
+        ..lower
+    };
+    assert_eq!(refused(coarse, &stack), invalid(1, Defect::Scale { index: 0 }));
+    let narrow = RbmSpec {
+        visible_biases: &three,
+        hidden_biases: &five,
+        ..lower
+    };
+    assert_eq!(refused(narrow, &stack), invalid(1, Defect::Shape));
+}

@@ -5,7 +5,6 @@ use super::*;
 use crate::num::tables::LOGIT_BRACKETS;
 use crate::rng::{Generator, below, normal};
 use proptest::prelude::*;
-use rand_core::Rng as _;
 use std::vec;
 use std::vec::Vec;
 

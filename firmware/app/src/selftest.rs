@@ -4,15 +4,20 @@
 //! or all of one extreme; scales are small and large.
 
 use autodidact::kernels::{
-    Activation, Channel, Conv3x3, Matrix, Order, OutputStage, Padding, conv3x3, dense, dot,
-    factor_len, factor_rows, mahalanobis, manhattan_distance, nearest_l1, nearest_l2, pack,
-    reference, squared_distance,
+    Activation, Channel, Conv3x3, Matrix, Order, OutputStage, Padding, add_columns, add_rows, bit_words,
+    conv3x3, dense, dot, factor_len, factor_rows, mahalanobis, manhattan_distance, nearest_l1, nearest_l2,
+    pack, reference, row_stride, squared_distance,
 };
+use autodidact::num::Multiplier;
+use autodidact::rbm::{Gibbs, Rbm, States, Tensors, Units};
+use autodidact::rng::Generator;
 
 const ORDERS: [Order; 3] = [Order::RowMajor, Order::Quads, Order::Octets];
 const DENSE_CASES: u32 = 600;
 const CONV_CASES: u32 = 150;
 const DISTANCE_CASES: u32 = 300;
+const ROWS_CASES: u32 = 300;
+const CHAINS: usize = 3;
 
 const MAX_ROWS: usize = 21;
 const MAX_COLS: usize = 700;
@@ -176,6 +181,35 @@ pub fn run(memory: &mut Memory) -> Result<u32, Mismatch> {
             });
         }
         cases += 2;
+    }
+    for case in 0..ROWS_CASES {
+        // Every lane overflows without the pause after 256 rows.
+        let wide = case % 8 == 0;
+        let (rows, cols) = if wide {
+            (250 + random.up_to(270), random.up_to(32))
+        } else {
+            (random.up_to(70), random.up_to(70))
+        };
+        if rows_case(memory, &mut random, rows, cols) != Some(true) {
+            return Err(Mismatch {
+                kernel: "add_rows",
+                case,
+                rows,
+                cols,
+            });
+        }
+        cases += 2;
+    }
+    for case in 0..CHAINS {
+        if chain_case(memory, case) != Some(true) {
+            return Err(Mismatch {
+                kernel: "gibbs",
+                case: case as u32,
+                rows: CHAIN_HIDDEN,
+                cols: CHAIN_VISIBLE,
+            });
+        }
+        cases += 1;
     }
     Ok(cases)
 }
@@ -402,4 +436,89 @@ fn mahalanobis_case(
         }
     }
     Some(same)
+}
+
+/// Rows and columns of weights added up where bits are set.
+fn rows_case(memory: &mut Memory, random: &mut Random, rows: usize, cols: usize) -> Option<bool> {
+    let stride = row_stride(cols);
+    // Any start: kernels that read words must not mind.
+    let start = if random.word().is_multiple_of(4) { 1 } else { 0 };
+    let weights = memory.row_major.get_mut(start..)?.get_mut(..rows * stride)?;
+    random.fill(weights, -128, 127, |word| word as i8);
+    let mut active = [0_u32; 17];
+    let active = active.get_mut(..bit_words(rows))?;
+    random.fill(active, 0, u32::MAX, |word| word.rotate_left(9) ^ word);
+    let mut sums = [0_i32; 80];
+    let sums = sums.get_mut(..stride)?;
+    random.fill(sums, i32::MIN, i32::MAX, u32::cast_signed);
+    let mut expected = [0_i32; 80];
+    let expected = expected.get_mut(..stride)?;
+    expected.copy_from_slice(sums);
+    add_rows(weights, active, sums).ok()?;
+    // The reference takes every bit for a row: those behind the last have no weights.
+    reference::add_rows(weights, active, expected);
+    let mut same = sums == expected;
+    let mut active = [0_u32; 3];
+    let active = active.get_mut(..bit_words(cols))?;
+    random.fill(active, 0, u32::MAX, |word| word.rotate_left(9) ^ word);
+    let mut sums = [0_i32; 520];
+    let mut expected = [0_i32; 520];
+    let (sums, expected) = (sums.get_mut(..rows)?, expected.get_mut(..rows)?);
+    add_columns(weights, cols, active, sums).ok()?;
+    reference::add_columns(weights, cols, active, expected);
+    same &= sums == expected;
+    Some(same)
+}
+
+const CHAIN_VISIBLE: usize = 40;
+const CHAIN_HIDDEN: usize = 24;
+/// What ten thousand steps give on the host (`rbm::tests` of the core crate pins the same numbers).
+const CHAIN_HASHES: [u32; CHAINS] = [2_958_136_208, 2_958_136_208, 1_318_286_973];
+
+/// Ten thousand steps of a chain: both orders of the weights, one, Gaussian units.
+fn chain_case(memory: &mut Memory, case: usize) -> Option<bool> {
+    let units = if case == 2 { Units::Gaussian } else { Units::Bernoulli };
+    let mut state = 1_u32;
+    let mut next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        state >> 24
+    };
+    let (stride, transposed_stride) = (row_stride(CHAIN_VISIBLE), row_stride(CHAIN_HIDDEN));
+    let weights = memory.row_major.get_mut(..CHAIN_HIDDEN * stride)?;
+    let transposed = memory.packed.get_mut(..CHAIN_VISIBLE * transposed_stride)?;
+    for (i, row) in weights.chunks_exact_mut(stride).enumerate() {
+        let mirrored = transposed.chunks_exact_mut(transposed_stride);
+        for (w, mirrored) in row.iter_mut().zip(mirrored) {
+            *w = (next() as u8).cast_signed();
+            *mirrored.get_mut(i)? = *w;
+        }
+    }
+    let mut visible_biases = [0; CHAIN_VISIBLE];
+    let mut hidden_biases = [0; CHAIN_HIDDEN];
+    for bias in visible_biases.iter_mut().chain(&mut hidden_biases) {
+        *bias = (next().cast_signed() - 128) << 12;
+    }
+    let tensors = Tensors {
+        weights,
+        transposed: if case == 0 { transposed } else { &[] },
+        visible_biases: &visible_biases,
+        hidden_biases: &hidden_biases,
+    };
+    // 1 / 128
+    let rbm = Rbm::new(units, Multiplier::new(1 << 30, 37)?, tensors).ok()?;
+    let mut words = [0; Gibbs::words(Units::Gaussian, CHAIN_VISIBLE, CHAIN_HIDDEN)];
+    let words = words.get_mut(..Gibbs::words(units, CHAIN_VISIBLE, CHAIN_HIDDEN))?;
+    let mut chain = Gibbs::new(rbm, words).ok()?;
+    let mut rng = Generator::from_seed(10_000);
+    let mut hash = 0x811c_9dc5_u32;
+    for _ in 0..10_000 {
+        chain.step(&mut rng);
+        let mut mix = |word: u32| hash = (hash ^ word).wrapping_mul(0x0100_0193);
+        chain.hidden_bits().iter().copied().for_each(&mut mix);
+        match chain.visible() {
+            States::Binary(bits) => bits.iter().copied().for_each(mix),
+            States::Real(values) => values.iter().for_each(|x| mix(*x as u32)),
+        }
+    }
+    Some(CHAIN_HASHES.get(case) == Some(&hash))
 }
