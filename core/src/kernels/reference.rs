@@ -141,10 +141,11 @@ pub fn mahalanobis(factor: &[i16], offsets: &[i64], shifts: &[u8], x: &[i16]) ->
     sum
 }
 
-/// `sums_j += 2^12 · w_ij` for every row `i` that is set in `active`, modulo 2^32.
-pub fn add_rows(weights: &[i8], active: &[u32], sums: &mut [i32]) {
-    let stride = sums.len();
-    for (column, sum) in sums.iter_mut().enumerate() {
+/// `sums_j = start_j`, and `2^12 · w_ij` more for every row `i` that is set in `active`, modulo 2^32.
+pub fn add_rows(weights: &[i8], active: &[u32], start: &[i32], sums: &mut [i32]) {
+    let stride = super::row_stride(start.len());
+    for (column, (sum, start)) in sums.iter_mut().zip(start).enumerate() {
+        *sum = *start;
         for (row, bit) in bits(active).enumerate() {
             let w = weights.get(row * stride + column).copied().unwrap_or(0);
             *sum = sum.wrapping_add(4096 * i32::from(w) * bit);

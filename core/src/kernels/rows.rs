@@ -17,41 +17,43 @@ pub const fn bit_words(units: usize) -> usize {
     units.div_ceil(32)
 }
 
-/// `sums_j += 2^12 · sum_i w_ij` over the rows `i` that are set in `active`, modulo 2^32.
+/// `sums_j = start_j + 2^12 · sum_i w_ij` over the rows `i` that are set in `active`, modulo 2^32.
 ///
-/// `weights` is row-major, a row [`row_stride`] elements long; `sums` is as long as a row. What lies in the
-/// padding of a row goes into the padding of the sums and nowhere else; bits behind the last row are ignored.
-/// An inactive row costs next to nothing.
+/// `weights` is row-major, a row [`row_stride`]`(start.len())` elements long, and so are the sums. Sums behind
+/// the last start are left with something or other; bits behind the last row are ignored. An inactive row costs
+/// next to nothing.
 ///
 /// # Errors
-/// [`ShapeError`] when `sums` is no whole number of sixteens, `weights` no whole number of rows, or `active`
-/// has another number of words than [`bit_words`] of the rows.
+/// [`ShapeError`] when there is no start, `sums` is not [`row_stride`]`(start.len())` long, `weights` no whole
+/// number of such rows, or `active` has another number of words than [`bit_words`] of the rows.
 #[inline]
-pub fn add_rows(weights: &[i8], active: &[u32], sums: &mut [i32]) -> Result<(), ShapeError> {
-    let stride = sums.len();
-    ShapeError::exact(Operand::Output, row_stride(stride).max(16), stride)?;
+pub fn add_rows(
+    weights: &[i8],
+    active: &[u32],
+    start: &[i32],
+    sums: &mut [i32],
+) -> Result<(), ShapeError> {
+    let stride = row_stride(start.len());
+    ShapeError::at_least(Operand::Channels, 1, start.len())?;
+    ShapeError::exact(Operand::Output, stride, sums.len())?;
     let rows = weights.len().checked_div(stride).unwrap_or(0);
     let whole = rows.saturating_mul(stride);
     ShapeError::exact(Operand::Weights, whole, weights.len())?;
     ShapeError::exact(Operand::Input, bit_words(rows), active.len())?;
     #[cfg(autodidact_kernels = "armv7em")]
-    if super::armv7em_rows::add_rows(weights, active, sums).is_some() {
+    if super::armv7em_rows::add_rows(weights, active, start, sums).is_some() {
         return Ok(());
     }
-    portable_rows(weights, active, sums);
-    Ok(())
-}
-
-/// Row by row: a loop that vectorises.
-fn portable_rows(weights: &[i8], active: &[u32], sums: &mut [i32]) {
-    let rows = weights.chunks_exact(sums.len().max(1));
-    for (index, row) in rows.enumerate() {
+    crate::slices::copy(start, sums);
+    // Row by row: a loop that vectorises.
+    for (index, row) in weights.chunks_exact(stride.max(1)).enumerate() {
         if is_set(active, index) {
             for (sum, w) in sums.iter_mut().zip(row) {
                 *sum = sum.wrapping_add(i32::from(*w) << STATE_BITS);
             }
         }
     }
+    Ok(())
 }
 
 /// `sums_i += 2^12 · sum_j w_ij` over the columns `j` that are set in `active`, modulo 2^32.
@@ -73,13 +75,19 @@ pub fn add_columns(
     let needed = sums.len().saturating_mul(stride);
     ShapeError::exact(Operand::Weights, needed, weights.len())?;
     ShapeError::exact(Operand::Input, bit_words(columns), active.len())?;
+    #[cfg(autodidact_kernels = "armv7em")]
+    if super::armv7em_rows::add_columns(weights, columns, active, sums).is_some() {
+        return Ok(());
+    }
     for (sum, row) in sums.iter_mut().zip(weights.chunks_exact(stride.max(1))) {
         let row = row.get(..columns).unwrap_or(&[]);
         let mut total = 0i32;
         for (weights, bits) in row.chunks(32).zip(active) {
-            for (at, w) in (0u32..).zip(weights) {
-                let mask = ((bits >> (at & 31)) & 1).cast_signed().wrapping_neg();
+            let mut bits = *bits;
+            for w in weights {
+                let mask = (bits & 1).cast_signed().wrapping_neg();
                 total = total.wrapping_add(i32::from(*w) & mask);
+                bits >>= 1;
             }
         }
         *sum = sum.wrapping_add(total << STATE_BITS);

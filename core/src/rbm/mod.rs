@@ -271,14 +271,15 @@ impl<'a> Rbm<'a> {
     ) -> Result<&'w mut [i32], ShapeError> {
         let biases = self.tensors.hidden_biases;
         let sums = front(workspace, self.workspace_len(), row_stride(self.hidden()))?;
-        start(sums, biases);
         match visible {
             States::Binary(bits) if self.tensors.transposed.is_empty() => {
                 let sums = sums.get_mut(..biases.len()).unwrap_or_default();
+                crate::slices::copy(biases, sums);
                 add_columns(self.tensors.weights, self.visible(), bits, sums)?;
             }
-            States::Binary(bits) => add_rows(self.tensors.transposed, bits, sums)?,
+            States::Binary(bits) => add_rows(self.tensors.transposed, bits, biases, sums)?,
             States::Real(values) => {
+                crate::slices::copy(biases, sums);
                 ShapeError::exact(Operand::Input, self.visible(), values.len())?;
                 let least = match self.units {
                     Units::Bernoulli => (0, ONE),
@@ -304,10 +305,10 @@ impl<'a> Rbm<'a> {
     ) -> Result<&'w mut [i32], ShapeError> {
         let biases = self.tensors.visible_biases;
         let sums = front(workspace, self.workspace_len(), row_stride(self.visible()))?;
-        start(sums, biases);
         match hidden {
-            States::Binary(bits) => add_rows(self.tensors.weights, bits, sums)?,
+            States::Binary(bits) => add_rows(self.tensors.weights, bits, biases, sums)?,
             States::Real(values) => {
+                crate::slices::copy(biases, sums);
                 ShapeError::exact(Operand::Input, self.hidden(), values.len())?;
                 for (row, x) in self.rows().zip(values) {
                     let x = i32::from((*x).clamp(0, ONE));
@@ -522,14 +523,4 @@ pub const fn workspace_len(visible: usize, hidden: usize) -> usize {
 fn front(workspace: &mut [i32], needed: usize, len: usize) -> Result<&mut [i32], ShapeError> {
     ShapeError::at_least(Operand::Workspace, needed, workspace.len())?;
     Ok(workspace.get_mut(..len).unwrap_or_default())
-}
-
-/// The biases, and zeros behind them.
-fn start(sums: &mut [i32], biases: &[i32]) {
-    for (sum, bias) in sums.iter_mut().zip(biases) {
-        *sum = *bias;
-    }
-    for sum in sums.iter_mut().skip(biases.len()) {
-        *sum = 0;
-    }
 }

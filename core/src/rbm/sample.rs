@@ -14,7 +14,7 @@ impl Rbm<'_> {
         rng: &mut R,
         mut put: impl FnMut(usize, u32),
     ) {
-        let multiplier = i64::from(self.scale.multiplier);
+        let multiplier = self.scale.multiplier;
         // At least 33 by construction; shifts of 31 and more all leave the sign.
         let shift = self.scale.shift.wrapping_sub(33) & 31;
         for (index, block) in sums.chunks(32).enumerate() {
@@ -22,17 +22,7 @@ impl Rbm<'_> {
             for (word, _) in words.iter_mut().zip(block.chunks(4)) {
                 *word = rng.next_u32();
             }
-            let (mut bits, mut undecided) = (0u32, 0u32);
-            for (at, (sum, byte)) in (0u32..).zip(block.iter().zip(bytes(&words))) {
-                // Twice the logit, not yet rounded: num::requantize before its last two steps.
-                let doubled = ((i64::from(*sum) * multiplier) >> 32) as i32 >> shift;
-                let doubled = doubled.clamp(-65_536, 65_535);
-                let bracket = LOGIT_BRACKETS.get(usize::from(byte)).copied().unwrap_or(0);
-                let above = doubled - (bracket.cast_signed() >> 15);
-                bits |= u32::from(above >= 0) << (at & 31);
-                let within = above.cast_unsigned() < (bracket & 0x7fff);
-                undecided |= u32::from(within) << (at & 31);
-            }
+            let (mut bits, mut undecided) = draw(block, &words, multiplier, shift);
             while undecided != 0 {
                 let at = undecided.trailing_zeros();
                 let sum = block.get(at as usize).copied().unwrap_or(0);
@@ -47,9 +37,29 @@ impl Rbm<'_> {
     }
 }
 
-/// The bytes of the words, lowest first.
-fn bytes(words: &[u32; 8]) -> impl Iterator<Item = u8> + '_ {
-    words.iter().flat_map(|word| word.to_le_bytes())
+/// A bit for each of up to 32 sums, and the units whose byte does not decide; theirs are set.
+#[inline]
+fn draw(block: &[i32], words: &[u32; 8], multiplier: i32, shift: u32) -> (u32, u32) {
+    #[cfg(autodidact_kernels = "armv7em")]
+    if block.len().is_multiple_of(4) && !block.is_empty() {
+        return crate::kernels::draw(block, words, &LOGIT_BRACKETS, multiplier, shift);
+    }
+    let (mut bits, mut undecided) = (0u32, 0u32);
+    for (sums, word) in block.chunks(4).zip(words) {
+        for (sum, byte) in sums.iter().zip(word.to_le_bytes()) {
+            // Twice the logit, not yet rounded: num::requantize before its last two steps.
+            let doubled = ((i64::from(*sum) * i64::from(multiplier)) >> 32) as i32 >> shift;
+            let doubled = doubled.clamp(-65_536, 65_535);
+            let bracket = LOGIT_BRACKETS.get(usize::from(byte)).copied().unwrap_or(0);
+            let above = doubled - (bracket.cast_signed() >> 15);
+            bits = bits >> 1 | u32::from(above >= 0) << 31;
+            let within = above.cast_unsigned() < (bracket & 0x7fff);
+            undecided = undecided >> 1 | u32::from(within) << 31;
+        }
+    }
+    // 1 to 32 units; none at all leaves zeros.
+    let unused = 32u32.saturating_sub(block.len() as u32) & 31;
+    (bits >> unused, undecided >> unused)
 }
 
 #[cfg(test)]
