@@ -112,6 +112,13 @@ fn what(config: &Config) -> String {
         }
         Learner::LatentClass(_) => format!("{k} latent classes by batch EM"),
         Learner::StepwiseLatentClass { .. } => format!("{k} latent classes along the stream"),
+        Learner::Rbm(machine) => match machine.chains {
+            0 => format!("{k} hidden units by CD-{}", machine.steps),
+            chains => format!(
+                "{k} hidden units by PCD-{} with {chains} chains",
+                machine.steps
+            ),
+        },
     }
 }
 
@@ -160,8 +167,7 @@ fn print_passes(run: &LearnRun, comparisons: &[Comparison]) {
         print!(" | {:>9} {:>9} {:>8}", "device", "f64", "off");
     }
     println!();
-    let states = run.passes.len() + 1;
-    for at in 0..states {
+    for at in learn::shown(run.passes.len() + 1) {
         let cost = at.checked_sub(1).map_or(run.start, |pass| run.passes[pass]);
         print!(
             "{at:>5} {:>15} {:>12}",

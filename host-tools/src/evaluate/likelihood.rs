@@ -94,6 +94,22 @@ impl Likelihood {
         })
     }
 
+    /// The mean over the rows of a table of features.
+    ///
+    /// # Errors
+    ///
+    /// As [`of_row`](Self::of_row).
+    pub fn mean(&self, rows: &Table) -> Result<f64> {
+        let mut sum = 0.0;
+        for row in rows.iter_rows() {
+            let features: Vec<f64> = row.iter().map(|&x| f64::from(x)).collect();
+            if let Outcome::Energy { log_likelihood, .. } = self.of_row(&features)? {
+                sum += log_likelihood;
+            }
+        }
+        Ok(sum / rows.rows() as f64)
+    }
+
     /// The log-likelihood of a row whose free energy is known.
     #[must_use]
     pub fn of_free_energy(&self, free_energy: f64) -> Outcome {

@@ -2,11 +2,11 @@
 //!
 //! | key | learners | meaning | default |
 //! |---|---|---|---|
-//! | `learner` | | `kmeans`, `kmeans-online`, `pca`, `gmm`, `gmm-stepwise`, `latent-class` or `latent-class-stepwise` | |
-//! | `k` | all | clusters, components or classes | |
+//! | `learner` | | `kmeans`, `kmeans-online`, `pca`, `gmm`, `gmm-stepwise`, `latent-class`, `latent-class-stepwise` or `rbm` | |
+//! | `k` | all | clusters, components, classes or hidden units | |
 //! | `passes` | all | passes over the rows, or rounds, at most | |
 //! | `seed` | all | fixes every random choice | 0 |
-//! | `scale` | all but latent classes | `uniform` or `standard`, as `autodidact fit --scale` | `uniform` |
+//! | `scale` | all but latent classes and Bernoulli units | `uniform` or `standard`, as `autodidact fit --scale` | `uniform` |
 //! | `rows` | all | `training` learns from three rows of four, `all` from every row | `training` |
 //! | `components` | k-means and mixtures | learn from that many whitened principal components instead of the features | |
 //! | `resident` | all but `pca` | rows kept in memory at most, a uniform sample of the stream | all; 256 along a stream |
@@ -23,6 +23,16 @@
 //! | `least-rate` | `gmm-stepwise` | but not below this | 0 |
 //! | `smoothing` | latent classes | pseudo-count of every class and level; 1 makes classes of many levels alike along a stream | 0.1 |
 //! | `memory` | `latent-class-stepwise` | rows that are remembered at most; 0 for 32768 | 0 |
+//! | `units` | `rbm` | `bernoulli` (0 and 1) or `gaussian` (features) | `bernoulli` |
+//! | `threshold` | `rbm` | what counts as 1 in data units | the middle of the data |
+//! | `steps` | `rbm` | Gibbs steps of a sample | 1 |
+//! | `chains` | `rbm` | persistent chains; 0 for chains that start at the sample | 0 |
+//! | `batch` | `rbm` | samples of an update | 32 |
+//! | `learning-rate` | `rbm` | at the start | 0.05 |
+//! | `schedule` | `rbm` | `linear`: the rate falls to 0 over all passes; or `constant` | `linear` |
+//! | `momentum` | `rbm` | share of an update that goes into the next | 0.9 |
+//! | `weight-decay` | `rbm` | weights shrink by this times the rate | 0 |
+//! | `weight-bits` | `rbm` | fractional bits of the weights: they reach to 127 / 2^bits | 5 |
 //!
 //! For latent classes a column of whole numbers from 0 to 31 holds levels, any other is Gaussian.
 
@@ -30,7 +40,8 @@ use anyhow::{Context, Result, bail, ensure};
 use autodidact::gmm::parameters::{COVARIANCE_ONE, LEAST_FLOOR};
 use toml::{Table, Value};
 
-use super::settings::{Classes, Covariance, Learner, Mixture, Seeding};
+use super::settings::{Classes, Covariance, Learner, Machine, Mixture, Seeding};
+use crate::train::model::VisibleUnits;
 
 /// Rows in memory at the start of a learner along a stream, if the file does not say.
 const RESIDENT: usize = 256;
@@ -91,6 +102,7 @@ impl Config {
                 ("gmm-stepwise", Name::StepwiseGmm),
                 ("latent-class", Name::LatentClass),
                 ("latent-class-stepwise", Name::StepwiseLatentClass),
+                ("rbm", Name::Rbm),
             ],
             None,
         )?;
@@ -99,6 +111,7 @@ impl Config {
             Name::LatentClass | Name::StepwiseLatentClass => {
                 autodidact::latent_class::MAX_CLASSES as u64
             }
+            Name::Rbm => autodidact::rbm::MAX_UNITS as u64,
             _ => 1024,
         };
         let classes = matches!(name, Name::LatentClass | Name::StepwiseLatentClass);
@@ -127,6 +140,11 @@ impl Config {
                 window: keys.integer("window", Some(0), 0, u32::MAX.into())? as u32,
             };
             keys.finish("pca")?;
+            return Ok(config);
+        }
+        if name == Name::Rbm {
+            config.learner = Learner::Rbm(keys.machine()?);
+            keys.finish("rbm")?;
             return Ok(config);
         }
         if keys.table.contains_key("components") && !classes {
@@ -220,6 +238,7 @@ enum Name {
     StepwiseGmm,
     LatentClass,
     StepwiseLatentClass,
+    Rbm,
 }
 
 impl Name {
@@ -232,6 +251,7 @@ impl Name {
             Self::StepwiseGmm => "gmm-stepwise",
             Self::LatentClass => "latent-class",
             Self::StepwiseLatentClass => "latent-class-stepwise",
+            Self::Rbm => "rbm",
         }
     }
 }
@@ -318,6 +338,38 @@ impl Keys<'_> {
         )
     }
 
+    /// The keys of a Boltzmann machine.
+    fn machine(&mut self) -> Result<Machine> {
+        let units = [
+            ("bernoulli", VisibleUnits::Bernoulli),
+            ("gaussian", VisibleUnits::Gaussian),
+        ];
+        let units = self.choice("units", &units, Some(VisibleUnits::Bernoulli))?;
+        let threshold = match self.table.contains_key("threshold") {
+            true => Some(self.number("threshold", 0.0, f64::MIN, f64::MAX)?),
+            false => {
+                self.asked.push("threshold");
+                None
+            }
+        };
+        let most = u64::from(u16::MAX);
+        // U0F16: almost 1 at most.
+        let share = |value: f64| (value * 65_536.0).round().min(65_535.0) as u16;
+        let schedules = [("linear", true), ("constant", false)];
+        Ok(Machine {
+            units,
+            threshold,
+            steps: self.integer("steps", Some(1), 1, most)? as u16,
+            chains: self.integer("chains", Some(0), 0, 1024)? as u16,
+            batch: self.integer("batch", Some(32), 1, most)? as u16,
+            rate: share(self.number("learning-rate", 0.05, 1e-4, 1.0)?),
+            falls: self.choice("schedule", &schedules, Some(true))?,
+            momentum: share(self.number("momentum", 0.9, 0.0, 0.999)?),
+            weight_decay: share(self.number("weight-decay", 0.0, 0.0, 1.0)?),
+            weight_bits: self.integer("weight-bits", Some(5), 3, 12)? as u8,
+        })
+    }
+
     /// Nothing may be left over.
     fn finish(self, learner: &str) -> Result<()> {
         if let Some(key) = self.table.keys().next() {
@@ -349,7 +401,7 @@ mod tests {
         );
         assert_eq!(
             refused("learner = 'kmean'"),
-            "a.toml: `learner` is \"kmean\"; choose one of \"kmeans\", \"kmeans-online\", \"pca\", \"gmm\", \"gmm-stepwise\", \"latent-class\", \"latent-class-stepwise\""
+            "a.toml: `learner` is \"kmean\"; choose one of \"kmeans\", \"kmeans-online\", \"pca\", \"gmm\", \"gmm-stepwise\", \"latent-class\", \"latent-class-stepwise\", \"rbm\""
         );
         assert_eq!(
             refused("learner = 'gmm'\nk = 65\npasses = 1"),

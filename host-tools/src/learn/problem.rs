@@ -10,6 +10,7 @@ use crate::data::{Scaling, Table};
 use crate::evaluate::Units;
 use crate::oracle;
 use crate::quantize::{AlignedBytes, FEATURE_UNIT, QuantisedModel};
+use crate::train::model::VisibleUnits;
 
 /// Memory of the learning image, in bytes; its firmware has the same figure.
 const ARENA_BYTES: usize = 1 << 20;
@@ -66,12 +67,15 @@ impl Problem {
             config.learner,
             Learner::LatentClass(_) | Learner::StepwiseLatentClass { .. }
         );
-        let scaling = if config.uniform {
-            Scaling::Uniform
-        } else {
-            Scaling::Standard {
-                ignore_constant: classes,
+        let scaling = match config.learner {
+            Learner::Rbm(machine) if machine.units == VisibleUnits::Bernoulli => {
+                let at = machine.threshold;
+                Scaling::Threshold { at }
             }
+            _ if config.uniform => Scaling::Uniform,
+            _ => Scaling::Standard {
+                ignore_constant: classes,
+            },
         };
         let mut standardiser = scaling.fit(&training)?;
         let columns = classes.then(|| schema::columns(table));
@@ -91,6 +95,7 @@ impl Problem {
             seed: config.seed,
             resident: config.resident.unwrap_or(usize::MAX).min(training.rows()),
             whitened: config.components.is_some(),
+            rows: training.rows(),
         };
         let mut problem = Self {
             settings,
@@ -146,6 +151,18 @@ impl Problem {
             );
             return Ok(());
         }
+        if let Learner::Rbm(machine) = self.settings.learner {
+            let units = match machine.units {
+                VisibleUnits::Bernoulli => autodidact::rbm::Units::Bernoulli,
+                VisibleUnits::Gaussian => autodidact::rbm::Units::Gaussian,
+            };
+            let bytes = autodidact::rbm::learn::storage_bytes(width, k, units, machine.chains);
+            ensure!(
+                bytes <= ARENA_BYTES - ARENA_BYTES / 4,
+                "{width} visible and {k} hidden units take {bytes} bytes, more than the device's memory of {ARENA_BYTES} has room for; ask for fewer"
+            );
+            return Ok(());
+        }
         if let Learner::Mixture(_) | Learner::StepwiseMixture { .. } = self.settings.learner {
             ensure!(
                 width <= autodidact::gmm::MAX_DIMENSIONS,
@@ -173,6 +190,10 @@ impl Problem {
     /// The parameters do not make a valid part.
     pub fn encode(&self, learnt: Option<&Learnt>) -> Result<AlignedBytes> {
         let blank = self.schema.as_ref().map(Schema::blank).transpose()?;
+        let machine = match learnt {
+            Some(Learnt::Machine(machine)) => Some(machine.quantised()?),
+            _ => None,
+        };
         let mut parts = Vec::new();
         if let (Some(blank), None) = (&blank, learnt) {
             parts.push(PartSpec {
@@ -226,6 +247,11 @@ impl Problem {
                 input,
                 body: PartBody::LatentClass(classes.view()?),
             }),
+            Some(Learnt::Machine(_)) => parts.extend(machine.iter().map(|machine| PartSpec {
+                name: "machine",
+                input: None,
+                body: PartBody::Rbm(machine.spec()),
+            })),
         }
         let text: String = self
             .quantised

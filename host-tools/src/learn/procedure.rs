@@ -12,11 +12,16 @@ use autodidact::kmeans::{Lloyd, Memory, Metric, Online, Reservoir, Usage};
 use autodidact::latent_class;
 use autodidact::model::{Input, Model};
 use autodidact::pca::{Buffers, Forgetting, IncrementalPca};
+use autodidact::rbm;
 use autodidact::rng::Generator;
 use std::num::NonZeroU32;
 use zerocopy::IntoBytes as _;
 
-use super::settings::{Classes, Learner, Mixture, Seeding, Settings};
+use super::settings::{Classes, Learner, Machine, Mixture, Seeding, Settings};
+use crate::train::model::VisibleUnits;
+
+/// Deviation of a Boltzmann machine's first weights, `U4F12`: 0.1.
+pub(super) const FIRST_WEIGHTS: u16 = 410;
 
 /// Rows as a learner reads them: features, or whitened scores of the part `components`.
 ///
@@ -87,6 +92,7 @@ pub fn learn(model: &Model<'_>, settings: &Settings, counts: &[i16]) -> Result<V
             em_rounds,
             memory,
         } => run.stepwise_classes(model, classes, em_rounds, memory),
+        Learner::Rbm(machine) => run.machine(machine),
     }
     .with_context(|| format!("k = {} of {width} values cannot be learnt", settings.k))?;
     Ok(run.states)
@@ -366,6 +372,64 @@ impl Run<'_> {
             self.write_classes(total, &learner.model());
         }
         Ok(())
+    }
+
+    fn machine(&mut self, machine: Machine) -> Result<()> {
+        let units = match machine.units {
+            VisibleUnits::Bernoulli => rbm::Units::Bernoulli,
+            VisibleUnits::Gaussian => rbm::Units::Gaussian,
+        };
+        let options = rbm::learn::Options {
+            units,
+            weight_bits: machine.weight_bits.into(),
+            steps: machine.steps,
+            chains: machine.chains,
+            batch: machine.batch,
+            rate: if machine.falls {
+                rbm::learn::Rate::linear(machine.rate, self.settings.batches(machine))
+            } else {
+                rbm::learn::Rate::constant(machine.rate)
+            },
+            momentum: machine.momentum,
+            weight_decay: machine.weight_decay,
+            ..rbm::learn::Options::DEFAULT
+        };
+        let (hidden, visible) = (self.settings.k, self.d);
+        let words = rbm::learn::storage_words(visible, hidden, units, machine.chains);
+        let mut memory = vec![0; words];
+        let mut learner =
+            rbm::learn::ContrastiveDivergence::new(&mut memory, visible, hidden, options)?;
+        learner.start(FIRST_WEIGHTS, &mut self.rng);
+        self.write_machine(&learner.model());
+        let mut bits = vec![0; visible.div_ceil(32)];
+        for _ in 0..self.settings.passes {
+            for row in self.rows.chunks_exact(visible) {
+                let sample = match units {
+                    rbm::Units::Bernoulli => {
+                        learner.model().binarise_into(row, &mut bits)?;
+                        rbm::States::Binary(&bits)
+                    }
+                    rbm::Units::Gaussian => rbm::States::Real(row),
+                };
+                learner.step(sample, &mut self.rng)?;
+            }
+            self.write_machine(&learner.model());
+        }
+        Ok(())
+    }
+
+    fn write_machine(&mut self, model: &rbm::Rbm<'_>) {
+        let tensors = model.tensors();
+        self.states.extend(0_i64.to_le_bytes());
+        // Rows are padded in memory.
+        for row in tensors
+            .weights
+            .chunks_exact(tensors.weights.len() / model.hidden())
+        {
+            self.states.extend(row[..model.visible()].as_bytes());
+        }
+        self.states.extend(tensors.visible_biases.as_bytes());
+        self.states.extend(tensors.hidden_biases.as_bytes());
     }
 
     fn write_classes(&mut self, objective: i64, model: &latent_class::LatentClass<'_>) {

@@ -4,12 +4,15 @@ use anyhow::{Result, bail, ensure};
 use autodidact::gmm::Gmm;
 use autodidact::model::Model;
 
+use super::procedure::FIRST_WEIGHTS;
 use super::schema::OwnedClasses;
 use super::settings::{Covariance, Learner};
 use super::{Learnt, OwnedMixture, Problem, State, prepare};
-use crate::oracle::{self, EmFit, Projection};
+use crate::data::Table;
+use crate::evaluate::Likelihood;
+use crate::oracle::{self, CdOptions, EmFit, Projection};
 use crate::quantize::FEATURE_UNIT;
-use crate::train::model::PcaModel;
+use crate::train::model::{PcaModel, VisibleUnits};
 
 /// Rounds after which an f64 fit ends though it still moves.
 const ROUNDS: usize = 2000;
@@ -54,7 +57,9 @@ impl Comparison {
 /// - PCA: percentage of the variance that all components and the first two capture, against exact
 ///   eigenvectors; largest entry of `|U U^T - I|`, against 0;
 /// - mixtures and latent classes: mean nats a row by the device's arithmetic, of the rows learnt from and of those held out,
-///   against EM in f64 from the device's own start, until it converges.
+///   against EM in f64 from the device's own start, until it converges;
+/// - Boltzmann machines: mean nats a row of what the device's integers stand for, against contrastive divergence
+///   in f64 with the same options and other chance; of many passes only those [`shown`].
 ///
 /// # Errors
 ///
@@ -68,6 +73,7 @@ pub fn judge(problem: &Problem, states: &[State]) -> Result<Vec<Comparison>> {
         Learnt::Pca { .. } => components(problem, states),
         Learnt::Mixture(mixture) => mixtures(problem, states, mixture),
         Learnt::Classes(start) => classes(problem, states, start),
+        Learnt::Machine(_) => machines(problem, states),
     }
 }
 
@@ -249,6 +255,79 @@ fn classes(problem: &Problem, states: &[State], start: &OwnedClasses) -> Result<
             label,
             device,
             reference: reference.log_likelihood(rows),
+            relative: false,
+        });
+    }
+    Ok(comparisons)
+}
+
+/// Most passes that are told of one by one.
+const SHOWN: usize = 20;
+
+/// Which of so many states are told of: all of a few, of many some between the first and the last.
+#[must_use]
+pub fn shown(states: usize) -> Vec<usize> {
+    let last = states.saturating_sub(1);
+    if last <= SHOWN {
+        return (0..states).collect();
+    }
+    (0..=SHOWN).map(|at| at * last / SHOWN).collect()
+}
+
+fn machines(problem: &Problem, states: &[State]) -> Result<Vec<Comparison>> {
+    let Learner::Rbm(machine) = problem.settings.learner else {
+        bail!("the settings are not those of a Boltzmann machine");
+    };
+    let (d, settings) = (problem.width, &problem.settings);
+    let unit = |bits: u16| f64::from(bits) / 65_536.0;
+    let seen: Vec<f64> = problem
+        .rows
+        .iter()
+        .map(|&x| match machine.units {
+            VisibleUnits::Bernoulli => f64::from(u8::from(x >= 0.5 / FEATURE_UNIT)),
+            VisibleUnits::Gaussian => x,
+        })
+        .collect();
+    let reference = oracle::contrastive_divergence(
+        &seen,
+        d,
+        &CdOptions {
+            hidden: settings.k,
+            units: machine.units,
+            steps: machine.steps.into(),
+            chains: machine.chains.into(),
+            batch: machine.batch.into(),
+            passes: settings.passes as usize,
+            rate: unit(machine.rate),
+            falls: machine.falls,
+            momentum: unit(machine.momentum),
+            decay: unit(machine.weight_decay),
+            deviation: f64::from(FIRST_WEIGHTS) / 4096.0,
+            seed: settings.seed,
+        },
+    );
+    let mut comparisons = Vec::new();
+    for (label, rows) in [
+        ("nats a row, learnt from", &problem.rows),
+        ("nats a row, held out", &problem.held_out),
+    ] {
+        if rows.is_empty() {
+            continue;
+        }
+        let values = rows.iter().map(|&x| x as f32).collect();
+        let table = Table::new("rows", Table::numbered_columns(d), values)?;
+        let mut device = vec![f64::NAN; states.len()];
+        for at in shown(states.len()) {
+            let Learnt::Machine(machine) = &states[at].learnt else {
+                bail!("a state is of another kind than the first");
+            };
+            let likelihood = Likelihood::of_rbm(&machine.quantised()?.dequantised(), &table)?;
+            device[at] = likelihood.mean(&table)?;
+        }
+        comparisons.push(Comparison {
+            label,
+            device,
+            reference: Likelihood::of_rbm(&reference, &table)?.mean(&table)?,
             relative: false,
         });
     }

@@ -2,6 +2,8 @@
 
 pub use autodidact::gmm::Covariance;
 
+use crate::train::model::VisibleUnits;
+
 /// Where the first centroids are put.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Seeding {
@@ -61,6 +63,33 @@ pub enum Learner {
         /// Rows that the statistics remember at most; 0 for the learner's own limit.
         memory: u16,
     },
+    /// A Boltzmann machine by contrastive divergence along the stream.
+    Rbm(Machine),
+}
+
+/// A Boltzmann machine to be trained.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Machine {
+    /// What the visible units hold.
+    pub units: VisibleUnits,
+    /// What counts as 1, in data units; the middle of the data if not given.
+    pub threshold: Option<f64>,
+    /// Gibbs steps of a sample.
+    pub steps: u16,
+    /// Persistent chains; 0 for CD.
+    pub chains: u16,
+    /// Samples of a batch.
+    pub batch: u16,
+    /// Learning rate, `U0F16`.
+    pub rate: u16,
+    /// Whether it falls to 0 over all passes.
+    pub falls: bool,
+    /// `U0F16`.
+    pub momentum: u16,
+    /// `U0F16`.
+    pub weight_decay: u16,
+    /// Fractional bits of the weights.
+    pub weight_bits: u8,
 }
 
 /// Latent classes to be fitted.
@@ -104,9 +133,19 @@ pub struct Settings {
     pub resident: usize,
     /// Whether it learns from the whitened scores of the part `components` instead of the features.
     pub whitened: bool,
+    /// Rows of a pass.
+    pub rows: usize,
 }
 
 impl Settings {
+    /// Batches of all passes.
+    #[must_use]
+    pub fn batches(&self, machine: Machine) -> u32 {
+        let samples = self.rows as u64 * u64::from(self.passes);
+        let batches = samples / u64::from(machine.batch).max(1);
+        u32::try_from(batches).unwrap_or(u32::MAX).max(1)
+    }
+
     /// The record: sixteen little-endian words, as documented beside the device's code that reads it
     /// (`firmware/app/src/learn/settings.rs`).
     #[must_use]
@@ -169,6 +208,25 @@ impl Settings {
                 words[9] = em_rounds;
                 words[13] = least.into();
                 words[14] = exponent;
+            }
+            Learner::Rbm(machine) => {
+                words[1] = 7;
+                words[8] = machine.steps.into();
+                words[9] = machine.chains.into();
+                words[11] = machine.batch.into();
+                words[12] = u32::from(machine.rate) | u32::from(machine.weight_decay) << 16;
+                words[13] = if machine.falls {
+                    self.batches(machine)
+                } else {
+                    0
+                };
+                let units = match machine.units {
+                    VisibleUnits::Bernoulli => 0,
+                    VisibleUnits::Gaussian => 1,
+                };
+                words[14] = u32::from(machine.momentum)
+                    | u32::from(machine.weight_bits) << 16
+                    | units << 24;
             }
             Learner::LatentClass(_) | Learner::StepwiseLatentClass { .. } => {}
         }

@@ -4,11 +4,15 @@ use anyhow::{Context, Result};
 use autodidact::gmm::{Covariance, Gmm, Tensors, factor_len, factor_rows};
 
 use autodidact::latent_class::{Gaussian, cells};
+use autodidact::num::Multiplier;
+use autodidact::rbm::Units;
 use zerocopy::FromBytes as _;
 
 use super::Problem;
 use super::schema::OwnedClasses;
 use super::settings::Learner;
+use crate::quantize::QuantisedRbm;
+use crate::train::model::VisibleUnits;
 
 /// A learner at its start or after a pass.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,6 +47,36 @@ pub enum Learnt {
     Mixture(OwnedMixture),
     /// Latent classes.
     Classes(OwnedClasses),
+    /// A Boltzmann machine.
+    Machine(OwnedMachine),
+}
+
+/// The tensors of a Boltzmann machine.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OwnedMachine {
+    units: Units,
+    weight_bits: u8,
+    weights: Vec<i8>,
+    visible_biases: Vec<i32>,
+    hidden_biases: Vec<i32>,
+}
+
+impl OwnedMachine {
+    /// The machine as an exporter has it.
+    ///
+    /// # Errors
+    ///
+    /// A scale that no learner takes.
+    pub fn quantised(&self) -> Result<QuantisedRbm> {
+        let scale = Multiplier::from_f64(2f64.powi(-i32::from(self.weight_bits)));
+        Ok(QuantisedRbm {
+            units: self.units,
+            weights: self.weights.clone(),
+            visible_biases: self.visible_biases.clone(),
+            hidden_biases: self.hidden_biases.clone(),
+            scale: scale.context("weights of so many fractional bits have no scale")?,
+        })
+    }
 }
 
 /// The tensors of a mixture, as [`Tensors`].
@@ -121,6 +155,16 @@ impl Reader<'_> {
             Learner::Mixture(mixture) | Learner::StepwiseMixture { mixture, .. } => {
                 Learnt::Mixture(self.mixture(mixture.covariance, k, d)?)
             }
+            Learner::Rbm(machine) => Learnt::Machine(OwnedMachine {
+                units: match machine.units {
+                    VisibleUnits::Bernoulli => Units::Bernoulli,
+                    VisibleUnits::Gaussian => Units::Gaussian,
+                },
+                weight_bits: machine.weight_bits,
+                weights: self.list(k * d, i8::from_le_bytes)?,
+                visible_biases: self.list(d, i32::from_le_bytes)?,
+                hidden_biases: self.list(k, i32::from_le_bytes)?,
+            }),
             Learner::LatentClass(_) | Learner::StepwiseLatentClass { .. } => {
                 let schema = problem.schema.as_ref()?;
                 Learnt::Classes(OwnedClasses {

@@ -2,6 +2,7 @@
 //!
 //! Nothing here shares code with the core crate or with the trainers, and nothing is fast.
 
+mod contrastive_divergence;
 mod dense;
 mod eigen;
 mod em;
@@ -13,6 +14,7 @@ mod nearest;
 mod projection;
 mod quality;
 
+pub use contrastive_divergence::{CdOptions, contrastive_divergence};
 pub use dense::{activate, dense_layer, forward};
 pub use eigen::{Eigen, covariance, jacobi_eigen};
 pub use em::{Covariance, EmFit};

@@ -13,6 +13,7 @@
 //! | PCA | 0 | mean `i16`, d; components `i16`, k · d; variances `u64`, k; total variance `u64` |
 //! | mixture | sum of the rows' log-likelihoods before they were learnt from (`I47F16` nats) | weights `i32`, means `i16`, factors `i16`, shifts `u8`, offsets `i64`, constants `i32`, as in [`Tensors`](autodidact::gmm::Tensors) |
 //! | latent classes | the same | weights `u16`, surprisals `u16`, [`Gaussian`](autodidact::latent_class::Gaussian)s of 16 bytes |
+//! | Boltzmann machine | 0 | weights `i8`, hidden · visible; biases `i32` of the visible, then of the hidden units |
 //!
 //! The objective of the start is 0. The log has these lines:
 //!
@@ -27,6 +28,7 @@ mod kmeans;
 mod latent_class;
 mod mixture;
 mod pca;
+mod rbm;
 mod settings;
 mod source;
 
@@ -122,6 +124,7 @@ pub fn learn<L: Link>(
         Learner::StepwiseEm => mixture::stepwise(context, arena),
         Learner::LatentClass => latent_class::batch(context, model, arena),
         Learner::StepwiseLatentClass => latent_class::stepwise(context, model, arena),
+        Learner::Rbm => rbm::stream(context, arena),
     }?;
     defmt::println!("learner {=usize}", footprint.learner);
     defmt::println!("resident {=usize}", footprint.resident);

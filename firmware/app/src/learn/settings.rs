@@ -25,6 +25,8 @@ pub enum Learner {
     LatentClass,
     /// Latent classes along the stream.
     StepwiseLatentClass,
+    /// A Boltzmann machine along the stream.
+    Rbm,
 }
 
 /// Where the first centroids are put.
@@ -41,19 +43,19 @@ pub enum Seeding {
 /// | word | field |
 /// |---|---|
 /// | 0 | version, 1 |
-/// | 1 | learner: 0 k-means (Lloyd), 1 k-means along a stream, 2 PCA, 3 mixture (batch EM), 4 mixture (stepwise EM), 5 latent classes (batch EM), 6 latent classes (stepwise EM) |
-/// | 2 | k: clusters, components, classes |
+/// | 1 | learner: 0 k-means (Lloyd), 1 k-means along a stream, 2 PCA, 3 mixture (batch EM), 4 mixture (stepwise EM), 5 latent classes (batch EM), 6 latent classes (stepwise EM), 7 Boltzmann machine |
+/// | 2 | k: clusters, components, classes, hidden units |
 /// | 3 | passes over the rows, or rounds, at most |
 /// | 4, 5 | seed, low word first |
 /// | 6 | resident rows at most: a uniform sample of the stream where it has more |
 /// | 7 | seeding: 0 k-means++, 1 random rows |
-/// | 8 | rounds of Lloyd's algorithm that start the learner, at most |
-/// | 9 | rounds of batch EM over the resident rows that start a stepwise learner |
+/// | 8 | rounds of Lloyd's algorithm that start the learner, at most; Gibbs steps of a Boltzmann machine |
+/// | 9 | rounds of batch EM over the resident rows that start a stepwise learner; persistent chains of a Boltzmann machine, 0 for CD |
 /// | 10 | covariances: 0 diagonal, 1 tied, 2 full |
-/// | 11 | variance floor, `U8F24` |
-/// | 12 | least gain of a round of EM in nats a row, `I16F16`: rounds end with one that gains less |
-/// | 13 | rows that count: window of k-means (16 bits) and of PCA, memory of latent classes (16 bits), 0 for all; least rate (`U0F16`) of a stepwise mixture |
-/// | 14 | patience of k-means, 0 for none; amnesia of PCA; exponent (`U16F16`) of a stepwise mixture; pseudo-count (`U16F16`) of latent classes |
+/// | 11 | variance floor, `U8F24`; samples of a Boltzmann machine's batch |
+/// | 12 | least gain of a round of EM in nats a row, `I16F16`: rounds end with one that gains less; learning rate of a Boltzmann machine in the low half, weight decay in the high one, `U0F16` |
+/// | 13 | rows that count: window of k-means (16 bits) and of PCA, memory of latent classes (16 bits), 0 for all; least rate (`U0F16`) of a stepwise mixture; batches after which a Boltzmann machine's rate is 0, 0 for a constant rate |
+/// | 14 | patience of k-means, 0 for none; amnesia of PCA; exponent (`U16F16`) of a stepwise mixture; pseudo-count (`U16F16`) of latent classes; momentum of a Boltzmann machine in the low half (`U0F16`), fractional bits of its weights in byte 2, and in byte 3 0 for Bernoulli units, 1 for Gaussian ones |
 /// | 15 | input: 0 the features, 1 the whitened scores of the part `components` |
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settings {
@@ -110,6 +112,7 @@ impl Settings {
                 4 => Learner::StepwiseEm,
                 5 => Learner::LatentClass,
                 6 => Learner::StepwiseLatentClass,
+                7 => Learner::Rbm,
                 _ => return None,
             },
             k: k as usize,
