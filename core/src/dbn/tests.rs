@@ -182,7 +182,9 @@ struct Bytes([u8; 8192]);
 
 #[test]
 fn a_container_gives_back_what_was_written_or_refuses_it() {
-    use crate::model::{Body, LoadError, Model, ModelSpec, PartBody, PartSpec, RbmSpec, WriteError};
+    use crate::model::{
+        Body, LoadError, Model, ModelSpec, PartBody, PartSpec, RbmSpec, WriteError,
+    };
     use crate::scaler::{Affine, ScalerFeature};
     let identity = Affine {
         bias: 0,
@@ -237,7 +239,10 @@ fn a_container_gives_back_what_was_written_or_refuses_it() {
     let model = Model::load(&bytes.0[..len]).unwrap();
     let machine = model.rbm("machine").unwrap();
     assert_eq!((machine.visible(), machine.hidden()), (5, 3));
-    assert_eq!((machine.units(), machine.scale()), (Units::Gaussian, lower.scale));
+    assert_eq!(
+        (machine.units(), machine.scale()),
+        (Units::Gaussian, lower.scale)
+    );
     assert_eq!(machine.tensors().visible_biases, five);
     for (row, expected) in machine.tensors().weights.chunks(16).zip(weights.chunks(5)) {
         assert_eq!((&row[..5], &row[5..]), (expected, &[0; 11][..]));
@@ -254,7 +259,13 @@ fn a_container_gives_back_what_was_written_or_refuses_it() {
     }));
     let only = Model::<{ crate::model::reads::RBM }>::load_only(&bytes.0[..len]).unwrap_err();
     let unknown = Defect::Kind { found: 8 };
-    assert_eq!(only, LoadError::Part { part: 2, defect: unknown });
+    assert_eq!(
+        only,
+        LoadError::Part {
+            part: 2,
+            defect: unknown
+        }
+    );
 
     let refused = |lower, stack: &[RbmSpec<'_>]| encode(lower, stack).map(|_| ()).unwrap_err();
     let invalid = |part, defect| WriteError::Invalid(LoadError::Part { part, defect });
@@ -265,13 +276,22 @@ fn a_container_gives_back_what_was_written_or_refuses_it() {
     };
     let overflow = Defect::AccumulatorOverflow { layer: 0, row: 0 };
     assert_eq!(refused(overflowing, &stack), invalid(1, overflow));
-    assert_eq!(refused(lower, &[lower, lower]), invalid(2, Defect::Layer { layer: 1 }));
-    assert_eq!(refused(lower, &[stack[0]; 9]), invalid(2, Defect::TooManyLayers { found: 9 }));
+    assert_eq!(
+        refused(lower, &[lower, lower]),
+        invalid(2, Defect::Layer { layer: 1 })
+    );
+    assert_eq!(
+        refused(lower, &[stack[0]; 9]),
+        invalid(2, Defect::TooManyLayers { found: 9 })
+    );
     let coarse = RbmSpec {
         scale: Multiplier::from_f64(0.3).unwrap(),
         ..lower
     };
-    assert_eq!(refused(coarse, &stack), invalid(1, Defect::Scale { index: 0 }));
+    assert_eq!(
+        refused(coarse, &stack),
+        invalid(1, Defect::Scale { index: 0 })
+    );
     let narrow = RbmSpec {
         visible_biases: &three,
         hidden_biases: &five,
