@@ -538,31 +538,33 @@ impl<'m> ContrastiveDivergence<'m> {
 
     /// The end of a batch: masters move by their velocities, which then shrink.
     fn update<R: Rng + ?Sized>(&mut self, rng: &mut R) {
-        let momentum = i64::from(self.options.momentum);
+        let momentum = i32::from(self.options.momentum);
         let mut random = Random {
             rounding: self.options.rounding,
             word: 0,
             left: false,
         };
-        // What a master loses of itself, in units of a velocity: 4 r l.
+        // What a master loses of itself, in units of a velocity: 4 r l, at most 1.
         let rate = u64::from(self.options.rate.at(self.batches));
         let decay = (rate * u64::from(self.options.weight_decay)) << VELOCITY_BITS;
         let decay = (decay + u64::from(random.draw(rng))) >> 16;
-        // r and l are below 2^16: at most 2^18.
-        let decay = decay as i64;
+        let decay = decay.min(0xffff) as i32;
+        let nearest = self.options.rounding == Rounding::Nearest;
         for (master, velocity) in self.masters.iter_mut().zip(&mut *self.velocity) {
             let dither = random.draw(rng);
-            // The upper two bits for the master, the whole for the velocity.
+            // The upper two bits for the master, all with the lower ones first for the velocity.
             let up = i32::from(*velocity) + (dither >> 14) as i32;
             let moved = i32::from(*master) + (up >> VELOCITY_BITS);
             *master = moved.clamp(-i32::from(MASTER_MOST), i32::from(MASTER_MOST)) as i16;
-            // 2^31 and 2^33 in magnitude.
-            let next = i64::from(*velocity) * momentum - i64::from(*master) * decay;
-            let dither = match self.options.rounding {
-                Rounding::Stochastic => (dither << 2 & 0xffff) | (dither >> 14),
-                Rounding::Nearest => 1 << 15,
-            };
-            *velocity = saturating_i16(((next + i64::from(dither)) >> 16) as i32);
+            let dither = if nearest {
+                1 << 15
+            } else {
+                (dither << 2 & 0xffff) | (dither >> 14)
+            } as i32;
+            // 2^15 (2^16 - 1) + 2^16 is below 2^31, and so is what a master loses.
+            let kept = (i32::from(*velocity) * momentum + dither) >> 16;
+            let lost = (i32::from(*master) * decay + dither) >> 16;
+            *velocity = saturating_i16(kept - lost);
         }
         let biases = self
             .visible_biases
@@ -574,7 +576,8 @@ impl<'m> ContrastiveDivergence<'m> {
             .zip(&mut *self.hidden_velocity);
         for (bias, velocity) in biases.chain(hidden) {
             *bias = bias.saturating_add(*velocity).clamp(-BIAS_MOST, BIAS_MOST);
-            *velocity = ((i64::from(*velocity) * momentum + (1 << 15)) >> 16) as i32;
+            let kept = i64::from(*velocity) * i64::from(momentum) + (1 << 15);
+            *velocity = (kept >> 16) as i32;
         }
         self.batches = self.batches.saturating_add(1);
         self.set_increment();

@@ -18,10 +18,7 @@ impl Rbm<'_> {
         // At least 33 by construction; shifts of 31 and more all leave the sign.
         let shift = self.scale.shift.wrapping_sub(33) & 31;
         for (index, block) in sums.chunks(32).enumerate() {
-            let mut words = [0u32; 8];
-            for (word, _) in words.iter_mut().zip(block.chunks(4)) {
-                *word = rng.next_u32();
-            }
+            let words = words(rng, block.len());
             let (mut bits, mut undecided) = draw(block, &words, multiplier, shift);
             while undecided != 0 {
                 let at = undecided.trailing_zeros();
@@ -35,6 +32,20 @@ impl Rbm<'_> {
             put(index, bits);
         }
     }
+}
+
+/// A word for every four units.
+#[inline]
+fn words<R: Rng + ?Sized>(rng: &mut R, units: usize) -> [u32; 8] {
+    if units == 32 {
+        // Without a loop the generator's state stays in registers.
+        return [(); 8].map(|()| rng.next_u32());
+    }
+    let mut words = [0; 8];
+    for word in words.iter_mut().take(units.div_ceil(4)) {
+        *word = rng.next_u32();
+    }
+    words
 }
 
 /// A bit for each of up to 32 sums, and the units whose byte does not decide; theirs are set.
