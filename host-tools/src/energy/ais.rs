@@ -23,7 +23,7 @@ use crate::{
 /// How `ln Z` is estimated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AisOptions {
-    /// Independent chains.
+    /// Independent chains; at least two are run, or there would be no error.
     pub chains: usize,
     /// Densities between the first and the last.
     pub temperatures: usize,
@@ -112,7 +112,8 @@ fn betas(temperatures: usize) -> Vec<f64> {
     (1..=steps)
         .map(|step| {
             let done = step as f64 / steps as f64;
-            let line = |x0: f64, y0: f64, x1: f64, y1: f64| y0 + (done - x0) / (x1 - x0) * (y1 - y0);
+            let line =
+                |x0: f64, y0: f64, x1: f64, y1: f64| y0 + (done - x0) / (x1 - x0) * (y1 - y0);
             if done <= 0.035 {
                 line(0.0, 0.0, 0.035, 0.5)
             } else if done <= 0.31 {
@@ -207,7 +208,10 @@ mod tests {
 
     #[test]
     fn estimates_agree_with_enumeration_within_their_errors() {
-        for (units, spread) in [(VisibleUnits::Bernoulli, 0.5), (VisibleUnits::Gaussian, 0.1)] {
+        for (units, spread) in [
+            (VisibleUnits::Bernoulli, 0.5),
+            (VisibleUnits::Gaussian, 0.1),
+        ] {
             let machine = machine(64, 10, spread, units, 5);
             let model = EnergyModel::from(&machine);
             let exact = model.log_partition().unwrap();

@@ -268,6 +268,10 @@ mod tests {
     fn too_many_states_are_refused() {
         let machine = machine(30, 21, 0.1, VisibleUnits::Bernoulli, 1);
         let message = EnergyModel::from(&machine).log_partition().unwrap_err();
-        assert!(message.to_string().starts_with("21 binary units have too many states"));
+        assert!(
+            message
+                .to_string()
+                .starts_with("21 binary units have too many states")
+        );
     }
 }

@@ -107,7 +107,10 @@ mod tests {
         let found = model.complete(&known, how, &mut generator(1, 0));
         let agrees = |index: usize| {
             let state = bits(index, 6);
-            state.iter().zip(known).all(|(&x, k)| k.is_none_or(|k| k == x))
+            state
+                .iter()
+                .zip(known)
+                .all(|(&x, k)| k.is_none_or(|k| k == x))
         };
         let weight = |index: usize| -> f64 {
             let v = bits(index, 6);

@@ -160,7 +160,9 @@ pub(crate) mod tests {
     ) -> RbmParameters {
         let mut generator = generator(seed, 0);
         let mut draw = |count| -> Vec<f32> {
-            (0..count).map(|_| spread * normal(&mut generator)).collect()
+            (0..count)
+                .map(|_| spread * normal(&mut generator))
+                .collect()
         };
         RbmParameters {
             visible,

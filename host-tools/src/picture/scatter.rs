@@ -138,11 +138,10 @@ mod tests {
         let path = folder.path().join("codes.png");
         let points = vec![vec![0.0, 1.0], vec![1.0, 0.0]];
         write_scatter(&path, &[&points, &points], &[3, 9]).unwrap();
-        let mut reader = png::Decoder::new(std::io::BufReader::new(
-            std::fs::File::open(&path).unwrap(),
-        ))
-        .read_info()
-        .unwrap();
+        let mut reader =
+            png::Decoder::new(std::io::BufReader::new(std::fs::File::open(&path).unwrap()))
+                .read_info()
+                .unwrap();
         let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
         reader.next_frame(&mut pixels).unwrap();
         assert!(pixels.contains(&3) && pixels.contains(&9) && !pixels.contains(&4));

@@ -94,7 +94,10 @@ impl QuantisedRbm {
     #[must_use]
     pub fn dequantised(&self) -> RbmParameters {
         let real = |values: &[i32], unit: f64| -> Vec<f32> {
-            values.iter().map(|&x| (f64::from(x) * unit) as f32).collect()
+            values
+                .iter()
+                .map(|&x| (f64::from(x) * unit) as f32)
+                .collect()
         };
         RbmParameters {
             visible: self.visible,
@@ -127,7 +130,11 @@ mod tests {
                 pairs.all(|(a, b)| f64::from((a - b).abs()) <= 0.5 * unit + 1e-6)
             };
             assert!(near(&machine.weights, &back.weights, quantised.scale));
-            assert!(near(&machine.visible_bias, &back.visible_bias, quantised.scale));
+            assert!(near(
+                &machine.visible_bias,
+                &back.visible_bias,
+                quantised.scale
+            ));
             let unit = quantised.hidden_unit();
             assert!(near(&machine.hidden_bias, &back.hidden_bias, unit));
             assert!(quantised.weights.iter().any(|&w| w.unsigned_abs() == 127));

@@ -248,7 +248,13 @@ fn pretrain(
 
 /// Values that rounding has put a little outside of `[0, 1]`, back in it.
 fn unit_interval(values: &Table) -> Result<Table> {
-    let near = |x: f32| if (x - x.clamp(0.0, 1.0)).abs() < 1e-4 { x.clamp(0.0, 1.0) } else { x };
+    let near = |x: f32| {
+        if (x - x.clamp(0.0, 1.0)).abs() < 1e-4 {
+            x.clamp(0.0, 1.0)
+        } else {
+            x
+        }
+    };
     values.with_values(values.values().iter().map(|&x| near(x)).collect())
 }
 
@@ -384,7 +390,10 @@ mod tests {
         let (row, feature_row) = (split.held_out.row(5).unwrap(), features.row(5).unwrap());
         let [bottom, top] = [0, 1].map(|at| EnergyModel::from(&machines.layers[at]));
         let means = top.hidden_means(&bottom.hidden_means(&wide(row)));
-        for (code, mean) in oracle::forward(&encoder, &wide(feature_row)).iter().zip(means) {
+        for (code, mean) in oracle::forward(&encoder, &wide(feature_row))
+            .iter()
+            .zip(means)
+        {
             assert!((1.0 / (1.0 + (-code).exp()) - mean).abs() < 1e-5);
         }
     }

@@ -270,8 +270,8 @@ pub fn fit(
 
 fn check_values(options: &RbmOptions, data: &Table) -> Result<()> {
     let (low, high) = data.range();
-    let any =
-        options.units == VisibleUnits::Gaussian || matches!(options.binarise, Binarise::Threshold(_));
+    let any = options.units == VisibleUnits::Gaussian
+        || matches!(options.binarise, Binarise::Threshold(_));
     ensure!(
         any || (low >= 0.0 && high <= 1.0),
         "{} holds values from {low} to {high}, but Bernoulli units take 0 to 1: scale it, binarise it at a threshold, or take Gaussian units",
@@ -361,12 +361,14 @@ impl Machine {
                 (model, data.error(&reconstruction))
             }
         };
-        let weights = data.correlation() - model.correlation()
+        let weights = data.correlation()
+            - model.correlation()
             - self.weights.value.clone() * options.weight_decay;
         let visible_bias = data.visible.mean_dim(0) - model.visible.mean_dim(0);
         let hidden_bias = data.hidden.mean_dim(0) - model.hidden.mean_dim(0);
         self.weights.ascend(weights, rate, options.momentum);
-        self.visible_bias.ascend(visible_bias, rate, options.momentum);
+        self.visible_bias
+            .ascend(visible_bias, rate, options.momentum);
         self.hidden_bias.ascend(hidden_bias, rate, options.momentum);
         loss
     }
@@ -374,8 +376,8 @@ impl Machine {
     /// Hidden units are drawn from their means, visible units from those; then the new means.
     fn gibbs_step(&mut self, hidden: Tensor<2>) -> Statistics {
         let hidden = self.draw(hidden);
-        let sums = hidden.matmul(self.weights.value.clone().transpose())
-            + self.visible_bias.value.clone();
+        let sums =
+            hidden.matmul(self.weights.value.clone().transpose()) + self.visible_bias.value.clone();
         let visible = match self.units {
             VisibleUnits::Bernoulli => self.draw(activation::sigmoid(sums)),
             VisibleUnits::Gaussian => {
@@ -447,7 +449,9 @@ impl Statistics {
     }
 
     fn error(&self, other: &Self) -> Tensor<1> {
-        (self.visible.clone() - other.visible.clone()).square().mean()
+        (self.visible.clone() - other.visible.clone())
+            .square()
+            .mean()
     }
 }
 

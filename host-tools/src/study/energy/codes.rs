@@ -43,7 +43,9 @@ pub struct DigitCodes {
 ///
 /// Training fails.
 pub fn digit_codes(device: &TrainingDevice) -> Result<DigitCodes> {
-    let split = crate::data::digits()?.scaled(1.0 / DIGIT_MAX)?.split_held_out()?;
+    let split = crate::data::digits()?
+        .scaled(1.0 / DIGIT_MAX)?
+        .split_held_out()?;
     let pixels = Scaling::Uniform.fit(&split.training)?;
     let training = pixels.transform(&split.training)?;
     let held_out = pixels.transform(&split.held_out)?;
@@ -203,8 +205,12 @@ mod tests {
 
     #[test]
     fn neighbours_vote_and_the_nearest_breaks_ties() {
-        let points = |values: &[f64]| -> Vec<Vec<f64>> { values.iter().map(|&x| vec![x]).collect() };
-        let codes = [points(&[0.0, 1.0, 2.0, 10.0, 11.0]), points(&[0.4, 10.6, 5.9])];
+        let points =
+            |values: &[f64]| -> Vec<Vec<f64>> { values.iter().map(|&x| vec![x]).collect() };
+        let codes = [
+            points(&[0.0, 1.0, 2.0, 10.0, 11.0]),
+            points(&[0.4, 10.6, 5.9]),
+        ];
         let labels = [vec![1, 1, 2, 2, 3], vec![1, 3, 2]];
         // Of three neighbours: 1, 1, 2; then 3, 2, 2; then 2, 2 (at 2 and 10), 1.
         let accuracy = neighbour_accuracy(&codes, &labels, 3);

@@ -8,9 +8,7 @@ use anyhow::Result;
 use super::{Bar, Figure};
 use crate::{
     data::{self, ReadOptions, Split, Table},
-    energy::{
-        AisOptions, DeepBeliefNet, EnergyModel, annealed_log_partition, base_rates,
-    },
+    energy::{AisOptions, DeepBeliefNet, EnergyModel, annealed_log_partition, base_rates},
     quantize,
     study::data_file,
     train::{
@@ -171,8 +169,10 @@ pub(super) fn deep_belief_net(
         ],
         sampled: true,
     };
+    // The options binarise, so training takes the digits as they are.
+    let grey = data::digits()?.split_held_out()?.training;
     let start = Instant::now();
-    let parameters = dbn::fit(&options.check()?, &split.training, device, &mut |_| {})?;
+    let parameters = dbn::fit(&options.check()?, &grey, device, &mut |_| {})?;
     let seconds = start.elapsed().as_secs_f64();
     let annealing = AisOptions {
         temperatures: if quick { 1000 } else { 10_000 },
@@ -206,6 +206,10 @@ pub(super) fn deep_belief_net(
     report(Figure::new(name, bound.lower, seconds).error(error));
     let name = format!("digits DBN 64-64-32: bound of {draws} weighted draws");
     let figure = Figure::new(name, bound.weighted, start.elapsed().as_secs_f64());
-    report(figure.error(annealed.standard_error).bar(Bar::AtLeast(alone)));
+    report(
+        figure
+            .error(annealed.standard_error)
+            .bar(Bar::AtLeast(alone)),
+    );
     Ok(())
 }

@@ -89,7 +89,9 @@ impl Figure {
 
 impl fmt::Display for Figure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let error = self.standard_error.map_or(String::new(), |e| format!("{e:.3}"));
+        let error = self
+            .standard_error
+            .map_or(String::new(), |e| format!("{e:.3}"));
         let bar = match self.bar {
             Some(Bar::AtLeast(bar)) => format!(">= {bar:.2}"),
             Some(Bar::AtMost(bar)) => format!("<= {bar:.2}"),

@@ -52,7 +52,10 @@ fn the_first_step_follows_the_gradient_of_the_likelihood() {
         machine.gibbs = generator(seed, 3);
         machine.update(data.values().to_vec(), &options(0), 1.0);
         let after = machine.download().unwrap();
-        for (sum, (new, old)) in step.iter_mut().zip(after.weights.iter().zip(&start.weights)) {
+        for (sum, (new, old)) in step
+            .iter_mut()
+            .zip(after.weights.iter().zip(&start.weights))
+        {
             *sum += f64::from(new - old) / SEEDS as f64;
         }
     }
