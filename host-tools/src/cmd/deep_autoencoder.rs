@@ -17,6 +17,9 @@ use super::prepare::Common;
 const BINARY_RATE: f64 = 0.05;
 const GAUSSIAN_RATE: f64 = 0.002;
 
+/// Epochs of each machine unless said otherwise.
+const PRETRAINING_EPOCHS: usize = 50;
+
 #[derive(Debug, Args)]
 pub(super) struct DeepAutoencoderFit {
     #[command(flatten)]
@@ -30,10 +33,11 @@ pub(super) struct DeepAutoencoderFit {
     #[arg(long, default_value = "sigmoid")]
     activation: Activation,
 
-    /// Epochs of each Boltzmann machine that the network is unrolled from; 0 starts from random weights.
-    /// Values of 0 to 1 are means of binary units, others features of Gaussian units.
-    #[arg(long, value_name = "EPOCHS", default_value_t = 50)]
-    pretrain: usize,
+    /// Epochs of each Boltzmann machine that the network is unrolled from; 0 starts from random weights
+    /// (50 of a sigmoid network, of others always 0). Values of 0 to 1 are means of binary units, others
+    /// features of Gaussian units.
+    #[arg(long, value_name = "EPOCHS")]
+    pretrain: Option<usize>,
 
     /// How often fine-tuning sees every row.
     #[arg(long, default_value_t = 300)]
@@ -56,11 +60,15 @@ impl DeepAutoencoderFit {
         let scaling = &prepared.standardiser;
         let pixels = (scaling.minimum >= 0.0 && scaling.maximum <= 1.0).then_some(scaling);
         let shape = format!("{:?}", self.encoder);
+        let pretrain = self.pretrain.unwrap_or(match self.activation {
+            Activation::Sigmoid => PRETRAINING_EPOCHS,
+            _ => 0,
+        });
         let config = DeepAutoencoderOptions {
             encoder: self.encoder,
             hidden_activation: self.activation,
-            pretraining: (self.pretrain > 0).then(|| RbmOptions {
-                epochs: self.pretrain,
+            pretraining: (pretrain > 0).then(|| RbmOptions {
+                epochs: pretrain,
                 learning_rate: pixels.map_or(GAUSSIAN_RATE, |_| BINARY_RATE),
                 weight_decay: 2e-4,
                 ..RbmOptions::default()
@@ -90,8 +98,8 @@ impl DeepAutoencoderFit {
             },
         )?;
         let algorithm = format!(
-            "deep autoencoder, encoder {shape}, {}, machines pretrained for {} epochs",
-            self.activation, self.pretrain
+            "deep autoencoder, encoder {shape}, {}, machines pretrained for {pretrain} epochs",
+            self.activation
         );
         prepared.model.note("algorithm", algorithm);
         let name = common.name("autoencoder");

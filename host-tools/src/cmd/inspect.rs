@@ -6,7 +6,6 @@ use anyhow::Result;
 use autodidact::kmeans::Metric;
 use autodidact::model::{Body, Input, Model, TensorElement, TensorInfo};
 use autodidact::net::{Element, Layer, Network};
-use autodidact::num::Multiplier;
 use autodidact::rbm::{Gibbs, Rbm, Units};
 use autodidact_tools::artifact;
 use clap::Args;
@@ -163,7 +162,6 @@ fn print_layers(network: &Network<'_>, model: &Model<'_>, name: &str) {
 
 /// The layers of a machine.
 fn layers(rbm: &Rbm<'_>) -> String {
-    let Multiplier { multiplier, shift } = rbm.scale();
     format!(
         "{} {} and {} hidden units, unit {:.3e}",
         rbm.visible(),
@@ -172,7 +170,7 @@ fn layers(rbm: &Rbm<'_>) -> String {
             Units::Gaussian => "Gaussian",
         },
         rbm.hidden(),
-        f64::from(multiplier) / 2f64.powi(shift as i32)
+        rbm.scale().to_f64()
     )
 }
 

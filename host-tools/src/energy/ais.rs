@@ -23,7 +23,7 @@ use crate::{
 /// How `ln Z` is estimated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AisOptions {
-    /// Independent chains.
+    /// Independent chains; at least two are run, or there would be no error.
     pub chains: usize,
     /// Densities between the first and the last.
     pub temperatures: usize,

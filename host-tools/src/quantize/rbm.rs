@@ -56,7 +56,7 @@ pub fn rbm(parameters: &RbmParameters) -> Result<QuantisedRbm> {
         .context(
             "a weight is larger than 31; train with a lower learning rate or with weight decay",
         )?;
-    let step = real(scale);
+    let step = scale.to_f64();
     let unit = step / FEATURE_UNIT;
     ensure!(
         largest(&parameters.visible_bias).max(largest(&parameters.hidden_bias))
@@ -94,10 +94,6 @@ pub fn dbn(parameters: &DbnParameters) -> Result<Vec<QuantisedRbm>> {
         .collect()
 }
 
-fn real(scale: Multiplier) -> f64 {
-    f64::from(scale.multiplier) / 2f64.powi(scale.shift as i32)
-}
-
 /// What the integers of a loaded machine stand for: the machine whose likelihood is that of the device.
 #[must_use]
 pub fn dequantised_rbm(machine: &Rbm<'_>) -> RbmParameters {
@@ -121,7 +117,7 @@ fn dequantised(
     biases: [&[i32]; 2],
     scale: Multiplier,
 ) -> RbmParameters {
-    let step = real(scale);
+    let step = scale.to_f64();
     let [visible_bias, hidden_bias] = biases.map(|biases| -> Vec<f32> {
         let biases = biases.iter().map(|&b| f64::from(b) * step / FEATURE_UNIT);
         biases.map(|b| b as f32).collect()
@@ -179,7 +175,7 @@ mod tests {
                 let mut pairs = a.iter().zip(b);
                 pairs.all(|(a, b)| f64::from((a - b).abs()) <= 0.5 * unit + 1e-6)
             };
-            let step = real(quantised.scale);
+            let step = quantised.scale.to_f64();
             assert!(near(&machine.weights, &back.weights, step));
             let unit = step / FEATURE_UNIT;
             assert!(near(&machine.visible_bias, &back.visible_bias, unit));

@@ -169,8 +169,10 @@ pub(super) fn deep_belief_net(
         ],
         sampled: true,
     };
+    // The options binarise, so training takes the digits as they are.
+    let grey = data::digits()?.split_held_out()?.training;
     let start = Instant::now();
-    let parameters = dbn::fit(&options.check()?, &split.training, device, &mut |_| {})?;
+    let parameters = dbn::fit(&options.check()?, &grey, device, &mut |_| {})?;
     let seconds = start.elapsed().as_secs_f64();
     let annealing = AisOptions {
         temperatures: if quick { 1000 } else { 10_000 },
