@@ -12,6 +12,7 @@
 //! twice as much for every halving of the tail.
 
 use super::Score;
+use crate::work::{DIVISION, WIDE};
 
 /// Entries of the table.
 const CAPACITY: usize = 144;
@@ -213,6 +214,9 @@ impl QuantileSketch {
                 }
             })
     }
+
+    /// The most that an [`insert`](Self::insert) takes, in [operations](crate::work), halving included.
+    pub const INSERT_OPERATIONS: u64 = 8 * CAPACITY as u64 * WIDE + 2 * DIVISION;
 
     /// Adds one score.
     ///

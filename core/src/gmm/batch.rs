@@ -2,9 +2,13 @@
 
 use super::parameters::Parameters;
 use super::statistics::{MAX_ROWS, Statistics};
-use super::{Covariance, Gmm, MAX_COMPONENTS, ONE};
+use super::{
+    Covariance, Gmm, MAX_COMPONENTS, ONE, maximisation_operations, responsibility_operations,
+};
 use crate::em::ExpectationMaximization;
 use crate::kernels::squared_distance;
+use crate::linalg::triangle_len;
+use crate::work::{DIVISION, WIDE};
 use crate::{Defect, Operand, ShapeError};
 
 /// Components with less than this share of a row (2^-8) keep mean and covariance in an M step.
@@ -128,6 +132,28 @@ impl<'m> BatchEm<'m> {
     pub fn clear(&mut self) {
         self.statistics.clear();
         self.rows = 0;
+    }
+
+    /// The most that [`accumulate`](Self::accumulate) takes, in [operations](crate::work).
+    #[must_use]
+    pub const fn accumulate_operations(covariance: Covariance, k: usize, dimensions: usize) -> u64 {
+        let t = match covariance {
+            Covariance::Diagonal => dimensions,
+            Covariance::Tied | Covariance::Full => triangle_len(dimensions),
+        };
+        responsibility_operations(covariance, k, dimensions)
+            + (k * (1 + dimensions + t)) as u64 * WIDE
+    }
+
+    /// The most that [`update`](Self::update) takes, in [operations](crate::work): k M steps and the weights.
+    #[must_use]
+    pub const fn update_operations(covariance: Covariance, k: usize, dimensions: usize) -> u64 {
+        let steps = match covariance {
+            Covariance::Tied => 1,
+            Covariance::Diagonal | Covariance::Full => k,
+        } as u64;
+        steps * maximisation_operations(covariance, k, dimensions)
+            + (k * (dimensions + 2)) as u64 * DIVISION
     }
 
     /// E step of one row: an E step in slices. Returns the row's log-likelihood (`I16F16`).

@@ -3,6 +3,7 @@
 use super::{KMeans, Memory, Metric, Usage};
 use crate::kernels::Nearest;
 use crate::num::{reciprocal, rounding_shift_right};
+use crate::work::DIVISION;
 use crate::{Defect, ShapeError};
 use core::num::NonZeroU16;
 
@@ -32,8 +33,9 @@ const EXTRA_BITS: u32 = 15;
 /// f64 from the same seeds, at 1.020 times with a window of 200 (means; single seeds 0.97 to 1.09, as
 /// the two end in different local minima).
 ///
-/// **Work** of a step: `k · d` multiply-accumulates for the search and `c · d` for one centroid (a
-/// multiplication to move it, another for its norm), one division, and k counters with a patience.
+/// **Work** of a step: `k · d` multiply-accumulates for the search and `4 · d` operations for one centroid (a
+/// multiplication to move it, another for its norm), one division, and k counters with a patience:
+/// [`step_operations`](Online::step_operations).
 ///
 /// **Memory.** [`Memory`]: `6 · k · d + 16 · k` bytes.
 ///
@@ -111,6 +113,13 @@ impl<'m> Online<'m> {
     #[must_use]
     pub fn usage(&self) -> &[Usage] {
         self.memory.usage
+    }
+
+    /// The most that a [`step`](Self::step) takes, in [operations](crate::work).
+    #[must_use]
+    pub const fn step_operations(k: usize, d: usize) -> u64 {
+        let (k, d) = (k as u64, d as u64);
+        k * d + 4 * d + 4 * k + 2 * DIVISION
     }
 
     /// Learns from one row; its nearest centroid and distance before it moved.
