@@ -10,12 +10,14 @@
 
 mod detector;
 mod drift;
+mod kll;
 mod score;
 mod sketch;
 mod window;
 
 pub use detector::{Decision, Detector, DetectorConfig, Event, Phase};
 pub use drift::{Drift, DriftConfig, RankCusum};
+pub use kll::KllSketch;
 pub use score::Score;
 pub use sketch::{EXACT_TOP, QuantileSketch, Rank, WEIGHT_LIMIT};
 pub use window::Window;
