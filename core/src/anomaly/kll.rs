@@ -34,13 +34,16 @@ const LEVELS: usize = 21;
 ///
 /// | items | bytes | greatest `s` | probability of more than 0.5 % |
 /// |---|---|---|---|
-/// | 1,024 | 4,184 | 0.137 % | 2.6·10^-3 |
-/// | 1,280 | 5,208 | 0.108 % | 5·10^-5 |
-/// | 1,536 | 6,232 | 0.090 % | 5·10^-7 |
-/// | 2,048 | 8,280 | 0.067 % | 2·10^-12 |
+/// | 1,024 | 4,184 | 0.128 % | 10^-3 |
+/// | 1,280 | 5,208 | 0.103 % | 2·10^-5 |
+/// | 1,536 | 6,232 | 0.086 % | 8·10^-8 |
+/// | 2,048 | 8,280 | 0.064 % | 8·10^-14 |
 ///
-/// That is for one rank at one time. All ranks at once are within 0.5 % with a probability above 99 % (1,536 items: 4,000 of them within
-/// 0.475 %, and what lies between).
+/// That is for one rank at one time. All ranks at once are within 0.5 % with a probability above 99.8 % (1,536
+/// items: 4,000 of them are within 0.475 %, and others lie between two of these).
+///
+/// What was measured: at most 0.25 % off, at any of 1,001 quantiles and ranks, on ten kinds of streams from 1,000
+/// to 1,000,000 scores, those included that lead [`QuantileSketch`](super::QuantileSketch) astray.
 ///
 /// Who chooses scores by looking at the sketch can do worse; without coins the same guarantee took 17
 /// kilobytes (Manku, Rajagopalan and Lindsay 1998, weights up to 2^20).
@@ -393,7 +396,13 @@ mod tests {
     #[test]
     fn every_rank_of_every_stream_is_within_half_a_per_cent() {
         for (name, stream) in streams() {
-            for (n, seed) in [(1_000, 1), (10_000, 2), (10_000, 3), (200_000, 4)] {
+            for (n, seed) in [
+                (1_000, 1),
+                (10_000, 2),
+                (10_000, 3),
+                (100_000, 4),
+                (1_000_000, 5),
+            ] {
                 let mut generator = Generator::from_seed(seed);
                 let mut sketch = KllSketch::<1536>::new(seed);
                 let mut scores = Vec::new();
@@ -404,6 +413,7 @@ mod tests {
                 }
                 scores.sort_unstable();
                 let error = largest_error(&sketch, &scores);
+                std::println!("{name:<22} {n:>8} {:.2} %", 100.0 * error);
                 assert!(error <= 0.005, "{name}, {n} scores: {error}");
                 assert_eq!((sketch.count(), sketch.weight()), (n, n));
             }
@@ -424,7 +434,6 @@ mod tests {
             greatest
         }
         let (small, middle, large) = (greatest::<1024>(), greatest::<1536>(), greatest::<2048>());
-        std::println!("{small} {middle} {large}");
         assert!(
             middle < 0.005 && small < 0.0077 && large < 0.0038,
             "{small} {middle} {large}"

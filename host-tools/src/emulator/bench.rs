@@ -129,6 +129,7 @@ fn longest_step(core: Core, name: &str) -> Option<f64> {
         "latent_class" => 2.6,
         "detector" => 2.0,
         "sketch" => 2.4,
+        "kll" => 4.9,
         _ => return None,
     };
     // Products and quotients of 64 bits: in how many pieces a core works them out.

@@ -6,7 +6,7 @@
 
 use core::hint::black_box;
 
-use autodidact::anomaly::{Detector, DetectorConfig, QuantileSketch, Score};
+use autodidact::anomaly::{Detector, DetectorConfig, KllSketch, QuantileSketch, Score};
 use autodidact::gmm::Covariance;
 use autodidact::gmm::batch::BatchEm;
 use autodidact::gmm::parameters::Parameters;
@@ -193,6 +193,8 @@ pub(super) fn run(counter: &impl Counter) {
         latent_classes::<8, 24>(counter, "latent_class_longest_8x24"),
     );
     refused("detector", detector(counter));
+    kll::<512>(counter, "kll_longest_512");
+    kll::<1536>(counter, "kll_longest_1536");
 }
 
 fn online<const K: usize, const D: usize>(
@@ -406,4 +408,17 @@ fn detector(counter: &impl Counter) -> Option<()> {
         },
     );
     Some(())
+}
+
+/// Rising scores, each of which moves all of the lowest level.
+fn kll<const ITEMS: usize>(counter: &impl Counter, name: &'static str) {
+    let mut sketch = KllSketch::<ITEMS>::new(1);
+    let mut most = 0;
+    for score in 0..8000_u32 {
+        let before = counter.instructions();
+        black_box(&mut sketch).insert(black_box(Score::from(score)));
+        most = most.max(counter.instructions().wrapping_sub(before));
+    }
+    let operations = KllSketch::<ITEMS>::INSERT_OPERATIONS;
+    defmt::println!("bench {=str} {=u64} {=u64}", name, most, operations);
 }
