@@ -11,7 +11,7 @@ use autodidact::gmm::Covariance;
 use autodidact::gmm::batch::BatchEm;
 use autodidact::gmm::parameters::Parameters;
 use autodidact::gmm::stepwise::{Rate, StepwiseEm};
-use autodidact::kmeans::{self, Metric, Reservoir};
+use autodidact::kmeans::{self, Metric, PlusPlus, Reservoir};
 use autodidact::latent_class::{self, Column, Options, gaussian_columns, storage_words};
 use autodidact::pca::{self, Forgetting, IncrementalPca};
 use autodidact::rng::Generator;
@@ -115,18 +115,18 @@ pub(super) fn run(counter: &impl Counter) {
     for (metric, small, large) in [
         (
             Metric::SquaredEuclidean,
-            "lloyd_l2_longest_8x16",
-            "lloyd_l2_longest_16x64",
+            ["lloyd_l2_longest_8x16", "seeding_l2_longest_8x16"],
+            ["lloyd_l2_longest_16x64", "seeding_l2_longest_16x64"],
         ),
         (
             Metric::Manhattan,
-            "lloyd_l1_longest_8x16",
-            "lloyd_l1_longest_16x64",
+            ["lloyd_l1_longest_8x16", "seeding_l1_longest_8x16"],
+            ["lloyd_l1_longest_16x64", "seeding_l1_longest_16x64"],
         ),
         (
             Metric::Cosine,
-            "lloyd_cosine_longest_8x16",
-            "lloyd_cosine_longest_16x64",
+            ["lloyd_cosine_longest_8x16", "seeding_cosine_longest_8x16"],
+            ["lloyd_cosine_longest_16x64", "seeding_cosine_longest_16x64"],
         ),
     ] {
         refused("lloyd", lloyd::<8, 16>(counter, small, metric));
@@ -223,7 +223,7 @@ fn reservoir<const D: usize>(counter: &impl Counter, name: &'static str) -> Opti
 /// Forty-eight resident rows.
 fn lloyd<const K: usize, const D: usize>(
     counter: &impl Counter,
-    name: &'static str,
+    [name, seeding_name]: [&'static str; 2],
     metric: Metric,
 ) -> Option<()> {
     const ROWS: usize = 48;
@@ -241,6 +241,23 @@ fn lloyd<const K: usize, const D: usize>(
         .ok()?;
     let mut rng = Generator::from_seed(1);
     let mut most = 0;
+    let mut most_seeding = 0;
+    let mut seeding = PlusPlus::NEW;
+    loop {
+        let before = counter.instructions();
+        let ended = black_box(&mut lloyd).seed_step(&mut seeding, &mut rng);
+        most_seeding = most_seeding.max(counter.instructions().wrapping_sub(before));
+        if ended.is_some() {
+            break;
+        }
+    }
+    let operations = kmeans::Lloyd::seed_step_operations(K, D);
+    defmt::println!(
+        "bench {=str} {=u64} {=u64}",
+        seeding_name,
+        most_seeding,
+        operations
+    );
     for _ in 0..8 {
         // From rows that are far from where the centroids belong, three rounds each time.
         lloyd.seed_random(&mut rng);

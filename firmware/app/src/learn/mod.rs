@@ -27,6 +27,7 @@ mod kmeans;
 mod latent_class;
 mod mixture;
 mod pca;
+mod rounds;
 mod settings;
 mod source;
 
