@@ -85,9 +85,15 @@ impl Lloyd<'_> {
     /// The most that a [`seed_step`](Self::seed_step) takes, in [operations](crate::work), beside clearing `n`
     /// assignments in the step that puts the first centroid and in the last.
     #[must_use]
-    pub const fn seed_step_operations(k: usize, d: usize) -> u64 {
-        // Two distances and a centroid put in place; or the first repeated.
-        (8 * d + 2 * k * d) as u64 + 8 * DIVISION
+    pub const fn seed_step_operations(metric: Metric, k: usize, d: usize) -> u64 {
+        let d = d as u64;
+        // A centroid put in place.
+        let coordinate = match metric {
+            Metric::SquaredEuclidean | Metric::Manhattan => 0,
+            Metric::Cosine => 2 * DIVISION,
+        };
+        // Two distances; or the first centroid repeated.
+        8 * d + 2 * k as u64 * d + d * coordinate + 8 * DIVISION
     }
 
     /// One row of [`seed_plus_plus`](Self::seed_plus_plus), with the same draws and the same result; what that

@@ -118,7 +118,7 @@ fn longest_step(core: Core, name: &str) -> Option<f64> {
         "lloyd_cosine" => 11.0,
         "seeding_l2" => 3.0,
         "seeding_l1" => 3.0,
-        "seeding_cosine" => 6.0,
+        "seeding_cosine" => 4.6,
         "incremental_pca" => 6.0,
         "stepwise_em_diagonal" => 7.0,
         "em_row_diagonal" => 4.6,

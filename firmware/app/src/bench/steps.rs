@@ -251,7 +251,7 @@ fn lloyd<const K: usize, const D: usize>(
             break;
         }
     }
-    let operations = kmeans::Lloyd::seed_step_operations(K, D);
+    let operations = kmeans::Lloyd::seed_step_operations(metric, K, D);
     defmt::println!(
         "bench {=str} {=u64} {=u64}",
         seeding_name,
