@@ -30,6 +30,7 @@
 //! | know how numbers are represented and rounded | [`num`] |
 //! | draw random numbers that are the same everywhere | [`rng`] |
 //! | call a kernel directly | [`kernels`] |
+//! | know how long a step of a learner can take | [`work`] |
 //!
 //! # From counts to a decision
 //!
@@ -87,5 +88,6 @@ pub mod rbm;
 pub mod rng;
 pub mod scaler;
 mod slices;
+pub mod work;
 
 pub use error::{Defect, Operand, ShapeError};

@@ -164,10 +164,10 @@ fn lloyd_comes_within_half_a_per_cent_of_f64() {
 
 #[test]
 fn k_means_along_the_stream_comes_within_three_per_cent_after_five_passes() {
-    // Where f64 leaves a poor place after many rounds, five passes do not: of seeds 1 to 8 one is off by
-    // 6 %, the others by 2.4 % at most. The median tells of arithmetic, not of luck.
+    // From the best of ten starts. From a single one a seed of ten is off by 6 %: where f64 leaves a poor place
+    // after many rounds, five passes do not.
     let example = example("kmeans-online");
-    let mut off: Vec<f64> = (1..=5)
+    let off: Vec<f64> = (1..=5)
         .map(|seed| {
             let config = example.replace("seed = 2", &format!("seed = {seed}"));
             let [inertia] = &learnt_from_digits("kmeans-online", &config)[..] else {
@@ -177,8 +177,7 @@ fn k_means_along_the_stream_comes_within_three_per_cent_after_five_passes() {
             inertia.difference(inertia.last())
         })
         .collect();
-    off.sort_by(f64::total_cmp);
-    assert!(off[2] <= 3.0, "{off:?}");
+    assert!(off.iter().all(|off| *off <= 3.0), "{off:?}");
 }
 
 #[test]

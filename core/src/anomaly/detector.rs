@@ -5,6 +5,7 @@ use super::sketch::EXACT_TOP;
 use super::{QuantileSketch, Score};
 use crate::Defect;
 use crate::num::{exp2, log2};
+use crate::work::DIVISION;
 
 /// Fewest scores before the first decision.
 const LEAST_WARM_UP: u32 = 64;
@@ -255,6 +256,10 @@ impl Detector {
         self.alarm = false;
         self.run = 0;
     }
+
+    /// The most that an [`update`](Self::update) takes, in [operations](crate::work): a rank, an insertion
+    /// and two thresholds.
+    pub const UPDATE_OPERATIONS: u64 = 2 * QuantileSketch::INSERT_OPERATIONS + 12 * DIVISION;
 
     /// Decides about the next score, and learns it where the rules say so.
     pub fn update(&mut self, score: Score) -> Decision {

@@ -12,6 +12,7 @@
 //! twice as much for every halving of the tail.
 
 use super::Score;
+use crate::work::{DIVISION, WIDE};
 
 /// Entries of the table.
 const CAPACITY: usize = 144;
@@ -29,8 +30,8 @@ const TAIL_BITS: u32 = 4;
 /// - The [`EXACT_TOP`] largest scores are exact, whatever the stream, until weights are first halved.
 /// - [`rank_error`](Self::rank_error) and [`Rank::error`] are valid bounds at any time, for any stream
 ///   (tested). They assume the worst inside each interval.
-/// - No kilobyte can promise 0.5 % for every stream. With several fronts that close in on gaps at once the
-///   error reaches 20 %, and the bound says so.
+/// - It does not promise 0.5 % for every stream. With several fronts that close in on gaps at once the error
+///   reaches 20 %, and the bound says so. [`KllSketch`](super::KllSketch) promises it, in six kilobytes.
 ///
 /// # What was measured
 ///
@@ -213,6 +214,9 @@ impl QuantileSketch {
                 }
             })
     }
+
+    /// The most that an [`insert`](Self::insert) takes, in [operations](crate::work), halving included.
+    pub const INSERT_OPERATIONS: u64 = 8 * CAPACITY as u64 * WIDE + 2 * DIVISION;
 
     /// Adds one score.
     ///

@@ -2,9 +2,13 @@
 
 use super::parameters::Parameters;
 use super::statistics::{MAX_ROWS, Statistics};
-use super::{Covariance, Gmm, MAX_COMPONENTS, ONE};
+use super::{
+    Covariance, Gmm, MAX_COMPONENTS, ONE, maximisation_operations, responsibility_operations,
+};
 use crate::em::ExpectationMaximization;
 use crate::kernels::squared_distance;
+use crate::linalg::triangle_len;
+use crate::work::{DIVISION, WIDE};
 use crate::{Defect, Operand, ShapeError};
 
 /// Components with less than this share of a row (2^-8) keep mean and covariance in an M step.
@@ -38,6 +42,8 @@ pub struct BatchEm<'m> {
     statistics: Statistics<'m>,
     rows: usize,
     floor: i64,
+    /// Component of the next [`update_step`](Self::update_step).
+    turn: usize,
 }
 
 impl<'m> BatchEm<'m> {
@@ -66,6 +72,7 @@ impl<'m> BatchEm<'m> {
             statistics: Statistics::new(statistics, covariance, k, dimensions)?,
             rows: 0,
             floor,
+            turn: 0,
         })
     }
 
@@ -88,31 +95,58 @@ impl<'m> BatchEm<'m> {
         centroids: &[i16],
     ) -> Result<(), ShapeError> {
         let d = self.parameters.dimensions().max(1);
-        let k = self.parameters.k();
         self.check(rows)?;
-        ShapeError::exact(Operand::Weights, k * d, centroids.len())?;
+        ShapeError::exact(Operand::Weights, self.parameters.k() * d, centroids.len())?;
         self.clear();
+        for row in rows.chunks_exact(d) {
+            self.accumulate_nearest(row, centroids)?;
+        }
+        self.set_means(centroids)?;
+        self.update();
+        Ok(())
+    }
+
+    /// Adds one row to the statistics of its nearest centroid: [`start_from_centroids`](Self::start_from_centroids) in
+    /// slices.
+    ///
+    /// Begin with [`clear`](Self::clear), end with [`set_means`](Self::set_means) and [`update`](Self::update) (or
+    /// [`update_step`](Self::update_step)). Work: `k · d` and as for a row of one component.
+    ///
+    /// # Errors
+    /// [`ShapeError`] when the row is not `d` long, there are not k centroids, or after [`MAX_ROWS`] rows.
+    pub fn accumulate_nearest(&mut self, row: &[i16], centroids: &[i16]) -> Result<(), ShapeError> {
+        let d = self.parameters.dimensions().max(1);
+        let k = self.parameters.k();
+        ShapeError::exact(Operand::Input, d, row.len())?;
+        ShapeError::exact(Operand::Weights, k * d, centroids.len())?;
+        ShapeError::at_least(Operand::Input, self.rows + 1, MAX_ROWS)?;
+        let (mut best, mut at) = (u64::MAX, 0);
+        for (index, centroid) in centroids.chunks_exact(d).enumerate() {
+            let distance = squared_distance(row, centroid)?;
+            if distance < best {
+                (best, at) = (distance, index);
+            }
+        }
         let mut shares = [0; MAX_COMPONENTS];
         let shares = shares.get_mut(..k).unwrap_or_default();
-        for row in rows.chunks_exact(d) {
-            let (mut best, mut at) = (u64::MAX, 0);
-            for (index, centroid) in centroids.chunks_exact(d).enumerate() {
-                let distance = squared_distance(row, centroid)?;
-                if distance < best {
-                    (best, at) = (distance, index);
-                }
-            }
-            shares.fill(0);
-            if let Some(share) = shares.get_mut(at) {
-                *share = ONE;
-            }
-            self.statistics.add(row, shares);
+        if let Some(share) = shares.get_mut(at) {
+            *share = ONE;
         }
-        // A centroid without rows still is a place to look at.
+        self.statistics.add(row, shares);
+        self.rows += 1;
+        Ok(())
+    }
+
+    /// Puts every mean on a centroid: one without rows still is a place to look at.
+    ///
+    /// # Errors
+    /// [`ShapeError`] when there are not k centroids.
+    pub fn set_means(&mut self, centroids: &[i16]) -> Result<(), ShapeError> {
+        let d = self.parameters.dimensions().max(1);
+        ShapeError::exact(Operand::Weights, self.parameters.k() * d, centroids.len())?;
         for (index, centroid) in centroids.chunks_exact(d).enumerate() {
             self.parameters.set_mean(index, centroid)?;
         }
-        self.update();
         Ok(())
     }
 
@@ -128,6 +162,29 @@ impl<'m> BatchEm<'m> {
     pub fn clear(&mut self) {
         self.statistics.clear();
         self.rows = 0;
+        self.turn = 0;
+    }
+
+    /// The most that [`accumulate`](Self::accumulate) takes, in [operations](crate::work).
+    #[must_use]
+    pub const fn accumulate_operations(covariance: Covariance, k: usize, dimensions: usize) -> u64 {
+        let t = match covariance {
+            Covariance::Diagonal => dimensions,
+            Covariance::Tied | Covariance::Full => triangle_len(dimensions),
+        };
+        responsibility_operations(covariance, k, dimensions)
+            + (k * (1 + dimensions + t)) as u64 * WIDE
+    }
+
+    /// The most that [`update`](Self::update) takes, in [operations](crate::work): k M steps and the weights.
+    #[must_use]
+    pub const fn update_operations(covariance: Covariance, k: usize, dimensions: usize) -> u64 {
+        let steps = match covariance {
+            Covariance::Tied => 1,
+            Covariance::Diagonal | Covariance::Full => k,
+        } as u64;
+        steps * maximisation_operations(covariance, k, dimensions)
+            + (k * (dimensions + 2)) as u64 * DIVISION
     }
 
     /// E step of one row: an E step in slices. Returns the row's log-likelihood (`I16F16`).
@@ -152,17 +209,38 @@ impl<'m> BatchEm<'m> {
         Ok(log_likelihood)
     }
 
-    /// M step from the rows accumulated.
+    /// M step from the rows accumulated; what is left of one that [`update_step`](Self::update_step) has begun.
     pub fn update(&mut self) {
-        for index in 0..self.parameters.k() {
+        while !self.update_step() {}
+    }
+
+    /// One component of the M step, in the last of `k + 1` steps the shared covariance and the weights; whether it was
+    /// the last. Begun anew by [`clear`](Self::clear).
+    pub fn update_step(&mut self) -> bool {
+        let index = self.turn;
+        if index < self.parameters.k() {
+            self.turn += 1;
             self.statistics
                 .maximise(&mut self.parameters, index, LEAST_MASS, self.floor);
+            return false;
         }
+        self.turn = 0;
         self.statistics
             .maximise_shared(&mut self.parameters, self.floor);
         let statistics = &self.statistics;
         self.parameters
             .set_weights_from(|index| statistics.mass(index));
+        true
+    }
+
+    /// The most that an [`update_step`](Self::update_step) takes, in [operations](crate::work).
+    #[must_use]
+    pub const fn update_step_operations(
+        covariance: Covariance,
+        k: usize,
+        dimensions: usize,
+    ) -> u64 {
+        maximisation_operations(covariance, k, dimensions) + 2 * (k + 1) as u64 * DIVISION
     }
 
     /// The mixture as it is now.

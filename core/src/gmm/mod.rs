@@ -39,7 +39,9 @@
 
 use crate::kernels::mahalanobis;
 pub use crate::kernels::{factor_index, factor_len, factor_rows};
+use crate::linalg::triangle_len;
 use crate::num::{exp2, log2, saturating_i32};
+use crate::work::{DIVISION, WIDE};
 use crate::{Defect, Operand, ShapeError};
 
 pub mod batch;
@@ -410,6 +412,38 @@ impl<'a> Gmm<'a> {
             best = best.max(log);
         }
         best
+    }
+}
+
+/// Operations of [`Gmm::responsibilities_into`].
+pub(crate) const fn responsibility_operations(
+    covariance: Covariance,
+    k: usize,
+    dimensions: usize,
+) -> u64 {
+    let pairs = match covariance {
+        Covariance::Diagonal => dimensions * WIDE as usize,
+        // Rows are padded to pairs of pairs.
+        Covariance::Tied | Covariance::Full => component_factor_len(covariance, dimensions + 1),
+    };
+    (k * pairs) as u64 + 3 * (k + 1) as u64 * DIVISION
+}
+
+/// Operations of the M step of one component, or of the covariance that all share.
+pub(crate) const fn maximisation_operations(
+    covariance: Covariance,
+    k: usize,
+    dimensions: usize,
+) -> u64 {
+    let (k, d, triangle) = (k as u64, dimensions as u64, triangle_len(dimensions) as u64);
+    // Mean, inverse deviation and logarithm of each feature.
+    let features = (6 * d + 4) * DIVISION;
+    // One attempt at a factor: elements, elimination, inversion.
+    let attempt = triangle * 8 * WIDE + d * d * d * WIDE + features;
+    match covariance {
+        Covariance::Diagonal => features + d * 6 * WIDE,
+        Covariance::Full => 9 * attempt + triangle * WIDE,
+        Covariance::Tied => 9 * attempt + k * (triangle * 5 * WIDE + features),
     }
 }
 

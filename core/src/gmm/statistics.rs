@@ -267,17 +267,13 @@ impl<'m> Statistics<'m> {
             return;
         }
         let reciprocal = Reciprocal::of(total);
-        let mut copy = [0; MAX_DIMENSIONS];
-        // The means are read while the factor is written: the elements go through memory of their own.
         for row in 0..d {
             for column in 0..=row {
                 let at = triangle_len(row) + column;
                 let square = self.squares.get(at).copied().unwrap_or(0);
                 let mut centring = 0i128;
                 for index in 0..k {
-                    let mean = copy.get_mut(..d).unwrap_or_default();
-                    slices::copy(parameters.mean(index), mean);
-                    centring += self.centring(index, mean, row, column);
+                    centring += self.centring(index, parameters.mean(index), row, column);
                 }
                 let value = about(i128::from(square), centring, reciprocal);
                 if let Some(slot) = parameters.shared().get_mut(at) {

@@ -2,9 +2,13 @@
 
 use super::parameters::Parameters;
 use super::statistics::Statistics;
-use super::{Covariance, Gmm, MAX_COMPONENTS, MAX_DIMENSIONS};
+use super::{
+    Covariance, Gmm, MAX_COMPONENTS, MAX_DIMENSIONS, maximisation_operations,
+    responsibility_operations,
+};
 use crate::linalg::triangle_len;
 use crate::num::{exp2, log2};
+use crate::work::{DIVISION, WIDE};
 use crate::{Defect, Operand, ShapeError};
 
 /// Components with a share of the stream below 2^-16 keep mean and covariance.
@@ -116,9 +120,29 @@ impl<'m> StepwiseEm<'m> {
         })
     }
 
+    /// The most that a [`step`](Self::step) takes, in [operations](crate::work).
+    #[must_use]
+    pub const fn step_operations(covariance: Covariance, k: usize, dimensions: usize) -> u64 {
+        let (wide, t) = (
+            k as u64,
+            match covariance {
+                Covariance::Diagonal => dimensions,
+                Covariance::Tied | Covariance::Full => triangle_len(dimensions),
+            } as u64,
+        );
+        let moved = match covariance {
+            Covariance::Tied => 1,
+            Covariance::Diagonal | Covariance::Full => wide,
+        };
+        responsibility_operations(covariance, k, dimensions)
+            + (wide * (1 + dimensions as u64) + moved * t) * 2 * WIDE
+            + maximisation_operations(covariance, k, dimensions)
+            + 2 * (wide + 1) * DIVISION
+    }
+
     /// Learns from one row; returns its log-likelihood (`I16F16`) under the model before.
     ///
-    /// Work: [`Gmm::responsibilities_into`]; `k (1 + d + t)` updates of averages, `t = d` with diagonal
+    /// Work, at most [`step_operations`](Self::step_operations): [`Gmm::responsibilities_into`]; `k (1 + d + t)` updates of averages, `t = d` with diagonal
     /// covariances and `d (d + 1) / 2` otherwise; the M step of one component
     /// ([`Parameters::set_covariance`]); `k` divisions for the weights. Tied covariances take their turn
     /// after the last component: `k d (d + 1) / 2` multiplications more.

@@ -4,6 +4,7 @@ use super::direction::{self, BITS, Length, Normaliser, WEIGHT_BITS};
 use super::{KMeans, Memory, Metric, Usage};
 use crate::kernels::{self, dot};
 use crate::num::saturating_i16;
+use crate::work::{DIVISION, WIDE};
 use crate::{Defect, ShapeError};
 
 /// What one round of [`Lloyd`] did.
@@ -63,8 +64,8 @@ pub struct Fit {
 /// **Centroids without rows** move, in the order of their indices, onto the row that lies furthest
 /// from its own centroid (the first of equals), as long as that lowers the potential.
 ///
-/// **Time slices.** [`step`](Self::step) takes one row, or once in a pass all centroids:
-/// `k · d` operations. A round has n steps for the assignment and one for the update; for
+/// **Time slices.** [`step`](Self::step) takes one row, the last of a pass all centroids as well:
+/// [`step_operations`](Self::step_operations). A round has n steps for the assignment and one for the update; for
 /// Manhattan up to 17 n of d operations more (the median is found bit by bit, by counting);
 /// and n for every centroid without rows.
 ///
@@ -219,6 +220,22 @@ impl<'m> Lloyd<'m> {
                 return round;
             }
         }
+    }
+
+    /// The most that a [`step`](Self::step) takes, in [operations](crate::work).
+    ///
+    /// A row takes `(k + 2) d` at most, and clearing the sums before the first `2 k d`. The last step of a
+    /// pass moves the centroids besides: a division for each of the `k d` coordinates (squared Euclidean), a
+    /// bit of a median (Manhattan), or for the cosine two products of 128 bits and a normalised one.
+    #[must_use]
+    pub const fn step_operations(metric: Metric, k: usize, d: usize) -> u64 {
+        let (k, d) = (k as u64, d as u64);
+        let coordinate = match metric {
+            Metric::SquaredEuclidean => DIVISION + WIDE,
+            Metric::Manhattan => 2 * WIDE,
+            Metric::Cosine => 2 * DIVISION,
+        };
+        (k + 2) * d * 2 + k * d * coordinate + (k + 3) * DIVISION
     }
 
     /// One row, or all centroids at the end of a pass; what the round did when it is its last step.

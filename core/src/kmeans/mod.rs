@@ -27,6 +27,7 @@ pub use lloyd::{Fit, Lloyd, Round};
 pub use memory::{Memory, Storage, Usage};
 pub use online::Online;
 pub use reservoir::Reservoir;
+pub use seeding::PlusPlus;
 
 use crate::kernels::{self, Nearest, dot, squared_distance};
 use crate::{Defect, Operand, ShapeError};

@@ -1,6 +1,7 @@
 //! A uniform sample of a stream.
 
 use crate::slices::copy;
+use crate::work::DIVISION;
 use crate::{Defect, Operand, ShapeError};
 use rand_core::Rng;
 
@@ -43,6 +44,12 @@ impl<'m> Reservoir<'m> {
             dimensions,
             seen: 0,
         })
+    }
+
+    /// The most that a [`step`](Self::step) takes, in [operations](crate::work), whatever the capacity.
+    #[must_use]
+    pub const fn step_operations(d: usize) -> u64 {
+        d as u64 + 3 * DIVISION
     }
 
     /// Takes or leaves one row of the stream. Work: `d`; two random words once the buffer is full.

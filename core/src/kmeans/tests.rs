@@ -665,3 +665,75 @@ fn dead_centroids_move_to_rows_that_lie_far_out() {
         assert_eq!(found, patience == 200, "{centroids:?}");
     }
 }
+
+#[test]
+fn seeding_in_steps_is_the_textbook_s_with_the_same_draws() {
+    let mut source = Generator::from_seed(3);
+    for seed in 0..40u64 {
+        let (n, d, k) = (30, 3, 6);
+        let mut rows: Vec<i16> = (0..n * d).map(|_| normal(&mut source)).collect();
+        let (first, rest) = rows.split_at_mut(4 * d);
+        first.copy_from_slice(&rest[..4 * d]); // duplicates
+        let mut oracle = Generator::from_seed(seed);
+        let wide = |rng: &mut Generator, bound: u64| {
+            use rand_core::Rng;
+            ((u128::from(rng.next_u64()) * u128::from(bound)) >> 64) as u64
+        };
+        let squared = |a: usize, b: usize| -> u64 {
+            let pairs = rows[a * d..][..d].iter().zip(&rows[b * d..][..d]);
+            pairs.map(|(a, b)| u64::from(a.abs_diff(*b)).pow(2)).sum()
+        };
+        let mut chosen = vec![wide(&mut oracle, n as u64) as usize];
+        while chosen.len() < k {
+            let least = |row| chosen.iter().map(|c| squared(row, *c)).min().unwrap();
+            let weights: Vec<u64> = (0..n).map(least).collect();
+            let mut left = wide(&mut oracle, weights.iter().sum());
+            let drawn = weights.iter().position(|weight| {
+                let found = left < *weight;
+                left = left.saturating_sub(*weight);
+                found
+            });
+            chosen.push(drawn.unwrap());
+        }
+
+        let mut arrays = Arrays::new(k, d);
+        let mut assignments = vec![0; n];
+        let metric = Metric::SquaredEuclidean;
+        let mut lloyd = Lloyd::new(metric, &rows, arrays.batch(), &mut assignments).unwrap();
+        let (mut seeding, mut rng) = (PlusPlus::NEW, Generator::from_seed(seed));
+        let mut steps = 1;
+        while lloyd.seed_step(&mut seeding, &mut rng).is_none() {
+            steps += 1;
+        }
+        assert!(steps <= 2 * n * k + n, "{steps}");
+        assert_eq!(rng, oracle);
+        for (cluster, row) in chosen.into_iter().enumerate() {
+            assert_eq!(lloyd.model().centroid(cluster), Some(&rows[row * d..][..d]));
+        }
+    }
+}
+
+#[test]
+fn the_best_of_several_starts_is_the_best() {
+    let mut source = Generator::from_seed(5);
+    let rows: Vec<i16> = (0..80 * 2)
+        .map(|i| normal(&mut source) / 8 + (i / 2 % 9 * 3000) as i16)
+        .collect();
+    let (mut arrays, mut assignments, mut best) = (Arrays::new(9, 2), vec![0; 80], vec![0; 18]);
+    let metric = Metric::SquaredEuclidean;
+    let mut lloyd = Lloyd::new(metric, &rows, arrays.batch(), &mut assignments).unwrap();
+    let mut single = Vec::new();
+    let mut rng = Generator::from_seed(1);
+    for _ in 0..10 {
+        lloyd.seed_plus_plus(&mut rng);
+        single.push(lloyd.fit(50).potential);
+    }
+    let mut rng = Generator::from_seed(1);
+    lloyd.seed_best_of(10, 50, &mut best, &mut rng).unwrap();
+    assert_eq!(lloyd.model().centroids(), best);
+    let (least, most) = (single.iter().min().unwrap(), single.iter().max().unwrap());
+    assert!(least < most, "{single:?}");
+    assert_eq!(lloyd.round().potential, *least);
+    assert!(lloyd.seed_best_of(1, 1, &mut best[1..], &mut rng).is_err());
+    assert!(lloyd.start_from(&best[1..]).is_err());
+}

@@ -9,6 +9,7 @@ use crate::num::{exp2, log2, rounding_shift_right, saturating_i16};
 use crate::rng::below;
 use crate::scaler::ScalerFeature;
 use crate::slices::copy;
+use crate::work::{DIVISION, WIDE};
 use crate::{Defect, Operand, ShapeError};
 use rand_core::Rng;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
@@ -130,7 +131,7 @@ impl<const WORDS: usize> Storage<WORDS> {
 ///
 /// A row: `2 k` additions a discrete column, 3 k multiplications a Gaussian one, and k powers of two. An M
 /// step: a logarithm a cell, and two 64-bit divisions for each Gaussian column of each class. Forgetting
-/// along a stream adds a multiplication a cell to an M step.
+/// along a stream adds a multiplication a cell to an M step. [`Learner::step_operations`] has it as a number.
 ///
 /// ```
 /// use autodidact::em::{fit, gain_below};
@@ -425,6 +426,21 @@ impl<'m> Learner<'m> {
             let mean = saturating_i16(rounding_shift_right(mean, 16) as i32);
             *gaussian = Gaussian::new(mean, variance);
         }
+    }
+
+    /// The most that a [`step`](Self::step) takes, in [operations](crate::work): a row, an M step and the
+    /// forgetting after it, for k classes.
+    #[must_use]
+    pub const fn step_operations(k: usize, columns: &[Column]) -> u64 {
+        let (k, all) = (k as u64, columns.len() as u64);
+        let (cells, gaussian) = (
+            k * cells(columns) as u64,
+            k * gaussian_columns(columns) as u64,
+        );
+        // Likelihood and sums of each column, then the responsibilities.
+        let row = k * all * 4 + gaussian * 8 * WIDE + all * DIVISION + 3 * (k + 1) * DIVISION;
+        let maximise = (cells + 2 * k) * 3 * DIVISION + gaussian * 8 * DIVISION;
+        row + maximise + (cells + k) * WIDE + gaussian * 8 * WIDE + 4 * DIVISION
     }
 
     /// One row of a stream; returns its log-likelihood before it was learnt from, nats in `I16F16`.

@@ -33,6 +33,7 @@ use super::{Pca, Spectrum, inverse_deviation, wide_product};
 use crate::kernels::dot;
 use crate::num::{rounding_shift_right, saturating_i16, sqrt};
 use crate::slices::copy;
+use crate::work::DIVISION;
 use crate::{Defect, Operand, ShapeError};
 use core::num::NonZeroU32;
 
@@ -339,10 +340,18 @@ impl<'m> IncrementalPca<'m> {
         self.samples
     }
 
+    /// The most that a [`step`](Self::step) takes, in [operations](crate::work).
+    #[must_use]
+    pub const fn step_operations(k: usize, d: usize) -> u64 {
+        let (k, d) = (k as u64, d as u64);
+        21 * k * d + 12 * d + (10 * k + 15) * DIVISION
+    }
+
     /// Learns from one sample (`I4F12`, `d`).
     ///
     /// Work: usually about `5 k d` multiply-accumulates of 32 by 16 bits and `k` short divisions; at most
-    /// `21 k d + 12 d`, `4 k + 5` square roots and `6 k + 10` divisions.
+    /// `21 k d + 12 d`, `4 k + 5` square roots and `6 k + 10` divisions:
+    /// [`step_operations`](Self::step_operations).
     ///
     /// # Errors
     /// [`ShapeError`] when `features` is not `d` long; nothing is learnt then.

@@ -12,6 +12,7 @@
 //! | `resident` | all but `pca` | rows kept in memory at most, a uniform sample of the stream | all; 256 along a stream |
 //! | `seeding` | k-means and mixtures | `plus-plus` or `random` | `plus-plus` |
 //! | `start-rounds` | `kmeans-online`, `gmm`, `gmm-stepwise` | rounds of k-means over the resident rows that start it | 0; mixtures 20 |
+//! | `starts` | `kmeans-online` | clusterings of the resident rows, of which the best starts it | 1 |
 //! | `window` | `kmeans-online`, `pca` | rows that count; 0 for all | 0 |
 //! | `patience` | `kmeans-online` | rows after which an unused centroid moves; 0 for never | 0 |
 //! | `amnesia` | `pca` | extra weight of recent rows | 2 |
@@ -192,6 +193,7 @@ impl Config {
             Name::OnlineKMeans => Learner::OnlineKMeans {
                 seeding,
                 start_rounds: keys.integer("start-rounds", Some(0), 0, 10_000)? as u32,
+                starts: keys.integer("starts", Some(1), 1, 1000)? as u32,
                 window: keys.integer("window", Some(0), 0, u16::MAX.into())? as u16,
                 patience: keys.integer("patience", Some(0), 0, u32::MAX.into())? as u32,
             },

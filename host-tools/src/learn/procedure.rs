@@ -75,9 +75,10 @@ pub fn learn(model: &Model<'_>, settings: &Settings, counts: &[i16]) -> Result<V
         Learner::OnlineKMeans {
             seeding,
             start_rounds,
+            starts,
             window,
             patience,
-        } => run.online(seeding, start_rounds, window, patience),
+        } => run.online(seeding, start_rounds, starts, window, patience),
         Learner::Pca { amnesia, window } => run.pca(amnesia, window),
         Learner::Mixture(mixture) => run.mixture(mixture),
         Learner::StepwiseMixture {
@@ -147,12 +148,13 @@ impl Run<'_> {
         Ok(buffer)
     }
 
-    fn seed(&mut self, lloyd: &mut Lloyd<'_>, seeding: Seeding, rounds: u32) {
+    /// The potential before the last round.
+    fn seed(&mut self, lloyd: &mut Lloyd<'_>, seeding: Seeding, rounds: u32) -> u64 {
         match seeding {
             Seeding::PlusPlus => lloyd.seed_plus_plus(&mut self.rng),
             Seeding::Random => lloyd.seed_random(&mut self.rng),
         };
-        lloyd.fit(rounds);
+        lloyd.fit(rounds).potential
     }
 
     fn kmeans(&mut self, seeding: Seeding) -> Result<()> {
@@ -182,6 +184,7 @@ impl Run<'_> {
         &mut self,
         seeding: Seeding,
         start_rounds: u32,
+        starts: u32,
         window: u16,
         patience: u32,
     ) -> Result<()> {
@@ -194,10 +197,16 @@ impl Run<'_> {
             start.memory(),
             &mut assignments,
         )?;
-        self.seed(&mut lloyd, seeding, start_rounds);
         let mut arrays = Arrays::new(self.settings.k, self.d);
-        arrays.centroids = start.centroids;
-        arrays.usage = start.usage;
+        let mut least = None;
+        for _ in 0..starts {
+            let potential = self.seed(&mut lloyd, seeding, start_rounds);
+            if least.is_none_or(|least| potential < least) {
+                least = Some(potential);
+                arrays.centroids = lloyd.model().centroids().to_vec();
+                arrays.usage = lloyd.usage().to_vec();
+            }
+        }
         let mut online = Online::new(arrays.memory())?;
         if window != 0 {
             online = online.with_window(window);

@@ -27,6 +27,8 @@ pub enum Learner {
         seeding: Seeding,
         /// Its rounds at most.
         start_rounds: u32,
+        /// Clusterings, of which the best is taken; at least 1.
+        starts: u32,
         /// Rows that a centroid weighs at most; 0 for all it has won.
         window: u16,
         /// Steps after which an unused centroid moves; 0 for never.
@@ -179,12 +181,14 @@ impl Settings {
             Learner::OnlineKMeans {
                 seeding: from,
                 start_rounds,
+                starts,
                 window,
                 patience,
             } => {
                 words[1] = 1;
                 words[7] = seeding(from);
                 words[8] = start_rounds;
+                words[9] = starts;
                 words[13] = window.into();
                 words[14] = patience;
             }

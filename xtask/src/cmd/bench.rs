@@ -44,7 +44,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     }
     println!(
         "\nInstructions, not cycles: QEMU counts what is executed and knows no caches or wait states. Whole calls,\n\
-         input preparation and requantisation included. library: CMSIS-NN of July 2026 with GCC 12 -O3; CMSIS-DSP\n\
+         input preparation and requantisation included. operations: multiply-accumulates in theory; beside the longest\n\
+         of many steps of a learner (_longest) the bound that its documentation states. library: CMSIS-NN of July 2026 with GCC 12 -O3; CMSIS-DSP\n\
          in f32 for nearest_l2."
     );
     if let Some(json) = json {
@@ -58,8 +59,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
 
 fn header() -> String {
     format!(
-        "{:<7} {:<22} {:>12} {:>8} {:>8} {:>6} {:>8}",
-        "core", "name", "instructions", "macs", "per_mac", "goal", "library"
+        "{:<7} {:<33} {:>12} {:>10} {:>8} {:>6} {:>8}",
+        "core", "name", "instructions", "operations", "per_op", "goal", "library"
     )
 }
 
@@ -74,7 +75,7 @@ fn table_line(core: Core, row: &BenchRow) -> (String, bool) {
         None => "",
     };
     let line = format!(
-        "{:<7} {:<22} {:>12} {:>8} {:>8.3} {:>6} {:>8} {mark}",
+        "{:<7} {:<33} {:>12} {:>10} {:>8.3} {:>6} {:>8} {mark}",
         core.name(),
         row.name,
         row.instructions,

@@ -3,7 +3,7 @@
 use core::hint::black_box;
 use core::num::NonZeroU32;
 
-use autodidact::anomaly::{Detector, DetectorConfig, Score};
+use autodidact::anomaly::{Detector, DetectorConfig, KllSketch, Score};
 use autodidact::gmm::Covariance;
 use autodidact::gmm::parameters::Parameters;
 use autodidact::gmm::stepwise::{Rate, StepwiseEm};
@@ -203,6 +203,16 @@ fn measure_detector(counter: &impl Counter) -> Option<()> {
     }
     measure(counter, "detector_update", 1, REPEATS, || {
         let _ = black_box(detector.update(black_box(score())));
+    });
+    let mut sketch = KllSketch::<1536>::new(1);
+    for _ in 0..2000 {
+        sketch.insert(score());
+    }
+    measure(counter, "kll_insert_1536", 1, REPEATS, || {
+        sketch.insert(black_box(score()));
+    });
+    measure(counter, "kll_quantile_1536", 1, REPEATS, || {
+        black_box(black_box(&sketch).quantile(1 << 31));
     });
     detector.freeze();
     measure(counter, "detector_update_frozen", 1, REPEATS, || {

@@ -1,4 +1,5 @@
-//! Kernel workloads of published size, measured whole: input preparation and requantisation included.
+//! Kernel workloads of published size, measured whole: input preparation and requantisation included; and the
+//! longest steps of the learners.
 
 use core::hint::black_box;
 use core::num::NonZeroU32;
@@ -12,6 +13,7 @@ use crate::Counter;
 
 mod classical;
 mod energy;
+mod steps;
 
 /// Runs `work` once to warm up and `repeats` times to measure, and logs
 /// `bench <name> <instructions of one run> <macs>`.
@@ -179,6 +181,7 @@ pub fn run(counter: &impl Counter, memory: &mut Memory) {
     refused("nearest_l2_10x64", measure_nearest(counter, wide));
     classical::run(counter, wide);
     energy::run(counter, weights);
+    steps::run(counter);
     let done = measure_autoencoder(counter, weights, channels, wide, workspace, wide_output);
     refused("autoencoder_mlperf_ad", done);
 }

@@ -1,6 +1,6 @@
 //! k-means: in rounds over resident rows, or along the stream.
 
-use autodidact::kmeans::{KMeans, Lloyd, Memory, Metric, Online, Usage};
+use autodidact::kmeans::{KMeans, Lloyd, Memory, Metric, Online, PlusPlus, Usage};
 use zerocopy::IntoBytes as _;
 
 use super::{Arena, Context, Footprint, LearnError, Meter, Seeding};
@@ -37,18 +37,44 @@ pub(super) fn start<'m, L: Link>(
     let memory = memory(arena, k, d)?;
     let assignments = arena.take(count)?;
     let mut lloyd = Lloyd::new(Metric::SquaredEuclidean, rows, memory, assignments)?;
+    seed(context, &mut lloyd, rounds, meter);
+    Ok(lloyd)
+}
+
+/// Seeds a learner and takes it `rounds` rounds on; the potential before the last.
+fn seed<L: Link>(
+    context: &mut Context<'_, '_, '_, L>,
+    lloyd: &mut Lloyd<'_>,
+    rounds: u32,
+    meter: &mut Meter,
+) -> u64 {
     let rng = &mut context.rng;
-    let seeding = context.settings.seeding;
-    meter.time(context.link, || match seeding {
-        Seeding::PlusPlus => lloyd.seed_plus_plus(rng),
-        Seeding::Random => lloyd.seed_random(rng),
-    });
+    match context.settings.seeding {
+        Seeding::PlusPlus => {
+            let mut seeding = PlusPlus::NEW;
+            while meter
+                .time(context.link, || lloyd.seed_step(&mut seeding, rng))
+                .is_none()
+            {}
+        }
+        Seeding::Random => {
+            meter.time(context.link, || lloyd.seed_random(rng));
+        }
+    }
+    fit(lloyd, rounds, context.link, meter)
+}
+
+/// Rounds until nothing moves; the potential before the last.
+fn fit<L: Link>(lloyd: &mut Lloyd<'_>, rounds: u32, link: &L, meter: &mut Meter) -> u64 {
+    let mut potential = u64::MAX;
     for _ in 0..rounds {
-        if round(&mut lloyd, context.link, meter).converged() {
+        let round = round(lloyd, link, meter);
+        potential = round.potential;
+        if round.converged() {
             break;
         }
     }
-    Ok(lloyd)
+    potential
 }
 
 fn round<L: Link>(lloyd: &mut Lloyd<'_>, link: &L, meter: &mut Meter) -> autodidact::kmeans::Round {
@@ -100,10 +126,23 @@ pub(super) fn online<L: Link>(
         let mut arena = arena.rest();
         let mut meter = Meter::default();
         let rows = context.collect(&mut arena, &mut meter)?;
-        let lloyd = start(context, &mut arena, rows, settings.start_rounds, &mut meter)?;
+        let rounds = settings.start_rounds;
+        let mut lloyd = start(context, &mut arena, rows, 0, &mut meter)?;
+        // The learner along the stream holds the best start so far.
+        let mut least = None;
+        for number in 0..settings.em_rounds.max(1) {
+            let potential = if number == 0 {
+                fit(&mut lloyd, rounds, context.link, &mut meter)
+            } else {
+                seed(context, &mut lloyd, rounds, &mut meter)
+            };
+            if least.is_none_or(|least| potential < least) {
+                least = Some(potential);
+                copy(memory.centroids, lloyd.model().centroids());
+                copy(memory.usage, lloyd.usage());
+            }
+        }
         meter.log_start();
-        copy(memory.centroids, lloyd.model().centroids());
-        copy(memory.usage, lloyd.usage());
         arena.taken()
     };
     let mut online = Online::new(memory)?;

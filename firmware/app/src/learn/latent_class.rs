@@ -6,6 +6,7 @@ use autodidact::latent_class::{LatentClass, Learner, Options, storage_words};
 use autodidact::model::Model;
 use zerocopy::IntoBytes as _;
 
+use super::rounds::round;
 use super::{Arena, Context, Footprint, LearnError, Meter};
 use crate::Link;
 
@@ -49,26 +50,6 @@ fn start<'m, L: Link>(
     let rng = &mut context.rng;
     meter.time(context.link, || learner.start_random(rows, rng))?;
     Ok(learner)
-}
-
-/// One round over resident rows; the log-likelihood before it.
-fn round<L: Link>(
-    context: &Context<'_, '_, '_, L>,
-    learner: &mut Learner<'_>,
-    rows: &[i16],
-    meter: &mut Meter,
-) -> Result<i64, LearnError<L::Error>> {
-    let d = context.source.width().max(1);
-    let mut total = 0_i64;
-    let mut count = 0_u32;
-    learner.clear();
-    for row in rows.chunks_exact(d) {
-        total = total.wrapping_add(meter.time(context.link, || learner.accumulate(row))?.into());
-        count = count.wrapping_add(1);
-    }
-    meter.time(context.link, || learner.maximise());
-    meter.rows = count;
-    Ok(total)
 }
 
 pub(super) fn batch<'m, L: Link>(

@@ -5,6 +5,7 @@ use autodidact::gmm::stepwise::{Rate, StepwiseEm};
 use autodidact::gmm::{Gmm, MAX_COMPONENTS, MAX_DIMENSIONS};
 use zerocopy::IntoBytes as _;
 
+use super::rounds::round;
 use super::{Arena, Context, Footprint, LearnError, Meter, kmeans};
 use crate::Link;
 
@@ -33,30 +34,14 @@ fn start<'m, L: Link>(
     let mut arena = arena;
     let clusters = kmeans::start(context, &mut arena, rows, settings.start_rounds, meter)?;
     let model = clusters.model();
-    meter.time(context.link, || {
-        em.start_from_centroids(rows, model.centroids())
-    })?;
-    Ok((em, arena.taken()))
-}
-
-/// One round over resident rows; the log-likelihood before it.
-fn round<L: Link>(
-    context: &Context<'_, '_, '_, L>,
-    em: &mut BatchEm<'_>,
-    rows: &[i16],
-    meter: &mut Meter,
-) -> Result<i64, LearnError<L::Error>> {
-    let d = context.source.width().max(1);
-    let mut total = 0_i64;
-    let mut count = 0_u32;
+    let centroids = model.centroids();
     em.clear();
-    for row in rows.chunks_exact(d) {
-        total = total.wrapping_add(meter.time(context.link, || em.accumulate(row))?.into());
-        count = count.wrapping_add(1);
+    for row in rows.chunks_exact(d.max(1)) {
+        meter.time(context.link, || em.accumulate_nearest(row, centroids))?;
     }
-    meter.time(context.link, || em.update());
-    meter.rows = count;
-    Ok(total)
+    meter.time(context.link, || em.set_means(centroids))?;
+    while !meter.time(context.link, || em.update_step()) {}
+    Ok((em, arena.taken()))
 }
 
 pub(super) fn batch<L: Link>(

@@ -29,6 +29,7 @@ mod latent_class;
 mod mixture;
 mod pca;
 mod rbm;
+mod rounds;
 mod settings;
 mod source;
 

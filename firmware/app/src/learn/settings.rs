@@ -50,7 +50,7 @@ pub enum Seeding {
 /// | 6 | resident rows at most: a uniform sample of the stream where it has more |
 /// | 7 | seeding: 0 k-means++, 1 random rows |
 /// | 8 | rounds of Lloyd's algorithm that start the learner, at most; Gibbs steps of a Boltzmann machine |
-/// | 9 | rounds of batch EM over the resident rows that start a stepwise learner; persistent chains of a Boltzmann machine, 0 for CD |
+/// | 9 | rounds of batch EM over the resident rows that start a stepwise learner; starts of k-means along a stream, of which the best is taken, 0 for one; persistent chains of a Boltzmann machine, 0 for CD |
 /// | 10 | covariances: 0 diagonal, 1 tied, 2 full |
 /// | 11 | variance floor, `U8F24`; samples of a Boltzmann machine's batch |
 /// | 12 | least gain of a round of EM in nats a row, `I16F16`: rounds end with one that gains less; learning rate of a Boltzmann machine in the low half, weight decay in the high one, `U0F16` |
