@@ -136,8 +136,7 @@ fn measure_learner(counter: &impl Counter) -> Option<()> {
         rate: Rate::constant(655),
         ..Options::DEFAULT
     };
-    let mut learner =
-        learn::ContrastiveDivergence::new(&mut memory, 64, 32, options).ok()?;
+    let mut learner = learn::ContrastiveDivergence::new(&mut memory, 64, 32, options).ok()?;
     let mut rng = Generator::from_seed(1);
     learner.start(409, &mut rng);
     let mut state = 1_u32;
