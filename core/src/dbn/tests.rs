@@ -195,7 +195,7 @@ fn a_container_gives_back_what_was_written_or_refuses_it() {
         to_feature: identity,
         to_counts: identity,
     }; 5];
-    let weights: Vec<i8> = (0..15).map(|at| at as i8 * 16 - 120).collect();
+    let weights: Vec<i8> = (0..15).map(|at| (at * 16 - 120) as i8).collect();
     let (five, three) = ([1000, -2000, 3000, 0, 5], [-4096, 0, 77_777]);
     let lower = RbmSpec {
         units: Units::Gaussian,
@@ -214,11 +214,13 @@ fn a_container_gives_back_what_was_written_or_refuses_it() {
         ..lower
     };
     let stack = [lower, upper];
-    let part = |name, body| PartSpec {
-        name,
-        input: None,
-        body,
-    };
+    fn part<'a>(name: &'a str, body: PartBody<'a>) -> PartSpec<'a> {
+        PartSpec {
+            name,
+            input: None,
+            body,
+        }
+    }
     let encode = |lower: RbmSpec<'_>, stack: &[RbmSpec<'_>]| {
         let parts = [
             part("machine", PartBody::Rbm(lower)),

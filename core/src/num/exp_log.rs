@@ -102,7 +102,7 @@ pub fn softplus(x: i16) -> u16 {
 
 /// Softplus `ln(1 + e^x)`: `I16F16` to `I16F16`, of every `i32`.
 ///
-/// As [`softplus`] within \[-8, 8\]; beyond, `max(x, 0) + e^-|x|`. Maximum error: 1.3e-4, checked for
+/// As [`softplus`] within \[-8, 8\]; beyond, `max(x, 0) + e^-|x|`. Maximum error: 1.4e-4, checked for
 /// every input of magnitude up to 16; there is nothing left to add beyond that.
 ///
 /// ```
@@ -144,7 +144,7 @@ mod tests {
             let exact = (f64::from(x) / 65_536.0).exp().ln_1p();
             worst = worst.max((f64::from(softplus_nats(x)) / 65_536.0 - exact).abs());
         }
-        assert!(worst <= 1.3e-4, "{worst}");
+        assert!(worst <= 1.4e-4, "{worst}");
         for x in [i32::MIN, i32::MIN + 1, i32::MAX] {
             assert_eq!(softplus_nats(x), x.max(0));
         }

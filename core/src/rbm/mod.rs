@@ -25,7 +25,7 @@
 //!
 //! Sums are exact. A logit is rounded once, a probability is off by 2.5e-5 and 2^-13 beside that
 //! ([`num::sigmoid`](crate::num::sigmoid)), and a unit takes the value 1 with exactly the probability
-//! computed ([`sample`](self#sampling)). The free energy is off by at most 1.4e-4 nats a hidden unit.
+//! computed ([sampling](self#sampling)). The free energy is off by at most 1.5e-4 nats a hidden unit.
 //!
 //! # Sampling
 //!
