@@ -9,7 +9,7 @@ use autodidact_tools::learn::{self, Comparison, Config, Problem};
 use autodidact_tools::train::random;
 
 /// Every learner, in few passes over few rows.
-const SMALL: [&str; 11] = [
+const SMALL: [&str; 13] = [
     "learner = 'kmeans'\nk = 4\npasses = 9\nrows = 'all'",
     "learner = 'kmeans'\nk = 3\npasses = 9\nseed = 7\nseeding = 'random'\nresident = 20",
     "learner = 'kmeans-online'\nk = 4\npasses = 2\nresident = 16\nstart-rounds = 2\nwindow = 50\npatience = 20",
@@ -21,6 +21,8 @@ const SMALL: [&str; 11] = [
     "learner = 'gmm-stepwise'\nk = 2\npasses = 2\ncovariance = 'full'\nresident = 24\nem-rounds = 2",
     "learner = 'latent-class'\nk = 3\npasses = 6",
     "learner = 'latent-class-stepwise'\nk = 2\npasses = 2\nresident = 30\nmemory = 100",
+    "learner = 'rbm'\nk = 5\npasses = 3\nbatch = 8\nsteps = 2",
+    "learner = 'rbm'\nk = 3\npasses = 2\nbatch = 4\nunits = 'gaussian'\nchains = 3\nweight-decay = 0.01\nschedule = 'constant'\nlearning-rate = 0.01",
 ];
 
 /// Eighty rows around four places, seven columns with something in common, and one of levels.

@@ -1,10 +1,18 @@
 //! The integer learner of restricted Boltzmann machines on the digits, judged by the exact likelihood of the
 //! weights that the device uses.
 
+use autodidact::kernels::Order;
+use autodidact::model::Model;
 use autodidact::rbm::learn::{ContrastiveDivergence, Options, Rate, Rounding, storage_words};
 use autodidact::rbm::{Rbm, States, Units};
 use autodidact::rng::{Generator, below};
-use autodidact_tools::data;
+use autodidact_tools::data::{self, Scaling};
+use autodidact_tools::emulator::{self, Core};
+use autodidact_tools::evaluate::Units as DataUnits;
+use autodidact_tools::quantize::{self, QuantisedModel, QuantisedPart};
+use autodidact_tools::replay;
+use autodidact_tools::train::model::{DbnParameters, RbmParameters, VisibleUnits};
+use autodidact_tools::train::random;
 
 const VISIBLE: usize = 64;
 const HIDDEN: usize = 16;
@@ -165,4 +173,79 @@ fn stochastic_rounding_saves_what_small_rates_add() {
     let to_nearest = learnt(nearest, 655, 1);
     println!("rate 0.01: {by_chance:.3} by chance, {to_nearest:.3} to the nearest");
     assert!(by_chance > to_nearest + 0.3, "{by_chance} {to_nearest}");
+}
+
+/// A machine of random parameters.
+fn random_machine(
+    visible: usize,
+    hidden: usize,
+    units: VisibleUnits,
+    stream: u64,
+) -> RbmParameters {
+    let mut generator = random::generator(5, stream);
+    let mut draw = |count: usize, spread: f32| -> Vec<f32> {
+        let values = (0..count).map(|_| spread * random::normal(&mut generator));
+        values.collect()
+    };
+    RbmParameters {
+        visible,
+        hidden,
+        weights: draw(visible * hidden, 0.4),
+        visible_bias: draw(visible, 1.0),
+        hidden_bias: draw(hidden, 1.0),
+        units,
+    }
+}
+
+#[test]
+fn free_energies_and_codes_are_the_host_s_on_every_core() {
+    let digits = data::digits().unwrap();
+    let threshold = Scaling::Threshold { at: Some(8.0) };
+    let scaling = threshold.fit(&digits).unwrap();
+    let mut model = QuantisedModel::new(&scaling, digits.columns()).unwrap();
+    let binary = random_machine(64, 33, VisibleUnits::Bernoulli, 1);
+    let gaussian = random_machine(64, 20, VisibleUnits::Gaussian, 2);
+    let net = DbnParameters {
+        layers: vec![
+            random_machine(64, 40, VisibleUnits::Bernoulli, 3),
+            random_machine(40, 70, VisibleUnits::Bernoulli, 4),
+        ],
+    };
+    let parts = [
+        (
+            "binary",
+            QuantisedPart::Rbm(quantize::rbm(&binary).unwrap()),
+        ),
+        (
+            "gaussian",
+            QuantisedPart::Rbm(quantize::rbm(&gaussian).unwrap()),
+        ),
+        ("net", QuantisedPart::Dbn(quantize::dbn(&net).unwrap())),
+    ];
+    model.parts = parts.map(|(name, part)| (name.into(), part)).into();
+    let bytes = model.encode(Order::RowMajor).unwrap();
+    let loaded = Model::load(&bytes).unwrap();
+    let counts = DataUnits::of(&loaded).unwrap().counts(&digits).unwrap();
+    let counts = &counts[..64 * 100];
+    let host = replay::replay(&loaded, counts).unwrap();
+    for core in Core::ALL {
+        let device = emulator::replay(core, &bytes, counts).unwrap();
+        assert_eq!(device.results, host, "{core}");
+    }
+    // A pixel of 8 is 1, one of 7 is 0.
+    let bits = |value: f32| {
+        let row = digits
+            .with_values(vec![value; digits.values().len()])
+            .unwrap();
+        let counts = DataUnits::of(&loaded).unwrap().counts(&row).unwrap();
+        let (mut features, mut bits) = ([0; 64], [0; 2]);
+        loaded
+            .scaler()
+            .scale_into(&counts[..64], &mut features)
+            .unwrap();
+        let machine = loaded.rbm("binary").unwrap();
+        machine.binarise_into(&features, &mut bits).unwrap();
+        bits
+    };
+    assert_eq!((bits(8.0), bits(7.0)), ([u32::MAX; 2], [0; 2]));
 }
