@@ -18,7 +18,9 @@ fn exercise_machine(rbm: &Rbm<'_>, features: &[i16]) {
     let mut memory = vec![0; Gibbs::words(units, visible, hidden)];
     let mut chain = Gibbs::new(*rbm, &mut memory).unwrap();
     chain.set_visible(States::Real(features)).unwrap();
-    chain.clamp(&vec![0x5555_5555; visible.div_ceil(32)]).unwrap();
+    chain
+        .clamp(&vec![0x5555_5555; visible.div_ceil(32)])
+        .unwrap();
     let mut rng = Generator::from_seed(1);
     chain.step(&mut rng);
     chain.step(&mut rng);
@@ -149,6 +151,8 @@ fn a_million_mutated_containers_load_or_are_refused() {
             small::encode(&small::worked_example(), Order::RowMajor),
             small::encode(&small::classical(), Order::RowMajor),
             small::encode(&small::classical(), Order::RowMajor),
+            small::energy(),
+            small::energy(),
         ])
         .collect();
     let mut rng = Generator::from_seed(20_261_121);

@@ -41,7 +41,12 @@ impl Exact {
         let (s, tensors) = (rbm.scale().to_f64(), rbm.tensors());
         let stride = tensors.weights.len() / rbm.hidden();
         let biases = |b: &[i32]| b.iter().map(|b| f64::from(*b) * s / 4096.0).collect();
-        let row = |row: &[i8]| row[..rbm.visible()].iter().map(|w| f64::from(*w) * s).collect();
+        let row = |row: &[i8]| {
+            row[..rbm.visible()]
+                .iter()
+                .map(|w| f64::from(*w) * s)
+                .collect()
+        };
         Self {
             w: tensors.weights.chunks(stride).map(row).collect(),
             b: biases(tensors.visible_biases),
@@ -76,9 +81,15 @@ impl Exact {
     }
 
     fn free_energy(&self, row: &[u32; 2]) -> f64 {
-        let active: Vec<usize> = (0..VISIBLE).filter(|at| row[at / 32] >> (at % 32) & 1 == 1).collect();
+        let active: Vec<usize> = (0..VISIBLE)
+            .filter(|at| row[at / 32] >> (at % 32) & 1 == 1)
+            .collect();
         let sum = |values: &[f64]| active.iter().map(|at| values[*at]).sum::<f64>();
-        let freed = self.w.iter().zip(&self.c).map(|(w, c)| softplus(c + sum(w)));
+        let freed = self
+            .w
+            .iter()
+            .zip(&self.c)
+            .map(|(w, c)| softplus(c + sum(w)));
         -sum(&self.b) - freed.sum::<f64>()
     }
 
@@ -106,14 +117,18 @@ fn learnt(options: Options, rate: u16, seed: u64) -> f64 {
             order.swap(last, below(&mut rng, last as u32 + 1) as usize);
         }
         for row in &order {
-            learner.step(States::Binary(&training[*row]), &mut rng).unwrap();
+            learner
+                .step(States::Binary(&training[*row]), &mut rng)
+                .unwrap();
         }
     }
     let model = learner.model();
     let exact = Exact::of(&model);
     let mut workspace = vec![0; model.workspace_len()];
     for row in &held_out {
-        let nats = model.free_energy(States::Binary(row), &mut workspace).unwrap();
+        let nats = model
+            .free_energy(States::Binary(row), &mut workspace)
+            .unwrap();
         assert!((f64::from(nats) / 65_536.0 - exact.free_energy(row)).abs() < 0.003);
     }
     exact.log_likelihood(&held_out)
