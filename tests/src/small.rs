@@ -3,8 +3,10 @@
 use autodidact::kernels::{Channel, Order};
 use autodidact::kmeans::Metric;
 use autodidact::latent_class::{Column, Gaussian};
-use autodidact::model::Task;
+use autodidact::model::{ModelSpec, PartBody, PartSpec, RbmSpec, Task};
 use autodidact::net::{Activation, Element};
+use autodidact::num::Multiplier;
+use autodidact::rbm::Units;
 use autodidact::rng::{Generator, below};
 use autodidact::scaler::{Affine, ScalerFeature};
 use autodidact_tools::quantize::{
@@ -245,6 +247,57 @@ pub fn every_kind(width: usize, seed: u64) -> QuantisedModel {
             ("seed".into(), seed.to_string()),
         ],
     }
+}
+
+/// The bytes of a container of energy models over 21 features: a machine of either kind, a stack of two.
+///
+/// # Panics
+/// Never: the parameters are valid.
+#[must_use]
+pub fn energy() -> AlignedBytes {
+    const WIDTHS: [usize; 3] = [21, 18, 5];
+    let mut rng = Generator::from_seed(784);
+    let mut draw = |len: usize| -> Vec<i32> {
+        (0..len)
+            .map(|_| below(&mut rng, 255).cast_signed() - 127)
+            .collect()
+    };
+    let weights = [0, 1].map(|at| -> Vec<i8> {
+        let drawn = draw(WIDTHS[at] * WIDTHS[at + 1]);
+        drawn.iter().map(|w| *w as i8).collect()
+    });
+    let biases = WIDTHS.map(|width| -> Vec<i32> { draw(width).iter().map(|b| b << 12).collect() });
+    let machine = |at: usize, units, transposed| RbmSpec {
+        units,
+        scale: Multiplier::from_f64(1.0 / 64.0).expect("representable"),
+        weights: &weights[at],
+        visible_biases: &biases[at],
+        hidden_biases: &biases[at + 1],
+        transposed,
+    };
+    let stack = [
+        machine(0, Units::Bernoulli, false),
+        machine(1, Units::Bernoulli, true),
+    ];
+    let part = |name, body| PartSpec {
+        name,
+        input: None,
+        body,
+    };
+    let parts = [
+        part("binary", PartBody::Rbm(machine(0, Units::Bernoulli, true))),
+        part("real", PartBody::Rbm(machine(0, Units::Gaussian, false))),
+        part("stack", PartBody::Dbn(&stack)),
+    ];
+    let spec = ModelSpec {
+        scaler: &scaler(WIDTHS[0]),
+        counts_range: (-2000, 2000),
+        parts: &parts,
+        text: "seed: 784",
+    };
+    let mut bytes = AlignedBytes::zeroed(spec.encoded_len().expect("the model is valid"));
+    spec.encode_into(&mut bytes).expect("the model is valid");
+    bytes
 }
 
 /// The bytes of a model.

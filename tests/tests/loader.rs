@@ -151,6 +151,8 @@ fn a_million_mutated_containers_load_or_are_refused() {
             small::encode(&small::worked_example(), Order::RowMajor),
             small::encode(&small::classical(), Order::RowMajor),
             small::encode(&small::classical(), Order::RowMajor),
+            small::energy(),
+            small::energy(),
         ])
         .collect();
     let mut rng = Generator::from_seed(20_261_121);

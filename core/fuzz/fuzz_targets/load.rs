@@ -51,7 +51,9 @@ fn exercise_machine(rbm: &Rbm<'_>, features: &[i16]) {
     let mut memory = vec![0; Gibbs::words(units, visible, hidden)];
     let mut chain = Gibbs::new(*rbm, &mut memory).unwrap();
     chain.set_visible(States::Real(features)).unwrap();
-    chain.clamp(&vec![0x5555_5555; visible.div_ceil(32)]).unwrap();
+    chain
+        .clamp(&vec![0x5555_5555; visible.div_ceil(32)])
+        .unwrap();
     let mut rng = Generator::from_seed(1);
     chain.step(&mut rng);
     chain.step(&mut rng);
@@ -116,7 +118,8 @@ fuzz_target!(|data: &[u8]| {
                 gmm.responsibilities_into(features, &mut responsibilities)
                     .unwrap();
                 assert_eq!(responsibilities.iter().sum::<u32>(), autodidact::gmm::ONE);
-                gmm.sample_into(&mut Generator::from_seed(1), &mut back).unwrap();
+                gmm.sample_into(&mut Generator::from_seed(1), &mut back)
+                    .unwrap();
                 let observed: Vec<bool> = (0..d).map(|at| at % 2 == 0).collect();
                 let mut workspace = vec![0; Gmm::condition_words(gmm.covariance(), k, d)];
                 let (mut mean, mut variances) = (vec![0; d], vec![0; d]);

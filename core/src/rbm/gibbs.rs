@@ -28,8 +28,10 @@ pub(super) const fn state_words(units: Units, visible: usize) -> usize {
 ///
 /// | units active | 1/8 | 1/4 | 1/2 | 3/4 |
 /// |---|---|---|---|---|
-/// | 64 x 64 | | | | |
-/// | 784 x 128 | | | | |
+/// | 64 x 64 | 0.97 | 1.17 | 1.58 | 1.98 |
+/// | 784 x 128 | 0.39 | 0.58 | 0.94 | 1.30 |
+///
+/// Without the transposed weights a step of 64 x 64 takes 2.5 at half.
 ///
 /// ```
 /// # use autodidact::num::Multiplier;

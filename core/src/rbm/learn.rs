@@ -20,7 +20,14 @@
 //!
 //! What a sample or a batch adds is small beside the unit of what it is added to: rounded to nearest, most of it
 //! would be lost. [`Rounding::Stochastic`] rounds up with the probability of what is cut off, which keeps the
-//! mean.
+//! mean. Binarised digits, 64 x 16, CD-1, 200 epochs, exact log-likelihood of held-out rows in nats under the
+//! `i8` weights (f32: -18.29):
+//!
+//! | rate, batch, momentum | stochastic | to the nearest |
+//! |---|---|---|
+//! | 0.05 falling to 0, 32, 0.9 | -18.39 | -18.49 |
+//! | 0.01 falling to 0, 32, 0.9 | -18.62 | -19.56 |
+//! | 0.005 falling to 0, 1, none | -18.45 | -19.33 |
 
 use super::gibbs::{features_mut, state_words, states};
 use super::{MAX_UNITS, ONE, Rbm, States, Tensors, Units, workspace_len};
