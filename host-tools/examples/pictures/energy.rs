@@ -44,7 +44,9 @@ pub(super) fn draw(folder: &Path) -> Result<()> {
 
 /// Weights of a hidden unit: 0 is grey, the largest magnitude white or black.
 fn filter(weights: &[f32]) -> Picture {
-    let largest = weights.iter().fold(f32::MIN_POSITIVE, |m, w| m.max(w.abs()));
+    let largest = weights
+        .iter()
+        .fold(f32::MIN_POSITIVE, |m, w| m.max(w.abs()));
     picture(weights.iter().map(|w| f64::from(0.5 + 0.5 * w / largest)))
 }
 
