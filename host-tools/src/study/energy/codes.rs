@@ -155,9 +155,9 @@ pub(super) fn mnist(
         encoder: vec![256, 128, 30],
         hidden_activation: Activation::Relu,
         pretraining: None,
-        epochs: 40,
+        epochs: 30,
         batch: 50,
-        learning_rate: 2e-3,
+        learning_rate: 3e-3,
         ..DeepAutoencoderOptions::default()
     };
     let start = Instant::now();

@@ -175,7 +175,8 @@ fn bad_options_are_one_clear_sentence() {
             .unwrap_err()
             .to_string()
     };
-    let cases: [(fn(&mut RbmOptions), &str); 5] = [
+    type Change = fn(&mut RbmOptions);
+    let cases: [(Change, &str); 5] = [
         (
             |o| o.hidden = 0,
             "the number of hidden units is 0; give at least 1",
