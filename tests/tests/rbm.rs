@@ -176,7 +176,9 @@ fn stochastic_rounding_saves_what_small_rates_add() {
     };
     let by_chance = learnt(online, 328, 1);
     let to_nearest = learnt(nearest, 328, 1);
-    println!("rate 0.005, sample by sample: {by_chance:.3} by chance, {to_nearest:.3} to the nearest");
+    println!(
+        "rate 0.005, sample by sample: {by_chance:.3} by chance, {to_nearest:.3} to the nearest"
+    );
     assert!(by_chance > to_nearest + 0.3, "{by_chance} {to_nearest}");
 }
 

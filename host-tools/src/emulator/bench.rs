@@ -30,6 +30,8 @@ pub struct BenchRow {
 pub struct Goal {
     /// To be reached or bettered.
     pub at_most: f64,
+    /// What has been reached so far, where that is more: it must not grow.
+    pub held: f64,
     /// What the best known library takes (CMSIS-NN of July 2026, GCC 12 -O3; CMSIS-DSP in f32 for distances), if
     /// measured.
     pub reference: Option<f64>,
@@ -104,7 +106,16 @@ pub fn goal(core: Core, name: &str) -> Option<Goal> {
         (Core::M0Plus, "conv3x3_i8_8x8x32_32") => (5.0, Some(6.70)),
         _ => (longest_step(core, name)?, None),
     };
-    Some(Goal { at_most, reference })
+    // Missed so far; see the table in the docs of `rbm::Gibbs`.
+    let held = match (core, name) {
+        (Core::M4, "gibbs_64x64_half") => 1.6,
+        _ => at_most,
+    };
+    Some(Goal {
+        at_most,
+        held,
+        reference,
+    })
 }
 
 /// Most instructions that a core may take for an operation of the bound that a learner's documentation states: a
