@@ -125,7 +125,13 @@ fn centroids(digits: &Digits, file: &Path) -> Result<()> {
 
 /// The first eight components; two digits, each beside its reconstructions from 2, 8 and 16 components.
 fn components(digits: &Digits, file: &Path) -> Result<()> {
-    let fit = |components| pca::fit(&PcaOptions { components }.check()?, &digits.features);
+    let fit = |components| {
+        pca::fit(
+            &PcaOptions { components }.check()?,
+            &digits.features,
+            &TrainingDevice::cpu(),
+        )
+    };
     let bytes = digits.container(vec![
         ("two".into(), quantize::pca(&fit(2)?)?),
         ("eight".into(), quantize::pca(&fit(8)?)?),
@@ -196,7 +202,11 @@ fn behind_components(
     components: usize,
     covariance: CovarianceKind,
 ) -> Result<AlignedBytes> {
-    let pca = pca::fit(&PcaOptions { components }.check()?, &digits.features)?;
+    let pca = pca::fit(
+        &PcaOptions { components }.check()?,
+        &digits.features,
+        &TrainingDevice::cpu(),
+    )?;
     let options = GmmOptions {
         k: 10,
         covariance,
