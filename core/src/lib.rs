@@ -22,7 +22,8 @@
 //! | project, reconstruct, measure the residual | [`pca::Pca`] |
 //! | cluster, query and complete rows of mixed kinds | [`latent_class::LatentClass`] |
 //! | learn principal components on the device | [`pca::IncrementalPca`] |
-//! | denoise, encode, reconstruct with a network | [`net::Network`] |
+//! | denoise, encode, reconstruct with a network | [`net::Network`], [`net::Graph`] |
+//! | draw samples by annealed Langevin dynamics, fill in what is missing | [`score::AnnealedLangevin`] |
 //! | fit a latent-variable model | [`em`] |
 //! | turn a score into an alarm at a chosen rate of false alarms | [`anomaly::Detector`] |
 //! | know how numbers are represented and rounded | [`num`] |
@@ -82,6 +83,7 @@ pub mod num;
 pub mod pca;
 pub mod rng;
 pub mod scaler;
+pub mod score;
 mod slices;
 
 pub use error::{Defect, Operand, ShapeError};
