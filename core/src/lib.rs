@@ -24,6 +24,7 @@
 //! | learn principal components on the device | [`pca::IncrementalPca`] |
 //! | denoise, encode, reconstruct with a network | [`net::Network`], [`net::Graph`] |
 //! | draw samples by annealed Langevin dynamics, fill in what is missing | [`score::AnnealedLangevin`] |
+//! | deblur, fill in or denoise with a denoiser as the prior | [`restore::MeanShift`] |
 //! | fit a latent-variable model | [`em`] |
 //! | turn a score into an alarm at a chosen rate of false alarms | [`anomaly::Detector`] |
 //! | know how numbers are represented and rounded | [`num`] |
@@ -81,6 +82,7 @@ pub mod model;
 pub mod net;
 pub mod num;
 pub mod pca;
+pub mod restore;
 pub mod rng;
 pub mod scaler;
 pub mod score;

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::Defect;
-use crate::kernels::{Channel, Order, pack};
+use crate::kernels::{Channel, pack};
 use crate::num::{Multiplier, saturating_i16};
 use crate::rng::{Generator, below};
 use rand_core::Rng;
@@ -281,7 +281,7 @@ fn random_graph(rng: &mut Generator) -> Owned {
     for _ in 0..1 + below(rng, 9) {
         let input = below(rng, owned.ops.len() as u32 + 1) as u16;
         let [h, w, c] = owned.shape(input);
-        let mut moved = |owned: &mut Owned, kind, shape| {
+        let moved = |owned: &mut Owned, kind, shape| {
             let mut op = OpRecord::wide(kind, input, shape);
             if input > 0 {
                 let from = owned.ops[usize::from(input) - 1];
