@@ -25,6 +25,7 @@
 //! | denoise, encode, reconstruct with a network | [`net::Network`], [`net::Graph`] |
 //! | draw samples by annealed Langevin dynamics, fill in what is missing | [`score::AnnealedLangevin`] |
 //! | deblur, fill in or denoise with a denoiser as the prior | [`restore::MeanShift`] |
+//! | train an autoencoder or a denoiser on the device | [`backprop::Learner`] |
 //! | fit a latent-variable model | [`em`] |
 //! | turn a score into an alarm at a chosen rate of false alarms | [`anomaly::Detector`] |
 //! | know how numbers are represented and rounded | [`num`] |
@@ -71,6 +72,7 @@ compile_error!(
 );
 
 pub mod anomaly;
+pub mod backprop;
 pub mod em;
 mod error;
 pub mod gmm;

@@ -204,26 +204,23 @@ impl<'m, S: Score> MeanShift<'m, S> {
 
     /// Weight of the data, `U1F30`.
     fn weight(&self) -> u32 {
-        // Standard deviations with 12 fractional bits, variances with 24: below 2^48.
-        let square = |sd: u32| {
-            let sd = u64::from(sd.div_ceil(1 << 8));
-            sd * sd
-        };
-        let prior = u128::from(square(self.score.sigma(self.settings.level)));
+        // Variances with 40 fractional bits, below 2^64.
+        let square = |sd: u32| u128::from(sd) * u128::from(sd);
+        let prior = square(self.score.sigma(self.settings.level));
         let noise = match self.observation.noise {
-            Noise::Known(sd) => u128::from(square(sd)),
+            Noise::Known(sd) => square(sd),
             Noise::Blind => {
                 let degradation = &self.observation.degradation;
                 let seen = (0..self.error.len())
                     .filter(|at| degradation.sees(*at))
                     .count();
-                // Below 2^62 each, and no more than 2^18 of them.
+                // At most 2^62 each, and no more than 2^32 of them.
                 let squares = self.error.iter().map(|e| {
                     let e = u128::from(e.unsigned_abs());
                     e * e
                 });
                 let mean = squares.sum::<u128>() / (seen.max(1) as u128);
-                (mean >> 16) + ((2 * prior * u128::from(degradation.energy())) >> 30)
+                mean + ((2 * prior * u128::from(degradation.energy())) >> 30)
             }
         };
         // At most one.
