@@ -14,9 +14,11 @@
 //! | error signal | `I12F20` in `i32`, saturating |
 //! | rate | `U0F16` in `u16` |
 //!
-//! **Rounding of weights.** A step of a hundredth of a unit of 2^-13 is the rule, not the exception, so that rounding
-//! to nearest would lose most of what is learned. Steps are rounded at random, up with the probability of what
-//! is cut off (Gupta et al. 2015): right on average. A test measures both.
+//! **Rounding of weights.** Late in learning most steps are fractions of a unit of 2^-13, which rounding to nearest
+//! would lose. Steps are rounded at random, up with the probability of what is cut off (Gupta et al. 2015): right
+//! on average. Measured on a synthetic problem with one seed, error over that of the same procedure in f64: 1.00 to
+//! 1.01 at rates from 1/16384 to 1/160 so rounded; to nearest 2.1 at 1/16384, 1.28 at 1/8192, and below one from
+//! 1/3300 on, where the random word a weight can be saved.
 
 mod corruption;
 mod learner;

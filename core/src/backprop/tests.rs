@@ -103,8 +103,9 @@ impl Mirror {
                 })
                 .collect();
             for (r, e) in errors.iter().enumerate() {
-                for c in 0..inputs {
-                    self.weights[layer][r * inputs + c] -= rate * e * values[layer][c];
+                let row = &mut self.weights[layer][r * inputs..][..inputs];
+                for (w, y) in row.iter_mut().zip(&values[layer]) {
+                    *w -= rate * e * y;
                 }
                 self.biases[layer][r] -= rate * e;
             }
@@ -221,14 +222,13 @@ fn autoencoders_and_denoisers_learn_as_in_f64() {
 #[test]
 fn rounding_at_random_keeps_what_rounding_to_nearest_loses() {
     let widths = [12, 8, 12];
-    let run = |rounding| learn(&widths, Hidden::Tanh, Corruption::None, 60, rounding);
-    let [stochastic, exact] = run(Rounding::Stochastic);
-    let [nearest, _] = run(Rounding::Nearest);
-    assert!(
-        stochastic < 1.1 * exact + 0.02,
-        "{stochastic} against {exact}"
-    );
-    assert!(nearest > 1.2 * stochastic, "{nearest} against {stochastic}");
+    let run = |rate, rounding| {
+        let [found, exact] = learn(&widths, Hidden::Tanh, Corruption::None, rate, rounding);
+        found / exact
+    };
+    // The error over that of f64: 1.00 and 1.28 at a rate of 1/8192, 1.00 and 2.08 at half of it.
+    assert!(run(8, Rounding::Stochastic) < 1.1);
+    assert!(run(8, Rounding::Nearest) > 1.2);
 }
 
 #[test]

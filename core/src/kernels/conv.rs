@@ -280,6 +280,9 @@ pub fn conv3x3(
     Ok(())
 }
 
+/// What is called with a window's inputs and outputs.
+type EachTaps<'e, O> = dyn FnMut(&[i16], &mut [O]) -> Option<()> + 'e;
+
 /// Calls `each` with the inputs of every window, widened to 16 bits, and the outputs that the window makes.
 ///
 /// What a convolution of 16-bit activations or one with a function is made of: `each` is a dense layer of
@@ -295,7 +298,7 @@ pub fn for_each_taps<I: Activation, O>(
     input: &[I],
     taps: &mut [i16],
     output: &mut [O],
-    each: &mut dyn FnMut(&[i16], &mut [O]) -> Option<()>,
+    each: &mut EachTaps<'_, O>,
 ) -> Result<(), ShapeError> {
     let [height, width] = geometry.output_size();
     ShapeError::exact(Operand::Input, geometry.input_len(), input.len())?;

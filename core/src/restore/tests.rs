@@ -19,9 +19,9 @@ fn denoise(x: &[f64]) -> Vec<f64> {
             let (row, column) = (at / WIDTH, at % WIDTH);
             let mut sum = 0.0;
             let mut count = 0.0;
-            for other in 0..LEN {
+            for (other, value) in x.iter().enumerate() {
                 if (other / WIDTH).abs_diff(row) + (other % WIDTH).abs_diff(column) == 1 {
-                    sum += x[other];
+                    sum += value;
                     count += 1.0;
                 }
             }

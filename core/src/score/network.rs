@@ -30,7 +30,9 @@ impl Level {
     pub fn preconditioned(sigma: f64, data: f64, root: f64) -> Option<Self> {
         let unsigned = |v: f64, bits: u32| {
             let scaled = v * (1u64 << bits) as f64 + 0.5;
-            (scaled >= 1.0 && scaled < 2_147_483_648.0).then_some(scaled as u32)
+            (1.0..2_147_483_648.0)
+                .contains(&scaled)
+                .then_some(scaled as u32)
         };
         let skip = sigma * sigma / (root * root);
         Some(Self {
@@ -207,7 +209,6 @@ impl Score for NetworkScore<'_, '_> {
     }
 }
 
-/// The residual of features at a level, as features: for callers without a state.
 impl NetworkScore<'_, '_> {
     /// Clean estimate `D(x, sigma)` of a state, `I4F12`, saturating.
     ///
