@@ -212,6 +212,7 @@ impl<'a> Tensors<'a> {
             NO_CODE => None,
             code => Some(u16::try_from(code).map_err(|_| Defect::Shape)?),
         };
+        // Checked conversions, not casts: rustc 1.95 for x86-64 makes three zeros of the same line with casts.
         let half = |n: u32| u16::try_from(n).map_err(|_| Defect::Shape);
         let input = [half(sides & 0xffff)?, half(sides >> 16)?, half(channels)?];
         let ops: &[OpRecord] = self.get(0, TensorElement::Operation, 0, [ops, 1])?;

@@ -32,6 +32,12 @@ pub struct GraphTensors<'a> {
 /// output depend on the noise level at no cost. A gain and a bias per level and channel are this, and so is an
 /// input multiplier per level, folded into the first layer.
 ///
+/// # Memory
+///
+/// One workspace of [`workspace_bytes`](Self::workspace_bytes). Dense, 64-256-256-64: 1,031 bytes with 8-bit inner
+/// values without a function, 1,543 with 16-bit ones or with ELU or SiLU. A residual block of 16 channels over 28x28
+/// pixels: three images, 37,632 bytes with 8-bit values and 75,264 with 16-bit ones, and below 700 of scratch.
+///
 /// # Ranges
 ///
 /// Every accumulator is proved to stay within 32 bits for every input at load, as for

@@ -539,3 +539,45 @@ fn a_sum_rounds_once() {
         Multiplier::from_f64(left).is_some() && Addition::from_f64(40_000.0, 0.0, 0.0).is_none()
     );
 }
+
+/// Workspace of records alone: nothing else decides it.
+fn workspace(ops: &mut [OpRecord], input: [u16; 3]) -> usize {
+    place(ops);
+    let tensors = GraphTensors {
+        ops,
+        weights: &[],
+        channels: &[],
+        additions: &[],
+    };
+    Graph::unchecked(tensors, input, 1, None).workspace_bytes()
+}
+
+#[test]
+fn the_documented_workspaces_are_what_is_needed() {
+    let dense = |inner: &dyn Fn(&mut OpRecord)| {
+        let mut ops =
+            [(0, 256), (1, 256), (2, 64)].map(|(v, n)| OpRecord::wide(OpKind::Dense, v, [1, 1, n]));
+        ops[..2].iter_mut().for_each(inner);
+        workspace(&mut ops, [1, 1, 64])
+    };
+    assert_eq!(dense(&|op| op.element = 0), 1031);
+    assert_eq!(dense(&|op| op.activation = Activation::Silu.tag()), 1543);
+    let narrow = |op: &mut OpRecord| (op.element, op.activation) = (0, Activation::Silu.tag());
+    assert_eq!(dense(&narrow), 1543);
+
+    let block = |element| {
+        let conv = |v, c| OpRecord::wide(OpKind::Conv3x3, v, [28, 28, c]);
+        let mut sum = OpRecord::wide(OpKind::Add, 1, [28, 28, 16]);
+        sum.inputs[1] = 3;
+        let mut ops = [conv(0, 16), conv(1, 16), conv(2, 16), sum, conv(4, 1)];
+        ops[..4].iter_mut().for_each(|op| op.element = element);
+        workspace(&mut ops, [28, 28, 1])
+    };
+    for (element, images) in [(0, 37_632), (1, 75_264)] {
+        assert!(
+            (images..images + 700).contains(&block(element)),
+            "{}",
+            block(element)
+        );
+    }
+}
