@@ -142,9 +142,21 @@ pub fn container(order: Order) -> AlignedBytes {
     let image = [4, 4, 1];
     let graphs = [
         ("denoiser", graph(image, None, &denoiser), Task::Denoiser),
-        ("autoencoder", graph(image, Some(1), &autoencoder), Task::Autoencoder),
-        ("generator", graph([1, 1, 2], None, &generator), Task::Generator),
-        ("discriminator", graph(image, None, &discriminator), Task::Discriminator),
+        (
+            "autoencoder",
+            graph(image, Some(1), &autoencoder),
+            Task::Autoencoder,
+        ),
+        (
+            "generator",
+            graph([1, 1, 2], None, &generator),
+            Task::Generator,
+        ),
+        (
+            "discriminator",
+            graph(image, None, &discriminator),
+            Task::Discriminator,
+        ),
     ];
     let part = |name, body| PartSpec {
         name,
@@ -155,7 +167,10 @@ pub fn container(order: Order) -> AlignedBytes {
         .into_iter()
         .map(|(name, graph, task)| part(name, PartBody::Graph(graph, task)))
         .collect();
-    parts.push(part("score", PartBody::Score(graph(image, None, &score), &levels)));
+    parts.push(part(
+        "score",
+        PartBody::Score(graph(image, None, &score), &levels),
+    ));
     let lines = scaler(16);
     let spec = ModelSpec {
         scaler: &lines,
