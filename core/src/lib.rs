@@ -22,9 +22,12 @@
 //! | project, reconstruct, measure the residual | [`pca::Pca`] |
 //! | cluster, query and complete rows of mixed kinds | [`latent_class::LatentClass`] |
 //! | learn principal components on the device | [`pca::IncrementalPca`] |
-//! | denoise, encode, reconstruct with a network | [`net::Network`] |
 //! | sample, complete and learn binary or real vectors with an energy | [`rbm::Rbm`], [`rbm::Gibbs`], [`rbm::learn`] |
 //! | stack such machines | [`dbn::Dbn`] |
+//! | denoise, encode, reconstruct with a network | [`net::Network`], [`net::Graph`] |
+//! | draw samples by annealed Langevin dynamics, fill in what is missing | [`score::AnnealedLangevin`] |
+//! | deblur, fill in or denoise with a denoiser as the prior | [`restore::MeanShift`] |
+//! | train an autoencoder or a denoiser on the device | [`backprop::Learner`] |
 //! | fit a latent-variable model | [`em`] |
 //! | turn a score into an alarm at a chosen rate of false alarms | [`anomaly::Detector`] |
 //! | know how numbers are represented and rounded | [`num`] |
@@ -72,6 +75,7 @@ compile_error!(
 );
 
 pub mod anomaly;
+pub mod backprop;
 pub mod dbn;
 pub mod em;
 mod error;
@@ -85,8 +89,10 @@ pub mod net;
 pub mod num;
 pub mod pca;
 pub mod rbm;
+pub mod restore;
 pub mod rng;
 pub mod scaler;
+pub mod score;
 mod slices;
 pub mod work;
 

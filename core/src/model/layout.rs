@@ -2,7 +2,9 @@
 
 use crate::kernels::Channel;
 use crate::latent_class::{Column, Gaussian};
+use crate::net::{Addition, OpRecord};
 use crate::scaler::ScalerFeature;
+use crate::score::Level;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// First four bytes of every container.
@@ -124,6 +126,10 @@ pub enum Kind {
     Rbm = 7,
     /// A stack of them.
     Dbn = 8,
+    /// A network of dense and convolutional layers with skip connections.
+    Graph = 16,
+    /// Such a network with noise levels: a score.
+    Score = 17,
 }
 
 impl Kind {
@@ -137,6 +143,8 @@ impl Kind {
             6 => Some(Self::LatentClass),
             7 => Some(Self::Rbm),
             8 => Some(Self::Dbn),
+            16 => Some(Self::Graph),
+            17 => Some(Self::Score),
             _ => None,
         }
     }
@@ -153,6 +161,8 @@ impl core::fmt::Display for Kind {
             Self::LatentClass => "latent-class model",
             Self::Rbm => "restricted Boltzmann machine",
             Self::Dbn => "deep belief net",
+            Self::Graph => "graph",
+            Self::Score => "score network",
         })
     }
 }
@@ -167,6 +177,10 @@ pub enum Task {
     Autoencoder = 1,
     /// To give the clean sample for a noisy one.
     Denoiser = 2,
+    /// To make samples of noise; [`Kind::Graph`] only.
+    Generator = 3,
+    /// To tell samples from those of a generator; [`Kind::Graph`] only.
+    Discriminator = 4,
 }
 
 impl Task {
@@ -174,6 +188,8 @@ impl Task {
         match tag {
             1 => Some(Self::Autoencoder),
             2 => Some(Self::Denoiser),
+            3 => Some(Self::Generator),
+            4 => Some(Self::Discriminator),
             _ => None,
         }
     }
@@ -184,6 +200,8 @@ impl core::fmt::Display for Task {
         f.write_str(match self {
             Self::Autoencoder => "an autoencoder",
             Self::Denoiser => "a denoiser",
+            Self::Generator => "a generator",
+            Self::Discriminator => "a discriminator",
         })
     }
 }
@@ -219,6 +237,12 @@ pub enum TensorElement {
     Gaussian = 12,
     /// Records of restricted Boltzmann machines.
     Machine = 13,
+    /// Operations of a graph.
+    Operation = 32,
+    /// Parameters of a graph's sums.
+    Addition = 33,
+    /// Noise levels of a score network.
+    Level = 34,
 }
 
 impl TensorElement {
@@ -237,6 +261,9 @@ impl TensorElement {
             11 => Some(Self::Column),
             12 => Some(Self::Gaussian),
             13 => Some(Self::Machine),
+            32 => Some(Self::Operation),
+            33 => Some(Self::Addition),
+            34 => Some(Self::Level),
             _ => None,
         }
     }
@@ -255,6 +282,9 @@ impl TensorElement {
             Self::Column => size_of::<Column>(),
             Self::Gaussian => size_of::<Gaussian>(),
             Self::Machine => size_of::<MachineRecord>(),
+            Self::Operation => size_of::<OpRecord>(),
+            Self::Addition => size_of::<Addition>(),
+            Self::Level => size_of::<Level>(),
         }
     }
 }
@@ -269,6 +299,9 @@ const _: () = assert!(size_of::<Channel>() == 12);
 const _: () = assert!(size_of::<Column>() == 4);
 const _: () = assert!(size_of::<Gaussian>() == 16);
 const _: () = assert!(size_of::<MachineRecord>() == 16);
+const _: () = assert!(size_of::<OpRecord>() == 44);
+const _: () = assert!(size_of::<Addition>() == 24);
+const _: () = assert!(size_of::<Level>() == 16);
 
 /// The container's checksum over everything but the checksum itself.
 pub(crate) fn checksum(bytes: &[u8]) -> u32 {

@@ -21,6 +21,10 @@ pub const LATENT_CLASS: u32 = 1 << 6;
 pub const RBM: u32 = 1 << 7;
 /// Deep belief nets.
 pub const DBN: u32 = 1 << 8;
+/// Graphs.
+pub const GRAPH: u32 = 1 << 16;
+/// Score networks.
+pub const SCORE: u32 = 1 << 17;
 /// All that this release knows.
 pub const EVERYTHING: u32 = u32::MAX;
 

@@ -91,6 +91,9 @@ impl Sizes {
                 }
                 Body::Rbm(rbm) => sizes.take_energy(EnergyWords::of_rbm(&rbm)),
                 Body::Dbn(dbn) => sizes.take_energy(EnergyWords::of_dbn(&dbn)),
+                Body::Graph(graph, _) => {
+                    sizes.workspace_bytes = sizes.workspace_bytes.max(graph.workspace_bytes());
+                }
                 _ => {}
             }
         }

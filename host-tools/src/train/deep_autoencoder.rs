@@ -421,7 +421,9 @@ mod tests {
             rows.sum::<f64>() / judged.rows() as f64
         };
         let components = PcaOptions { components: 4 }.check().unwrap();
-        let pca = oracle::Projection::from(&pca::fit(&components, &features).unwrap());
+        let pca = oracle::Projection::from(
+            &pca::fit(&components, &features, &TrainingDevice::cpu()).unwrap(),
+        );
         let linear = error(&|row| pca.reconstruct(&pca.project(row)));
         let deep = error(&|row| oracle::forward(&stack, row));
         assert!(deep < 0.8 * linear, "{deep} {linear}");
