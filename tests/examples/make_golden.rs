@@ -28,5 +28,11 @@ fn main() -> Result<()> {
     let counts = small::random_counts(20, 4, 8);
     let results = replay::replay(&Model::load(&bytes)?, &counts)?;
     std::fs::write(folder.join("v1-classical.results"), results)?;
+    let bytes = small::energy();
+    std::fs::write(folder.join("v1-energy.adm"), &*bytes)?;
+    let model = Model::load(&bytes)?;
+    let counts = small::random_counts(20, model.scaler().len(), 9);
+    let results = replay::replay(&model, &counts)?;
+    std::fs::write(folder.join("v1-energy.results"), results)?;
     Ok(())
 }

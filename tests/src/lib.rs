@@ -17,6 +17,8 @@ mod pages {
     struct Gmm;
     #[doc = include_str!("../../docs/latent-class.md")]
     struct LatentClass;
+    #[doc = include_str!("../../docs/rbm.md")]
+    struct Rbm;
     #[doc = include_str!("../../docs/anomaly.md")]
     struct Anomaly;
 }

@@ -41,6 +41,8 @@ fn the_m4_s_learners_occupy_what_their_docs_say() {
         row.memory_bytes,
         8 * latent_class::storage_words(3, &users) as u64
     );
+    // Training 64 visible and 32 hidden units.
+    assert!(find(&rows, "Boltzmann machine", "64 x 32").total_bytes() <= 12 * 1024);
     assert!(find(&rows, "quantile sketch alone", "any model").total_bytes() <= 1024);
 }
 

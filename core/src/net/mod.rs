@@ -96,11 +96,19 @@ impl Activation {
     #[inline]
     pub(crate) fn apply(self, sum: i16) -> i16 {
         match self {
-            Self::Clamp => sum,
-            Self::Sigmoid => (sigmoid(sum) >> 1).cast_signed(),
-            Self::Tanh => tanh(sum),
             Self::Elu => elu(sum),
             Self::Silu => silu(sum),
+            _ => self.saturate(sum),
+        }
+    }
+
+    /// The same of the functions that a [`Network`] takes: the linker drops the others and their table.
+    #[inline]
+    pub(crate) fn saturate(self, sum: i16) -> i16 {
+        match self {
+            Self::Sigmoid => (sigmoid(sum) >> 1).cast_signed(),
+            Self::Tanh => tanh(sum),
+            Self::Clamp | Self::Elu | Self::Silu => sum,
         }
     }
 

@@ -371,7 +371,7 @@ fn run_inner(
                 let [low, high] = [2 * index, 2 * index + 1];
                 if let (Some(low), Some(high)) = (buffer.get(low), buffer.get(high)) {
                     let sum = i16::from_le_bytes([*low, *high]);
-                    let value = activation.narrow(activation.apply(sum), 0);
+                    let value = activation.narrow(activation.saturate(sum), 0);
                     if let Some(byte) = buffer.get_mut(index) {
                         *byte = saturating_i8(value).cast_unsigned();
                     }
@@ -392,7 +392,7 @@ fn run_to_i16(
     sums_to_i16(layer, source, scratch, output)?;
     if layer.activation != Activation::Clamp {
         for value in output {
-            *value = layer.activation.apply(*value);
+            *value = layer.activation.saturate(*value);
         }
     }
     Ok(())

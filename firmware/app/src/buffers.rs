@@ -1,6 +1,7 @@
 //! The memory that running a model takes, all of it.
 
 use autodidact::dbn::Dbn;
+use autodidact::model::reads::{self, has};
 use autodidact::model::{Body, Model};
 use autodidact::rbm::Rbm;
 use autodidact::{Operand, ShapeError};
@@ -83,15 +84,25 @@ impl Sizes {
         };
         for part in model.parts() {
             match part.body {
-                Body::Pca(pca) => sizes.scores = sizes.scores.max(pca.k()),
-                Body::Gmm(gmm) => sizes.scores = sizes.scores.max(gmm.k()),
-                Body::LatentClass(classes) => sizes.scores = sizes.scores.max(classes.classes()),
-                Body::Network(network, _) => {
+                Body::Pca(pca) if has(READS, reads::PCA) => {
+                    sizes.scores = sizes.scores.max(pca.k())
+                }
+                Body::Gmm(gmm) if has(READS, reads::GMM) => {
+                    sizes.scores = sizes.scores.max(gmm.k())
+                }
+                Body::LatentClass(classes) if has(READS, reads::LATENT_CLASS) => {
+                    sizes.scores = sizes.scores.max(classes.classes())
+                }
+                Body::Network(network, _) if has(READS, reads::NETWORK) => {
                     sizes.workspace_bytes = sizes.workspace_bytes.max(network.workspace_bytes());
                 }
-                Body::Rbm(rbm) => sizes.take_energy(EnergyWords::of_rbm(&rbm)),
-                Body::Dbn(dbn) => sizes.take_energy(EnergyWords::of_dbn(&dbn)),
-                Body::Graph(graph, _) => {
+                Body::Rbm(rbm) if has(READS, reads::RBM) => {
+                    sizes.take_energy(EnergyWords::of_rbm(&rbm))
+                }
+                Body::Dbn(dbn) if has(READS, reads::DBN) => {
+                    sizes.take_energy(EnergyWords::of_dbn(&dbn))
+                }
+                Body::Graph(graph, _) if has(READS, reads::GRAPH) => {
                     sizes.workspace_bytes = sizes.workspace_bytes.max(graph.workspace_bytes());
                 }
                 _ => {}

@@ -55,7 +55,7 @@ const fn entry(
 }
 
 /// Every learner of the image `learners`. Rows are features of 16 bits; k-means keeps an assignment for each.
-const ENTRIES: [Entry; 12] = [
+const ENTRIES: [Entry; 14] = [
     entry("KMEANS_ONLINE", "k-means, sequential", "8 x 16", 0),
     entry("KMEANS_LLOYD", "k-means, Lloyd", "8 x 16", 2 * 16 + 2),
     entry("PCA_4X16", "incremental PCA", "4 x 16", 0),
@@ -65,9 +65,11 @@ const ENTRIES: [Entry; 12] = [
     entry("GMM_TIED", "mixture, batch, tied", "4 x 8", 2 * 8),
     entry("GMM_FULL", "mixture, batch, full", "4 x 8", 2 * 8),
     entry("LATENT_CLASS", "latent classes", "3, users.csv", 0),
+    entry("RBM", "Boltzmann machine", "64 x 32", 0),
     entry("RESERVOIR", "reservoir", "64 rows x 16", 0),
     entry("DETECTOR", "anomaly detector", "any model", 0),
     entry("SKETCH", "quantile sketch alone", "any model", 0),
+    entry("KLL", "sketch for any stream", "any model", 0),
 ];
 
 /// Builds the image in which every learner has statics of its own, and reads their sizes from its symbols.

@@ -10,14 +10,14 @@ use core::hint::black_box;
 use core::num::NonZeroU32;
 use core::sync::atomic::{AtomicBool, Ordering};
 
-use autodidact::anomaly::{Detector, DetectorConfig, QuantileSketch, Score};
+use autodidact::anomaly::{Detector, DetectorConfig, KllSketch, QuantileSketch, Score};
 use autodidact::em::ExpectationMaximization as _;
 use autodidact::gmm::{Covariance, batch::BatchEm, stepwise::Rate, stepwise::StepwiseEm};
 use autodidact::latent_class::{self, Column, Learner, MISSING, Options};
 use autodidact::pca::{self, Forgetting, IncrementalPca};
 use autodidact::rng::Generator;
 use autodidact::scaler::{Affine, ScalerFeature};
-use autodidact::{Defect, ShapeError, kmeans};
+use autodidact::{Defect, ShapeError, kmeans, rbm};
 
 use crate::{Machine, exit_failure, exit_success, stack};
 
@@ -56,6 +56,7 @@ const USERS_COLUMNS: [Column; 7] = [
 ];
 static USERS: [Column; 7] = USERS_COLUMNS;
 const USERS_WORDS: usize = latent_class::storage_words(3, &USERS_COLUMNS);
+const RBM_WORDS: usize = rbm::learn::storage_words(64, 32, rbm::Units::Bernoulli, 0);
 static AGE: [ScalerFeature; 1] = [ScalerFeature {
     to_feature: IDENTITY,
     to_counts: IDENTITY,
@@ -95,9 +96,12 @@ statics! {
     LEARNER_LATENT_CLASS: Learner<'static>;
     MEMORY_RESERVOIR: [i16; 64 * 16] = [0; 64 * 16],
     LEARNER_RESERVOIR: kmeans::Reservoir<'static>;
+    MEMORY_RBM: rbm::learn::Storage<RBM_WORDS> = rbm::learn::Storage::NEW,
+    LEARNER_RBM: rbm::learn::ContrastiveDivergence<'static>;
 }
 
 static LEARNER_SKETCH: Bare<QuantileSketch> = Bare(UnsafeCell::new(QuantileSketch::NEW));
+static LEARNER_KLL: Bare<Option<KllSketch<1536>>> = Bare(UnsafeCell::new(None));
 static LEARNER_DETECTOR: Bare<Option<Detector>> = Bare(UnsafeCell::new(None));
 
 /// Not part of any learner: rows that batch learners read, and one entry for each.
@@ -192,7 +196,16 @@ unsafe fn step_all() -> Result<u32, Failure> {
             .insert(Detector::new(DetectorConfig::one_in(1000))?);
         black_box(black_box(detector).update(Score::from(1u32)));
         LEARNER_SKETCH.take().insert(Score::from(1u32));
-        steps += 4;
+        let kll = LEARNER_KLL.take().insert(KllSketch::new(1));
+        black_box(kll).insert(Score::from(1u32));
+        let learner = MEMORY_RBM
+            .take()
+            .learner(64, 32, rbm::learn::Options::DEFAULT)?;
+        let learner = black_box(LEARNER_RBM.take().insert(learner));
+        let mut rng = Generator::from_seed(1);
+        learner.start(410, &mut rng);
+        learner.step(rbm::States::Binary(&[1, 2]), &mut rng)?;
+        steps += 6;
     }
     Ok(steps)
 }
