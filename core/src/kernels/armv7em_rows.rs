@@ -221,7 +221,7 @@ pub(super) fn add_columns(
                 word >>= 4;
             }
         }
-        for (sum, row) in sums.iter_mut().zip(weights.chunks_exact(stride)) {
+        for (sum, row) in sums.iter_mut().zip(weights.chunks_exact(stride.max(1))) {
             let row = row.get(first..first + here)?;
             // SAFETY: the row has `here` elements, a multiple of 16 that is one or more, word-aligned; the masks
             // have as many.

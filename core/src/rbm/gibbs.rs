@@ -38,11 +38,11 @@ pub(super) const fn state_words(units: Units, visible: usize) -> usize {
 /// # use autodidact::rbm::{Tensors, Units};
 /// use autodidact::rbm::{Gibbs, Rbm, States};
 /// use autodidact::rng::Generator;
-/// # let weights = [100i8; 16];
+/// # let weights = [127i8; 16];
 /// # let tensors = Tensors {
-/// #     weights: &weights, transposed: &[], visible_biases: &[-409_600; 3], hidden_biases: &[-409_600],
+/// #     weights: &weights, transposed: &[], visible_biases: &[-262_144; 3], hidden_biases: &[-262_144],
 /// # };
-/// # let scale = Multiplier::from_f64(1.0 / 16.0).unwrap();
+/// # let scale = Multiplier::from_f64(1.0 / 8.0).unwrap();
 /// let rbm = Rbm::new(Units::Bernoulli, scale, tensors)?;
 /// let mut memory = [0; Gibbs::words(Units::Bernoulli, 3, 1)];
 /// let mut chain = Gibbs::new(rbm, &mut memory)?;
