@@ -265,55 +265,120 @@ unsafe extern "C" fn masked_sum(weights: *const i8, masks: *const u32, sixteens:
     )
 }
 
-/// Bits for whole fours of sums, at most 32, and which of them are undecided: what `rbm::sample` does unit by unit.
+/// What [`draw_sixteens`] reads and writes.
+#[repr(C)]
+struct Draw {
+    sums: *const i32,
+    words: *const u32,
+    bytes: *const u8,
+    multiplier: i32,
+    sixteens: u32,
+    undecided: [u32; 2],
+}
+
+/// Bits for 16 or 32 sums, and which of them are undecided: what `rbm::sample` does unit by unit.
 #[inline]
 pub(crate) fn draw(
-    sums: &[i32],
+    sums: &[[i32; 16]],
     words: &[u32; 8],
-    brackets: &[u32; 256],
+    bytes: &[u8; 1024],
     multiplier: i32,
-    shift: u32,
 ) -> (u32, u32) {
-    let fours = (sums.len() / 4).min(8);
-    if fours == 0 {
+    let sixteens = sums.len().min(2) as u32;
+    if sixteens == 0 {
         return (0, 0);
     }
-    let (mut below, mut decided) = (0u32, 0u32);
-    // SAFETY: reads four sums and a word `fours` times, and entries of the brackets by a byte.
-    unsafe {
-        asm!(
-            "2:",
-            "ldr {word}, [{words}], #4",
-            ".irp at, 0, 8, 16, 24",
-            "ldr {y}, [{sums}], #4",
-            ".if \\at",
-            "uxtb {entry}, {word}, ror #\\at",
-            ".else",
-            "uxtb {entry}, {word}",
-            ".endif",
-            "smmul {y}, {y}, {multiplier}",
-            "ldr {entry}, [{brackets}, {entry}, lsl #2]",
-            "asr {y}, {y}, {shift}",
-            "ssat {y}, #17, {y}",
-            "sub {y}, {y}, {entry}, asr #15",
-            "ubfx {entry}, {entry}, #0, #15",
-            "cmp {y}, {entry}",
-            "adc {decided}, {decided}, {decided}",
-            "adds {y}, {y}, {y}", // carry: the sign
-            "adc {below}, {below}, {below}",
-            ".endr",
-            "subs {fours}, {fours}, #1",
-            "bne 2b",
-            word = out(reg) _, y = out(reg) _, entry = out(reg) _,
-            words = inout(reg) words.as_ptr() => _, sums = inout(reg) sums.as_ptr() => _,
-            fours = inout(reg) fours => _,
-            brackets = in(reg) brackets.as_ptr(), multiplier = in(reg) multiplier, shift = in(reg) shift,
-            below = inout(reg) below, decided = inout(reg) decided,
-            options(readonly, nostack)
-        );
-    }
+    let mut job = Draw {
+        sums: sums.as_ptr().cast(),
+        words: words.as_ptr(),
+        bytes: bytes.as_ptr(),
+        multiplier,
+        sixteens,
+        undecided: [0; 2],
+    };
+    // SAFETY: there are sixteen sums and four words, one or two times; the job is this function's own.
+    let bits = unsafe { draw_sixteens(&raw mut job) };
     // The first unit is in the highest of the bits drawn.
-    let unused = 32 - 4 * fours as u32;
-    let upright = |bits: u32| (!bits << unused).reverse_bits();
-    (upright(below), upright(decided))
+    let bits = (bits << (32 - 16 * sixteens)).reverse_bits();
+    let [mut last, mut first] = job.undecided;
+    if sixteens == 1 {
+        (first, last) = (last, 0);
+    }
+    if first | last == 0 {
+        return (bits, 0);
+    }
+    (bits, gather(first) | gather(last) << 16)
+}
+
+/// One bit a unit from two: byte `j` holds the units `4 k + j`, the last `k` lowest.
+#[cold]
+fn gather(fields: u32) -> u32 {
+    let fields = (fields | fields >> 1) & 0x5555_5555;
+    (0..4).fold(0, |bits, k| {
+        // The four bits end up side by side at the top.
+        let four = ((fields >> (2 * k)) & 0x0101_0101).wrapping_mul(0x1020_4080) >> 28;
+        bits << 4 | four
+    })
+}
+
+/// Draws a bit for each of 16 or 32 sums, returned with the first unit highest.
+///
+/// A probability's byte, or the one below it, comes from the table by the sum's high product; it is compared
+/// with the random bytes of four units at a time. `r0` sums, `r1` words, `r2` table, `r3` multiplier, `r12` half
+/// the table, `r8` the bit of each lane, `r9` 2 in each, `lr` 0, `r10` bits, `r11` lanes whose byte may be equal.
+///
+/// # Safety
+/// The job's pointers must be valid for `sixteens` (1 or 2) times 16 sums and 4 words, and 1024 bytes.
+#[unsafe(naked)]
+unsafe extern "C" fn draw_sixteens(job: *mut Draw) -> u32 {
+    naked_asm!(
+        // Naked functions are assembled for the base architecture, not for the target CPU.
+        #[cfg(autodidact_armv8m)]
+        ".cpu cortex-m33",
+        "push {{r0, r4-r11, lr}}",
+        "ldm r0, {{r0-r3}}",
+        "mov.w r12, #512",
+        "movw r8, #0x0408",
+        "movt r8, #0x0102",
+        "mov.w r9, #0x02020202",
+        "movs r4, #0",
+        "mov lr, r4",
+        "1:",
+        "mov r11, lr",
+        ".rept 4",
+        "ldm.w r0!, {{r4-r7}}",
+        "smmla r4, r4, r3, r12",
+        "smmla r5, r5, r3, r12",
+        "smmla r6, r6, r3, r12",
+        "smmla r7, r7, r3, r12",
+        "usat r4, #10, r4",
+        "usat r5, #10, r5",
+        "usat r6, #10, r6",
+        "usat r7, #10, r7",
+        "ldrb r4, [r2, r4]",
+        "ldrb r5, [r2, r5]",
+        "ldrb r6, [r2, r6]",
+        "ldrb r7, [r2, r7]",
+        "orr.w r4, r4, r5, lsl #8",
+        "ldr.w r5, [r1], #4",
+        "orr.w r4, r4, r6, lsl #16",
+        "orr.w r4, r4, r7, lsl #24",
+        "usub8 r5, r5, r4", // GE where the random byte is not below
+        "sel r6, lr, r8",
+        "usad8 r6, r6, lr",
+        "uqsub8 r5, r9, r5", // not 0 where it is above by 0 or 1
+        "orr.w r10, r6, r10, lsl #4",
+        "orr.w r11, r5, r11, lsl #2",
+        ".endr",
+        "ldr r4, [sp]",
+        "ldr r5, [r4, #16]",
+        "subs r5, #1",
+        "str r5, [r4, #16]",
+        "add.w r5, r4, r5, lsl #2",
+        "str.w r11, [r5, #20]",
+        "bne.w 1b",
+        "mov r0, r10",
+        "add sp, #4",
+        "pop {{r4-r11, pc}}",
+    )
 }
