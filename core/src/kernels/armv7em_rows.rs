@@ -8,17 +8,20 @@ use zerocopy::{FromBytes, IntoBytes};
 
 /// Rows that a 16-bit lane can take: 256 weights of at most 128.
 const LANE_ROWS: usize = 256;
-/// Bytes of code that add sixteen columns of one row.
-const ROW: usize = 44;
+/// Bytes of code that add sixteen columns of two rows, and how many are the first row's: in the first panel of
+/// a group, in the others.
+const PAIR: [(usize, usize); 2] = [(76, 40), (84, 44)];
 
 /// What [`panels`] reads and writes.
 #[repr(C)]
 struct Job {
-    /// Addresses of rows; each moves on by sixteen columns a panel.
+    /// Addresses of rows; each moves on by 64 columns after a group of four panels.
     rows: *mut u32,
     rows_end: *mut u32,
-    /// Bytes of code that the first round of eight rows leaves out.
-    skip: usize,
+    /// Bytes of code that the first round of eight rows leaves out: in a group's first panel, in the others.
+    skip: [usize; 2],
+    /// Bytes of the list that an odd row takes.
+    odd: usize,
     start: *const i32,
     sums: *mut i32,
     sums_end: *mut i32,
@@ -44,6 +47,7 @@ pub(super) fn add_rows(
     }
     let mut address = words.as_ptr() as usize;
     let mut left = rows;
+    // 256 is a multiple of eight: `panels` finds whole eights.
     let mut list = MaybeUninit::<[u32; LANE_ROWS]>::uninit();
     let list = list.as_mut_ptr().cast::<u32>();
     for bits in active.chunks(LANE_ROWS / 32) {
@@ -78,10 +82,12 @@ pub(super) fn add_rows(
         if count == 0 {
             continue;
         }
+        let absent = count.wrapping_neg() % 8;
         let job = Job {
             rows: list,
             rows_end: end,
-            skip: count.wrapping_neg() % 8 * ROW,
+            skip: PAIR.map(|(pair, first)| absent / 2 * pair + absent % 2 * first),
+            odd: absent % 2 * 4,
             start: from,
             sums: out.start,
             sums_end: out.end,
@@ -99,12 +105,14 @@ pub(super) fn add_rows(
 
 /// Sixteen columns after the other: adds the rows up in 16-bit lanes, then into the sums.
 ///
-/// `r0-r3` four words of a row, `r4-r11` lanes of two columns, `r12` the list, `lr` the row's address. On the
-/// stack: the job's fields.
+/// Four panels read a row at its address and behind, then all addresses move on. `r0-r3` four words of a row,
+/// `r4-r11` lanes of two columns, `r12` the list, `r3` and `lr` addresses of two rows. On the stack: the job's
+/// fields.
 ///
 /// # Safety
 /// The job's addresses must be those of one to 256 rows, word-aligned, as long as starts and sums, which must be
-/// a whole number of sixteen, one or more; `skip` must follow from their number.
+/// a whole number of sixteen, one or more; `skip` and `odd` must follow from their number. There must be room
+/// for seven more addresses behind the last.
 #[unsafe(naked)]
 unsafe extern "C" fn panels(job: &Job) {
     naked_asm!(
@@ -112,10 +120,42 @@ unsafe extern "C" fn panels(job: &Job) {
         #[cfg(autodidact_armv8m)]
         ".cpu cortex-m33",
         "push {{r4-r11, lr}}",
-        "ldm r0, {{r1-r6}}",
-        "push {{r1-r6}}",
+        "ldm r0, {{r1-r8}}",
+        "push {{r1-r8}}",
+        ".macro adi_add",
+        "sxtab16 r4, r4, r0",
+        "sxtab16 r5, r5, r0, ror #8",
+        "sxtab16 r6, r6, r1",
+        "sxtab16 r7, r7, r1, ror #8",
+        "sxtab16 r8, r8, r2",
+        "sxtab16 r9, r9, r2, ror #8",
+        "sxtab16 r10, r10, r3",
+        "sxtab16 r11, r11, r3, ror #8",
+        ".endm",
+        ".macro adi_load address, offset",
+        ".if \\offset",
+        "ldrd r0, r1, [\\address, #\\offset]",
+        "ldrd r2, r3, [\\address, #\\offset + 8]",
+        ".else",
+        "ldm.w \\address, {{r0-r3}}",
+        ".endif",
+        ".endm",
+        ".macro adi_flush even, odd",
+        "ldm.w r12!, {{r0-r3}}",
+        "smlabb r0, \\even, r4, r0",
+        "smlabb r1, \\odd, r4, r1",
+        "smlatb r2, \\even, r4, r2",
+        "smlatb r3, \\odd, r4, r3",
+        "stm.w lr!, {{r0-r3}}",
+        ".endm",
         "1:",
+        ".irp offset, 0, 16, 32, 48",
+        ".if \\offset",
+        "ldr r0, [sp, #12]",
+        ".else",
         "ldr r0, [sp, #8]",
+        ".endif",
+        "ldr r1, [sp, #16]",
         "ldr r12, [sp]",
         "movs r4, #0",
         "movs r5, #0",
@@ -125,26 +165,22 @@ unsafe extern "C" fn panels(job: &Job) {
         "mov r9, r4",
         "mov r10, r4",
         "mov r11, r4",
+        "ldr.w lr, [r12]", // of an odd row
+        "add r12, r1",
         "add pc, r0",
         "nop", // where an offset of 0 does not lead: pc reads four bytes on
         "2:",
-        ".rept 8",
-        "ldr.w lr, [r12]",
-        "ldm.w lr!, {{r0-r3}}",
-        "str.w lr, [r12], #4",
-        "sxtab16 r4, r4, r0",
-        "sxtab16 r5, r5, r0, ror #8",
-        "sxtab16 r6, r6, r1",
-        "sxtab16 r7, r7, r1, ror #8",
-        "sxtab16 r8, r8, r2",
-        "sxtab16 r9, r9, r2, ror #8",
-        "sxtab16 r10, r10, r3",
-        "sxtab16 r11, r11, r3, ror #8",
+        ".rept 4",
+        "ldrd r3, lr, [r12], #8",
+        "adi_load r3, \\offset",
+        "adi_add",
+        "adi_load lr, \\offset",
+        "adi_add",
         ".endr",
         "ldr r0, [sp, #4]",
         "cmp r12, r0",
         "bne.w 2b",
-        "ldrd r12, lr, [sp, #12]", // start, sums
+        "ldrd r12, lr, [sp, #20]", // start, sums
         "mov.w r3, #4096",
         "ldm.w r12!, {{r0-r2}}",
         "smlabb r0, r4, r3, r0",
@@ -154,23 +190,35 @@ unsafe extern "C" fn panels(job: &Job) {
         "ldr.w r3, [r12], #4",
         "smlatb r3, r5, r4, r3",
         "stm.w lr!, {{r0-r3}}",
-        ".macro adi_flush even, odd",
-        "ldm.w r12!, {{r0-r3}}",
-        "smlabb r0, \\even, r4, r0",
-        "smlabb r1, \\odd, r4, r1",
-        "smlatb r2, \\even, r4, r2",
-        "smlatb r3, \\odd, r4, r3",
-        "stm.w lr!, {{r0-r3}}",
-        ".endm",
         "adi_flush r6, r7",
         "adi_flush r8, r9",
         "adi_flush r10, r11",
-        ".purgem adi_flush",
-        "strd r12, lr, [sp, #12]",
-        "ldr r0, [sp, #20]",
+        "ldr r0, [sp, #28]",
         "cmp lr, r0",
-        "bne.w 1b",
-        "add sp, #24",
+        "beq.w 4f",
+        "strd r12, lr, [sp, #20]",
+        ".endr",
+        ".purgem adi_add",
+        ".purgem adi_load",
+        ".purgem adi_flush",
+        // On by 64 columns, eight addresses at a time; what lies behind the last is not used.
+        "ldrd r12, lr, [sp]",
+        "3:",
+        "ldm.w r12, {{r0-r7}}",
+        "adds r0, #64",
+        "adds r1, #64",
+        "adds r2, #64",
+        "adds r3, #64",
+        "adds r4, #64",
+        "adds r5, #64",
+        "adds r6, #64",
+        "adds r7, #64",
+        "stm.w r12!, {{r0-r7}}",
+        "cmp r12, lr",
+        "blo 3b",
+        "b.w 1b",
+        "4:",
+        "add sp, #32",
         "pop {{r4-r11, pc}}",
     )
 }

@@ -27,7 +27,7 @@ impl Rbm<'_> {
             while undecided != 0 {
                 let at = undecided.trailing_zeros() & 31;
                 let sum = block.get(at as usize).copied().unwrap_or(0);
-                let probability = u32::from(sigmoid(saturating_i16(self.scale.apply(sum))));
+                let probability = u32::from(self.exact_probability(sum));
                 let word = words.get(at as usize / 4).copied().unwrap_or(0);
                 let byte = word >> (8 * (at % 4)) & 0xff;
                 let upper = probability >> 8;
@@ -38,6 +38,12 @@ impl Rbm<'_> {
             }
             put(index, bits);
         }
+    }
+
+    /// Out of line: the loop around the draws keeps its registers.
+    #[inline(never)]
+    fn exact_probability(&self, sum: i32) -> u16 {
+        sigmoid(saturating_i16(self.scale.apply(sum)))
     }
 
     /// What a sum's product with has 2^-96 of a logit above its 32nd bit, rounded down; `None` when too little
@@ -74,6 +80,12 @@ fn draw(block: &[i32], words: &[u32; 8], multiplier: i32) -> (u32, u32) {
     if let (sixteens @ [_, ..], []) = block.as_chunks::<16>() {
         return crate::kernels::draw(sixteens, words, &PROBABILITY_BYTES, multiplier);
     }
+    draw_each(block, words, multiplier)
+}
+
+#[cfg_attr(autodidact_kernels = "armv7em", cold)]
+#[inline(never)]
+fn draw_each(block: &[i32], words: &[u32; 8], multiplier: i32) -> (u32, u32) {
     let (mut bits, mut undecided) = (0u32, 0u32);
     for (sums, word) in block.chunks(4).zip(words) {
         for (sum, byte) in sums.iter().zip(word.to_le_bytes()) {
