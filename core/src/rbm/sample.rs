@@ -22,7 +22,10 @@ impl Rbm<'_> {
             let words = words(rng, block.len());
             let (mut bits, mut undecided) = match multiplier {
                 Some(multiplier) => draw(block, &words, multiplier),
-                None => (0, u32::MAX >> (32u32.saturating_sub(block.len() as u32) & 31)),
+                None => (
+                    0,
+                    u32::MAX >> (32u32.saturating_sub(block.len() as u32) & 31),
+                ),
             };
             while undecided != 0 {
                 let at = undecided.trailing_zeros() & 31;
@@ -31,8 +34,8 @@ impl Rbm<'_> {
                 let word = words.get(at as usize / 4).copied().unwrap_or(0);
                 let byte = word >> (8 * (at % 4)) & 0xff;
                 let upper = probability >> 8;
-                let one = byte < upper
-                    || byte == upper && rng.next_u32() >> 24 < probability & 0xff;
+                let one =
+                    byte < upper || byte == upper && rng.next_u32() >> 24 < probability & 0xff;
                 bits |= u32::from(one) << at;
                 undecided &= undecided - 1;
             }
@@ -46,14 +49,15 @@ impl Rbm<'_> {
         sigmoid(saturating_i16(self.scale.apply(sum)))
     }
 
-    /// What a sum's product with has 2^-96 of a logit above its 32nd bit, rounded down; `None` when too little
+    /// What turns a sum into 96ths of a logit, 32 fractional bits, rounded down; `None` when too few digits
     /// would be left of it.
     fn steps_multiplier(&self) -> Option<i32> {
         let scale = self.scale;
         if scale.shift > MAX_SHIFT {
             return None;
         }
-        // 3/2 · 2^31 fits 32 bits; the shift is at least 7.
+        // A logit is the sum times multiplier / 2^shift, with 12 fractional bits: 96 / 2^12 times 2^32 is
+        // 3/2 · 2^26. At least 6144 because the shift is at most 44; below 2^25 because it is 33 or more.
         let product = scale.multiplier.unsigned_abs() + (scale.multiplier.unsigned_abs() >> 1);
         Some((product >> (scale.shift.saturating_sub(26) & 31)).cast_signed())
     }
@@ -112,10 +116,21 @@ mod tests {
         for (entry, index) in PROBABILITY_BYTES.into_iter().zip(-512i16..) {
             // The multiplier is 6144 or more, rounded down by less than 1: off by a 12th of a step at the ends.
             let at = |steps: f64| 4096.0 / 96.0 * (f64::from(index) + steps);
-            let least = if index == -512 { 0 } else { byte(at(-1.0 / 12.0)) };
-            let largest = if index == 511 { 255 } else { byte(at(1.0 + 1.0 / 12.0)) };
+            let least = if index == -512 {
+                0
+            } else {
+                byte(at(-1.0 / 12.0))
+            };
+            let largest = if index == 511 {
+                255
+            } else {
+                byte(at(1.0 + 1.0 / 12.0))
+            };
             let entry = i32::from(entry);
-            assert!(entry <= least && largest <= entry + 1, "{index}: {least} {entry} {largest}");
+            assert!(
+                entry <= least && largest <= entry + 1,
+                "{index}: {least} {entry} {largest}"
+            );
         }
     }
 }
