@@ -81,30 +81,22 @@ fn main() {
         "u16",
         &softplus,
     );
-    // The least logit whose probability has `byte` or more above the point.
-    let logit = |byte: i32| {
-        let least = |x: &i32| i32::from(autodidact::num::sigmoid(*x as i16)) >> 8 >= byte;
-        (-32_768..32_768).find(least).unwrap_or(32_768)
-    };
-    let brackets: Vec<u64> = (0..256)
-        .map(|byte| {
-            // As doubled logits, not yet rounded: the least one, and how many share the byte.
-            let low = (2 * logit(byte) - 1).max(-65_536);
-            let next = if byte == 255 {
-                65_536
-            } else {
-                2 * logit(byte + 1) - 1
-            };
-            let width = next - low;
-            u64::from((low << 15 | width).cast_unsigned())
+    let bytes: Vec<u64> = (-512..512)
+        .map(|step| {
+            // A 12th of a step is how far a multiplier rounded down can lead.
+            let logit = ((f64::from(step) - 1.0 / 12.0) * 4096.0 / 96.0).round();
+            u64::from(match step {
+                -512 => 0,
+                _ => autodidact::num::sigmoid(logit as i16) >> 8,
+            })
         })
         .collect();
     table(
         &mut out,
-        "The doubled logits whose probability starts with byte `i`: the least one in the upper 17 bits, their\n/// number in the lower 15.",
-        "LOGIT_BRACKETS",
-        "u32",
-        &brackets,
+        "The upper byte of the probability of logits from `(i - 512) / 96` on, a 12th of a step less.",
+        "PROBABILITY_BYTES",
+        "u8",
+        &bytes,
     );
     let normal: Vec<u64> = (0..=31 * 16)
         .map(|j| {
