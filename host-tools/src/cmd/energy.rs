@@ -57,7 +57,7 @@ struct Training {
     momentum: f64,
 
     /// Weights shrink by this times the learning rate an update.
-    #[arg(long, default_value_t = 0.0)]
+    #[arg(long, default_value_t = 1e-3)]
     weight_decay: f64,
 }
 
