@@ -22,7 +22,9 @@
 //! | project, reconstruct, measure the residual | [`pca::Pca`] |
 //! | cluster, query and complete rows of mixed kinds | [`latent_class::LatentClass`] |
 //! | learn principal components on the device | [`pca::IncrementalPca`] |
-//! | denoise, encode, reconstruct with a network | [`net::Network`] |
+//! | denoise, encode, reconstruct with a network | [`net::Network`], [`net::Graph`] |
+//! | draw samples by annealed Langevin dynamics, fill in what is missing | [`score::AnnealedLangevin`] |
+//! | deblur, fill in or denoise with a denoiser as the prior | [`restore::MeanShift`] |
 //! | fit a latent-variable model | [`em`] |
 //! | turn a score into an alarm at a chosen rate of false alarms | [`anomaly::Detector`] |
 //! | know how numbers are represented and rounded | [`num`] |
@@ -80,8 +82,10 @@ pub mod model;
 pub mod net;
 pub mod num;
 pub mod pca;
+pub mod restore;
 pub mod rng;
 pub mod scaler;
+pub mod score;
 mod slices;
 
 pub use error::{Defect, Operand, ShapeError};

@@ -5,7 +5,8 @@ use autodidact::kernels::Order;
 use autodidact::latent_class::MISSING;
 use autodidact::model::{Body, LoadError, Model};
 use autodidact::rng::Generator;
-use autodidact_tests::{mutate, small};
+use autodidact::score::{AnnealedLangevin, Schedule};
+use autodidact_tests::{graphs, mutate, small};
 use autodidact_tools::quantize::AlignedBytes;
 
 /// Runs everything that a loaded model offers, with the shapes it names.
@@ -83,6 +84,29 @@ fn exercise(model: &Model<'_>) {
                     .sample_into(&missing, &mut rng, &mut posterior, &mut back)
                     .unwrap();
             }
+            Body::Graph(graph, _) => {
+                let mut workspace = vec![0; graph.workspace_bytes()];
+                let mut output = vec![0; graph.outputs()];
+                let input = vec![i16::MIN; graph.inputs()];
+                graph.run(0, &mut workspace, &input, &mut output).unwrap();
+                if let Some(len) = graph.code_len() {
+                    let mut code = vec![0; len];
+                    graph.encode(&mut workspace, &input, &mut code).unwrap();
+                    graph.decode(&mut workspace, &code, &mut output).unwrap();
+                }
+            }
+            Body::Score(network) => {
+                let d = network.dimensions();
+                let mut workspace = vec![0; network.workspace_bytes()];
+                let mut memory = vec![0; network.features_len()];
+                let score = network.with_memory(&mut workspace, &mut memory).unwrap();
+                let (mut state, mut residual) = (vec![0; d], vec![0; d]);
+                let schedule = Schedule::new(1 << 30, 1, true).unwrap();
+                let walk = AnnealedLangevin::new(score, schedule, &mut state, &mut residual);
+                let (mut walk, mut rng) = (walk.unwrap(), Generator::from_seed(1));
+                walk.scatter(&mut rng);
+                while walk.step(&mut rng).unwrap().is_some_and(|at| at.done < 20) {}
+            }
             _ => {}
         }
         assert!(model.tensors(part.name).count() > 0);
@@ -110,6 +134,8 @@ fn a_million_mutated_containers_load_or_are_refused() {
             small::encode(&small::worked_example(), Order::RowMajor),
             small::encode(&small::classical(), Order::RowMajor),
             small::encode(&small::classical(), Order::RowMajor),
+            graphs::container(Order::Quads),
+            graphs::container(Order::Octets),
         ])
         .collect();
     let mut rng = Generator::from_seed(20_261_121);

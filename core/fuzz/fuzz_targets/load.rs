@@ -5,6 +5,7 @@
 use autodidact::gmm::{Conditional, Gmm};
 use autodidact::model::{Body, Model};
 use autodidact::rng::Generator;
+use autodidact::score::{AnnealedLangevin, Schedule};
 use libfuzzer_sys::fuzz_target;
 
 /// Where the header keeps the length of the file, its checksum, and place and length of the text at its end.
@@ -112,6 +113,29 @@ fuzz_target!(|data: &[u8]| {
                 classes
                     .impute_into(features, &mut posterior, &mut back)
                     .unwrap();
+            }
+            Body::Graph(graph, _) => {
+                let mut workspace = vec![0; graph.workspace_bytes()];
+                let mut output = vec![0; graph.outputs()];
+                let input = vec![i16::MIN; graph.inputs()];
+                graph.run(0, &mut workspace, &input, &mut output).unwrap();
+                if let Some(len) = graph.code_len() {
+                    let mut code = vec![0; len];
+                    graph.encode(&mut workspace, &input, &mut code).unwrap();
+                    graph.decode(&mut workspace, &code, &mut output).unwrap();
+                }
+            }
+            Body::Score(network) => {
+                let d = network.dimensions();
+                let mut workspace = vec![0; network.workspace_bytes()];
+                let mut memory = vec![0; network.features_len()];
+                let score = network.with_memory(&mut workspace, &mut memory).unwrap();
+                let (mut state, mut residual) = (vec![0; d], vec![0; d]);
+                let schedule = Schedule::new(1 << 30, 1, true).unwrap();
+                let walk = AnnealedLangevin::new(score, schedule, &mut state, &mut residual);
+                let (mut walk, mut rng) = (walk.unwrap(), Generator::from_seed(1));
+                walk.scatter(&mut rng);
+                while walk.step(&mut rng).unwrap().is_some_and(|at| at.done < 20) {}
             }
             _ => {}
         }

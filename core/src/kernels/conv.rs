@@ -1,6 +1,7 @@
 //! 3x3 convolutions over images in height-width-channel order.
 
-use super::{Channel, Matrix, OutputStage, dense_scratch_len, portable};
+use super::{Activation, Channel, Matrix, OutputStage, dense_scratch_len, portable};
+use crate::num::saturating_i16;
 use crate::{Operand, ShapeError};
 
 /// What lies beyond the edge of the image.
@@ -127,11 +128,11 @@ impl Conv3x3 {
 
     /// Calls `each` with every window and the `channels` outputs it makes, in order.
     #[inline(never)]
-    pub(super) fn for_each_window(
+    pub(super) fn for_each_window<O>(
         &self,
         channels: usize,
-        output: &mut [i8],
-        each: &mut dyn FnMut(&Window, &mut [i8]) -> Option<()>,
+        output: &mut [O],
+        each: &mut dyn FnMut(&Window, &mut [O]) -> Option<()>,
     ) -> Option<()> {
         let [rows, columns] = self.output_size();
         let (top, left) = (self.pad_before(self.height), self.pad_before(self.width));
@@ -212,12 +213,12 @@ impl Window {
 
     /// Writes the window's inputs, by `copy` those inside the image and by `fill` the others.
     #[inline]
-    pub(super) fn gather<T>(
+    pub(super) fn gather<I, T>(
         &self,
-        input: &[i8],
+        input: &[I],
         into: &mut [T],
         fill: impl Fn(&mut [T]),
-        mut copy: impl FnMut(&[i8], &mut [T]),
+        mut copy: impl FnMut(&[I], &mut [T]),
     ) -> Option<()> {
         if self.outside() > 0 {
             fill(into.get_mut(..9 * self.depth)?);
@@ -276,6 +277,49 @@ pub fn conv3x3(
         // Cannot fail: every length has been checked.
         let _ = portable::conv3x3(arguments, scratch, output);
     }
+    Ok(())
+}
+
+/// Calls `each` with the inputs of every window, widened to 16 bits, and the outputs that the window makes.
+///
+/// What a convolution of 16-bit activations or one with a function is made of: `each` is a dense layer of
+/// `9 · in_channels` inputs and `channels` outputs. `taps` needs [`Conv3x3::window_len`] elements. Ends early
+/// when `each` gives `None`.
+///
+/// # Errors
+/// [`ShapeError`] when a slice has the wrong length; nothing is called then.
+pub fn for_each_taps<I: Activation, O>(
+    geometry: &Conv3x3,
+    channels: usize,
+    input_zero_point: I,
+    input: &[I],
+    taps: &mut [i16],
+    output: &mut [O],
+    each: &mut dyn FnMut(&[i16], &mut [O]) -> Option<()>,
+) -> Result<(), ShapeError> {
+    let [height, width] = geometry.output_size();
+    ShapeError::exact(Operand::Input, geometry.input_len(), input.len())?;
+    let outputs = (height * width).saturating_mul(channels);
+    ShapeError::exact(Operand::Output, outputs, output.len())?;
+    let window_len = geometry.window_len();
+    ShapeError::at_least(Operand::Workspace, window_len, taps.len())?;
+    let taps = taps.get_mut(..window_len).unwrap_or_default();
+    let wide = |x: I| saturating_i16(x.into());
+    let outside = wide(input_zero_point);
+    // Lengths are checked: only `each` can end this early.
+    let _ = geometry.for_each_window(channels, output, &mut |window, cell| {
+        window.gather(
+            input,
+            taps,
+            |taps| taps.fill(outside),
+            |from, into| {
+                for (to, from) in into.iter_mut().zip(from) {
+                    *to = wide(*from);
+                }
+            },
+        )?;
+        each(taps, cell)
+    });
     Ok(())
 }
 

@@ -62,7 +62,7 @@ use armv6m as backend;
 #[cfg(autodidact_kernels = "armv7em")]
 use armv7em as backend;
 
-pub use conv::{Conv3x3, Padding, conv3x3};
+pub use conv::{Conv3x3, Padding, conv3x3, for_each_taps};
 pub use dense::{Activation, Channel, OutputStage, dense, dense_scratch_len};
 pub use distance::{Nearest, dot, manhattan_distance, nearest_l1, nearest_l2, squared_distance};
 pub use mahalanobis::{factor_index, factor_len, factor_rows, mahalanobis};

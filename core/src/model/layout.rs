@@ -2,7 +2,9 @@
 
 use crate::kernels::Channel;
 use crate::latent_class::{Column, Gaussian};
+use crate::net::{Addition, OpRecord};
 use crate::scaler::ScalerFeature;
+use crate::score::Level;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// First four bytes of every container.
@@ -105,6 +107,10 @@ pub enum Kind {
     Gmm = 5,
     /// Latent classes over columns of mixed kinds.
     LatentClass = 6,
+    /// A network of dense and convolutional layers with skip connections.
+    Graph = 16,
+    /// Such a network with noise levels: a score.
+    Score = 17,
 }
 
 impl Kind {
@@ -116,6 +122,8 @@ impl Kind {
             4 => Some(Self::Network),
             5 => Some(Self::Gmm),
             6 => Some(Self::LatentClass),
+            16 => Some(Self::Graph),
+            17 => Some(Self::Score),
             _ => None,
         }
     }
@@ -130,6 +138,8 @@ impl core::fmt::Display for Kind {
             Self::Network => "network",
             Self::Gmm => "Gaussian mixture",
             Self::LatentClass => "latent-class model",
+            Self::Graph => "graph",
+            Self::Score => "score network",
         })
     }
 }
@@ -144,6 +154,10 @@ pub enum Task {
     Autoencoder = 1,
     /// To give the clean sample for a noisy one.
     Denoiser = 2,
+    /// To make samples of noise; [`Kind::Graph`] only.
+    Generator = 3,
+    /// To tell samples from those of a generator; [`Kind::Graph`] only.
+    Discriminator = 4,
 }
 
 impl Task {
@@ -151,6 +165,8 @@ impl Task {
         match tag {
             1 => Some(Self::Autoencoder),
             2 => Some(Self::Denoiser),
+            3 => Some(Self::Generator),
+            4 => Some(Self::Discriminator),
             _ => None,
         }
     }
@@ -161,6 +177,8 @@ impl core::fmt::Display for Task {
         f.write_str(match self {
             Self::Autoencoder => "an autoencoder",
             Self::Denoiser => "a denoiser",
+            Self::Generator => "a generator",
+            Self::Discriminator => "a discriminator",
         })
     }
 }
@@ -194,6 +212,12 @@ pub enum TensorElement {
     Column = 11,
     /// Records of a Gaussian column within a class.
     Gaussian = 12,
+    /// Operations of a graph.
+    Operation = 32,
+    /// Parameters of a graph's sums.
+    Addition = 33,
+    /// Noise levels of a score network.
+    Level = 34,
 }
 
 impl TensorElement {
@@ -211,6 +235,9 @@ impl TensorElement {
             10 => Some(Self::U64),
             11 => Some(Self::Column),
             12 => Some(Self::Gaussian),
+            32 => Some(Self::Operation),
+            33 => Some(Self::Addition),
+            34 => Some(Self::Level),
             _ => None,
         }
     }
@@ -228,6 +255,9 @@ impl TensorElement {
             Self::Channel => size_of::<Channel>(),
             Self::Column => size_of::<Column>(),
             Self::Gaussian => size_of::<Gaussian>(),
+            Self::Operation => size_of::<OpRecord>(),
+            Self::Addition => size_of::<Addition>(),
+            Self::Level => size_of::<Level>(),
         }
     }
 }
@@ -241,6 +271,9 @@ const _: () = assert!(size_of::<ScalerFeature>() == 32);
 const _: () = assert!(size_of::<Channel>() == 12);
 const _: () = assert!(size_of::<Column>() == 4);
 const _: () = assert!(size_of::<Gaussian>() == 16);
+const _: () = assert!(size_of::<OpRecord>() == 44);
+const _: () = assert!(size_of::<Addition>() == 24);
+const _: () = assert!(size_of::<Level>() == 16);
 
 /// The container's checksum over everything but the checksum itself.
 pub(crate) fn checksum(bytes: &[u8]) -> u32 {

@@ -20,12 +20,14 @@
 //! ```
 
 mod error;
+mod graph;
 mod layout;
 mod parts;
 pub mod reads;
 mod writer;
 
 pub use error::{LoadError, PartError};
+pub use graph::{GraphSpec, OpSpec};
 pub use layout::{Kind, Task, TensorElement};
 pub use writer::{LayerSpec, ModelSpec, NetworkSpec, PartBody, PartSpec, WriteError};
 
@@ -33,9 +35,10 @@ use crate::gmm::Gmm;
 use crate::kernels::Order;
 use crate::kmeans::KMeans;
 use crate::latent_class::LatentClass;
-use crate::net::{Autoencoder, Denoiser, Network};
+use crate::net::{Autoencoder, Denoiser, Graph, Network};
 use crate::pca::Pca;
 use crate::scaler::{Scaler, ScalerFeature};
+use crate::score::ScoreNetwork;
 use crate::{Defect, ShapeError};
 use layout::{
     BASE_ALIGN, Header, LayerRecord, MAGIC, MAX_PARTS, MAX_TENSORS, NAME_BYTES, PartEntry,
@@ -90,10 +93,14 @@ pub enum Body<'a> {
     Gmm(Gmm<'a>),
     /// Latent classes.
     LatentClass(LatentClass<'a>),
+    /// A graph and what it was trained for.
+    Graph(Graph<'a>, Task),
+    /// A score network.
+    Score(ScoreNetwork<'a>),
 }
 
 impl Body<'_> {
-    /// Values that the part is given.
+    /// Values that the part is given; of a generator, those that it gives.
     #[must_use]
     pub fn inputs(&self) -> usize {
         match self {
@@ -102,6 +109,10 @@ impl Body<'_> {
             Self::Network(network, _) => network.inputs(),
             Self::Gmm(gmm) => gmm.dimensions(),
             Self::LatentClass(classes) => classes.columns().len(),
+            // A generator is given noise of its own.
+            Self::Graph(graph, Task::Generator) => graph.outputs(),
+            Self::Graph(graph, _) => graph.inputs(),
+            Self::Score(score) => score.dimensions(),
         }
     }
 }
@@ -410,6 +421,8 @@ impl<'a, const READS: u32> Model<'a, READS> {
             };
             let workspace = match &body {
                 Body::Network(network, _) => network.workspace_bytes(),
+                Body::Graph(graph, _) => graph.workspace_bytes(),
+                Body::Score(score) => score.workspace_bytes(),
                 _ => 0,
             };
             if usize::try_from(entry.workspace_bytes).ok() != Some(workspace)
@@ -588,6 +601,28 @@ impl<'a, const READS: u32> Model<'a, READS> {
     pub fn latent_class(&self, name: &str) -> Result<LatentClass<'a>, PartError> {
         match self.find(name, Kind::LatentClass)? {
             Body::LatentClass(classes) => Ok(classes),
+            _ => Err(PartError::NotFound),
+        }
+    }
+
+    /// The graph `name`, and what it was trained for.
+    ///
+    /// # Errors
+    /// [`PartError`] when there is no such part or it is of another kind.
+    pub fn graph(&self, name: &str) -> Result<(Graph<'a>, Task), PartError> {
+        match self.find(name, Kind::Graph)? {
+            Body::Graph(graph, task) => Ok((graph, task)),
+            _ => Err(PartError::NotFound),
+        }
+    }
+
+    /// The score network `name`.
+    ///
+    /// # Errors
+    /// [`PartError`] when there is no such part or it is of another kind.
+    pub fn score(&self, name: &str) -> Result<ScoreNetwork<'a>, PartError> {
+        match self.find(name, Kind::Score)? {
+            Body::Score(score) => Ok(score),
             _ => Err(PartError::NotFound),
         }
     }

@@ -40,6 +40,17 @@ impl<'a> Tensors<'a> {
         <[T]>::ref_from_bytes(tensor_bytes(self.bytes, entry)).map_err(|_| defect)
     }
 
+    /// Tensor `index` as a column of any length.
+    pub(super) fn column<T: FromBytes + Immutable + KnownLayout>(
+        &self,
+        index: u16,
+        element: TensorElement,
+    ) -> Result<&'a [T], Defect> {
+        let entry = self.entries.get(usize::from(index));
+        let rows = entry.ok_or(Defect::Tensor { index })?.rows;
+        self.get(index, element, 0, [rows, 1])
+    }
+
     /// Tensor `index` as a weight matrix.
     fn matrix(&self, index: u16) -> Result<Matrix<'a>, Defect> {
         let defect = Defect::Tensor { index };
@@ -54,7 +65,7 @@ impl<'a> Tensors<'a> {
     }
 
     /// Exactly `count` tensors, no more.
-    fn expect(&self, count: usize) -> Result<(), Defect> {
+    pub(super) fn expect(&self, count: usize) -> Result<(), Defect> {
         if self.entries.len() == count {
             Ok(())
         } else {
@@ -75,7 +86,7 @@ impl<'a> Tensors<'a> {
     ) -> Result<Body<'a>, Defect> {
         let unknown = Defect::Kind { found: entry.kind };
         let kind = Kind::from_tag(entry.kind).ok_or(unknown)?;
-        if kind != Kind::Network && entry.task != 0 {
+        if !matches!(kind, Kind::Network | Kind::Graph) && entry.task != 0 {
             return Err(Defect::Shape);
         }
         match kind {
@@ -88,6 +99,11 @@ impl<'a> Tensors<'a> {
             Kind::LatentClass if has(READS, reads::LATENT_CLASS) => {
                 self.latent_class(entry, prove).map(Body::LatentClass)
             }
+            Kind::Graph if has(READS, reads::GRAPH) => {
+                let (graph, task) = self.graph(entry, prove)?;
+                Ok(Body::Graph(graph, task))
+            }
+            Kind::Score if has(READS, reads::SCORE) => self.score(entry, prove).map(Body::Score),
             _ => Err(unknown),
         }
     }
@@ -231,6 +247,7 @@ impl<'a> Tensors<'a> {
         let complete = match task {
             Task::Autoencoder => Autoencoder::new(network.clone()).is_some(),
             Task::Denoiser => Denoiser::new(network.clone()).is_some(),
+            Task::Generator | Task::Discriminator => false,
         };
         if complete {
             Ok(Body::Network(network, task))

@@ -17,6 +17,10 @@ pub const NETWORK: u32 = 1 << 4;
 pub const GMM: u32 = 1 << 5;
 /// Latent classes.
 pub const LATENT_CLASS: u32 = 1 << 6;
+/// Graphs.
+pub const GRAPH: u32 = 1 << 16;
+/// Score networks.
+pub const SCORE: u32 = 1 << 17;
 /// All that this release knows.
 pub const EVERYTHING: u32 = u32::MAX;
 

@@ -1,5 +1,6 @@
 //! From parameters to a container's bytes, into memory of the caller.
 
+use super::graph::GraphSpec;
 use super::layout::{
     Header, LayerRecord, MAGIC, NAME_BYTES, NO_CODE, PartEntry, TENSOR_ALIGN, TensorEntry, VERSION,
     checksum,
@@ -10,9 +11,10 @@ use crate::gmm::{Covariance, Gmm, factor_shape};
 use crate::kernels::{Channel, Order, pack};
 use crate::kmeans::Metric;
 use crate::latent_class::{LatentClass, cells};
-use crate::net::{Activation, Element};
+use crate::net::Element;
 use crate::pca::{center_offset, inverse_deviation};
 use crate::scaler::ScalerFeature;
+use crate::score::Level;
 use zerocopy::IntoBytes;
 
 /// What a container is to hold.
@@ -66,6 +68,10 @@ pub enum PartBody<'a> {
     Gmm(Gmm<'a>),
     /// Latent classes.
     LatentClass(LatentClass<'a>),
+    /// A graph and what it was trained for.
+    Graph(GraphSpec<'a>, Task),
+    /// A graph and its noise levels, from the largest standard deviation to the smallest.
+    Score(GraphSpec<'a>, &'a [Level]),
 }
 
 /// A network to write.
@@ -91,7 +97,7 @@ pub struct LayerSpec<'a> {
     /// The order to store the weights in.
     pub order: Order,
     /// Function applied to the sums.
-    pub activation: Activation,
+    pub activation: crate::net::Activation,
     /// Type of the inputs.
     pub input: Element,
     /// Type of the outputs.
@@ -161,6 +167,10 @@ enum Fill<'a> {
         components: &'a [i16],
     },
     Records(&'a [LayerSpec<'a>]),
+    GraphRecords(GraphSpec<'a>),
+    GraphWeights(GraphSpec<'a>),
+    GraphChannels(GraphSpec<'a>),
+    GraphAdditions(GraphSpec<'a>),
     Weights {
         row_major: &'a [i8],
     },
@@ -232,6 +242,13 @@ impl<'a> TensorSpec<'a> {
                     cell.copy_from_slice(layer.record().as_bytes());
                 }
             }
+            Fill::GraphRecords(graph) => {
+                let layout = graph.layout()?;
+                put(out, 0, layout.records().as_bytes())?;
+            }
+            Fill::GraphWeights(graph) => graph.write_weights(out)?,
+            Fill::GraphChannels(graph) => graph.write_channels(out)?,
+            Fill::GraphAdditions(graph) => graph.write_additions(out)?,
             Fill::Weights { row_major } => {
                 let packed =
                     zerocopy::FromBytes::mut_from_bytes(out).map_err(|_| WriteError::Shape)?;
@@ -255,11 +272,7 @@ impl LayerSpec<'_> {
             Element::I16 => 1,
         };
         LayerRecord {
-            activation: match self.activation {
-                Activation::Clamp => 0,
-                Activation::Sigmoid => 1,
-                Activation::Tanh => 2,
-            },
+            activation: self.activation.tag(),
             input: element(self.input),
             output: element(self.output),
             reserved: 0,
@@ -282,6 +295,8 @@ impl<'a> PartBody<'a> {
             Self::Network(_) => Kind::Network,
             Self::Gmm(_) => Kind::Gmm,
             Self::LatentClass(_) => Kind::LatentClass,
+            Self::Graph(..) => Kind::Graph,
+            Self::Score(..) => Kind::Score,
         }
     }
 
@@ -318,6 +333,7 @@ impl<'a> PartBody<'a> {
                 word(cells(classes.columns()))?,
                 word(classes.lines().len())?,
             ],
+            Self::Graph(graph, _) | Self::Score(graph, _) => graph.params()?,
         })
     }
 
@@ -357,6 +373,8 @@ impl<'a> PartBody<'a> {
             }
             Self::Gmm(gmm) => Self::gmm_tensors(&gmm, visit),
             Self::LatentClass(classes) => Self::latent_class_tensors(&classes, visit),
+            Self::Graph(graph, _) => Self::graph_tensors(graph, &[], visit),
+            Self::Score(graph, levels) => Self::graph_tensors(graph, levels, visit),
             Self::Network(net) => {
                 let fill = Fill::Records(net.layers);
                 visit(TensorSpec::new(
@@ -443,8 +461,36 @@ impl<'a> PartBody<'a> {
         Ok(())
     }
 
+    /// Operations, pools of weights and channels, the levels of a score, and additions if there are any.
+    fn graph_tensors(
+        graph: GraphSpec<'a>,
+        levels: &'a [Level],
+        visit: Visit<'_, 'a>,
+    ) -> Result<(), WriteError> {
+        let layout = graph.layout()?;
+        let mut column = |element, rows, fill| visit(TensorSpec::new(element, 0, [rows, 1], fill));
+        let ops = graph.ops.len();
+        column(TensorElement::Operation, ops, Fill::GraphRecords(graph))?;
+        column(TensorElement::I8, layout.weights, Fill::GraphWeights(graph))?;
+        let fill = Fill::GraphChannels(graph);
+        column(TensorElement::Channel, layout.channels, fill)?;
+        if !levels.is_empty() {
+            let fill = Fill::Bytes(levels.as_bytes());
+            column(TensorElement::Level, levels.len(), fill)?;
+        }
+        if layout.additions > 0 {
+            let fill = Fill::GraphAdditions(graph);
+            column(TensorElement::Addition, layout.additions, fill)?;
+        }
+        Ok(())
+    }
+
     fn workspace_bytes(&self) -> usize {
         match self {
+            Self::Graph(graph, _) => graph.workspace_bytes(1),
+            Self::Score(graph, levels) => {
+                graph.workspace_bytes(u16::try_from(levels.len()).unwrap_or(u16::MAX))
+            }
             Self::Network(net) => {
                 let widest = |rows: &[LayerSpec<'_>]| {
                     rows.iter().map(|l| l.channels.len()).max().unwrap_or(0)
@@ -624,6 +670,7 @@ impl<'a> ModelSpec<'a> {
                 kind: part.body.kind() as u16,
                 task: match &part.body {
                     PartBody::Network(net) => net.task as u16,
+                    PartBody::Graph(_, task) => *task as u16,
                     _ => 0,
                 },
                 first_tensor: entry.first_tensor.saturating_add(entry.tensors),

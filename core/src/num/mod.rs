@@ -17,12 +17,14 @@
 //! | probability | `U0F16` in `u16` |
 
 mod exp_log;
+mod linear_unit;
 mod requantize;
 mod roots;
 mod sigmoid;
 pub(crate) mod tables;
 
 pub use exp_log::{exp2, log2, softplus};
+pub use linear_unit::{elu, silu};
 pub use requantize::{Multiplier, requantize, rounding_shift_right};
 pub use roots::{reciprocal, sqrt};
 pub use sigmoid::{sigmoid, tanh};

@@ -86,6 +86,9 @@ impl Sizes {
                 Body::Network(network, _) => {
                     sizes.workspace_bytes = sizes.workspace_bytes.max(network.workspace_bytes());
                 }
+                Body::Graph(graph, _) => {
+                    sizes.workspace_bytes = sizes.workspace_bytes.max(graph.workspace_bytes());
+                }
                 _ => {}
             }
         }

@@ -6,7 +6,7 @@
 //! |---|---|
 //! | k-means | index `u32`, squared distance `u64` (`U40F24`) |
 //! | PCA | k scores `i32` (`I20F12`), d reconstructed features `i16` (`I4F12`), residual `u64` (`U40F24`) |
-//! | network | outputs `i16` (`I4F12`) |
+//! | network, graph (but a generator) | outputs `i16` (`I4F12`) |
 //! | Gaussian mixture, latent classes | log-likelihood `i32` (nats, `I16F16`), k responsibilities `u32` (`U16F16`) |
 //!
 //! At the end the log has a line `part <name> <kind> <rows> <instructions>` for the scaler and for each part:
@@ -75,6 +75,8 @@ pub fn replay<L: Link, const READS: u32>(
             Body::Network(..) => "network",
             Body::Gmm(_) => "gmm",
             Body::LatentClass(_) => "latent-class",
+            Body::Graph(..) => "graph",
+            Body::Score(_) => "score",
             _ => "unknown",
         };
         defmt::println!(
@@ -144,6 +146,14 @@ fn run_part<L: Link, const READS: u32>(
         Body::Network(network, _) if has(READS, reads::NETWORK) => {
             let output = output.get_mut(..network.outputs()).unwrap_or_default();
             network.run(workspace, input, output)?;
+            let cost = cost(link);
+            link.write(output.as_bytes()).map_err(ReplayError::Link)?;
+            Ok(cost)
+        }
+        // A generator takes noise, not rows: it has no results here, and neither has a score.
+        Body::Graph(graph, _) if has(READS, reads::GRAPH) && graph.inputs() == input.len() => {
+            let output = output.get_mut(..graph.outputs()).unwrap_or_default();
+            graph.run(0, workspace, input, output)?;
             let cost = cost(link);
             link.write(output.as_bytes()).map_err(ReplayError::Link)?;
             Ok(cost)

@@ -69,6 +69,8 @@ fn measure_model(out: &Path) -> Result<(), Box<dyn Error>> {
             Body::Network(..) => reads::NETWORK,
             Body::Gmm(_) => reads::GMM,
             Body::LatentClass(_) => reads::LATENT_CLASS,
+            Body::Graph(..) => reads::GRAPH,
+            Body::Score(_) => reads::SCORE,
             _ => return Err("the model has a part of an unknown kind".into()),
         };
         if let Input::Whitened(_) = part.input {
@@ -79,6 +81,7 @@ fn measure_model(out: &Path) -> Result<(), Box<dyn Error>> {
             Body::Gmm(gmm) => scores = scores.max(gmm.k()),
             Body::LatentClass(classes) => scores = scores.max(classes.classes()),
             Body::Network(network, _) => workspace = workspace.max(network.workspace_bytes()),
+            Body::Graph(graph, _) => workspace = workspace.max(graph.workspace_bytes()),
             _ => {}
         }
     }

@@ -1,9 +1,4 @@
-//! Dense networks: autoencoders and denoisers.
-//!
-//! A stack of layers `y = s(W x + b)` (Hinton and Salakhutdinov 2006 for the autoencoder, Vincent
-//! et al. 2010 for the denoiser). Weights are `i8` with one scale a row. The first layer reads
-//! `I4F12` features as 16-bit activations and the last one writes `I4F12` features, so that no
-//! resolution is lost at the border; layers in between speak `i8` with a zero point, or `i16`.
+//! Stacks of dense layers: the networks of the container's first kind.
 //!
 //! | activation | output |
 //! |---|---|
@@ -11,56 +6,13 @@
 //! | sigmoid | `sigmoid(z)` for `z` in `I4F12`; `i8`: `256 p - 128`, `i16`: `I1F15` |
 //! | tanh | `tanh(z)` for `z` in `I4F12`; `i8`: `I1F7`, `i16`: `I1F15` |
 
+use super::memory::{ALIGN, align, prefix, prefix_mut};
+use super::{Activation, Element, MAX_LAYERS, MAX_WIDTH};
 use crate::kernels::{Channel, Matrix, OutputStage, dense, dense_scratch_len};
-use crate::num::{saturating_i8, sigmoid, tanh};
+use crate::num::saturating_i8;
 use crate::{Defect, Operand, ShapeError};
 use heapless::Vec;
 use zerocopy::FromBytes;
-
-/// Most layers of one network.
-pub const MAX_LAYERS: usize = 16;
-
-/// Most inputs or outputs of one layer.
-pub const MAX_WIDTH: usize = 1 << 15;
-
-/// What a layer does to its weighted sums.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-#[non_exhaustive]
-pub enum Activation {
-    /// Identity or ReLU: nothing beside the clamp.
-    Clamp,
-    /// Logistic function.
-    Sigmoid,
-    /// Hyperbolic tangent.
-    Tanh,
-}
-
-/// Element type of activations.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub enum Element {
-    /// 8 bits with a zero point.
-    I8,
-    /// 16 bits, symmetric.
-    I16,
-}
-
-impl Element {
-    const fn min(self) -> i16 {
-        match self {
-            Self::I8 => i8::MIN as i16,
-            Self::I16 => i16::MIN,
-        }
-    }
-
-    const fn max(self) -> i16 {
-        match self {
-            Self::I8 => i8::MAX as i16,
-            Self::I16 => i16::MAX,
-        }
-    }
-}
 
 /// One dense layer.
 #[derive(Debug, Clone, Copy)]
@@ -99,6 +51,7 @@ impl Layer<'_> {
         }
         match self.activation {
             Activation::Clamp if self.zero_point < least || self.zero_point > most => defect,
+            Activation::Elu | Activation::Silu => defect,
             Activation::Sigmoid | Activation::Tanh
                 if self.zero_point != 0 || self.min != least || self.max != most =>
             {
@@ -389,19 +342,6 @@ impl<'b> Source<'b> {
     }
 }
 
-/// The first `len` elements of an aligned buffer; the kernels refuse a shorter slice.
-fn prefix<T: FromBytes + zerocopy::Immutable>(buffer: &[u8], len: usize) -> &[T] {
-    <[T]>::ref_from_prefix_with_elems(buffer, len).map_or(&[], |(slice, _)| slice)
-}
-
-/// As [`prefix`], mutable.
-fn prefix_mut<T>(buffer: &mut [u8], len: usize) -> &mut [T]
-where
-    T: FromBytes + zerocopy::IntoBytes + zerocopy::Immutable,
-{
-    <[T]>::mut_from_prefix_with_elems(buffer, len).map_or(&mut [], |(slice, _)| slice)
-}
-
 /// Runs a layer into a workspace buffer.
 fn run_inner(
     layer: &Layer<'_>,
@@ -430,14 +370,10 @@ fn run_inner(
             for index in 0..rows {
                 let [low, high] = [2 * index, 2 * index + 1];
                 if let (Some(low), Some(high)) = (buffer.get(low), buffer.get(high)) {
-                    let value = activate(activation, i16::from_le_bytes([*low, *high]));
-                    // I1F15 to 8 bits: the sigmoid's [0, 1) is moved to [-128, 128).
-                    let narrow = match activation {
-                        Activation::Sigmoid => ((i32::from(value) + 64) >> 7) - 128,
-                        _ => (i32::from(value) + 128) >> 8,
-                    };
+                    let sum = i16::from_le_bytes([*low, *high]);
+                    let value = activation.narrow(activation.apply(sum), 0);
                     if let Some(byte) = buffer.get_mut(index) {
-                        *byte = saturating_i8(narrow).cast_unsigned();
+                        *byte = saturating_i8(value).cast_unsigned();
                     }
                 }
             }
@@ -456,7 +392,7 @@ fn run_to_i16(
     sums_to_i16(layer, source, scratch, output)?;
     if layer.activation != Activation::Clamp {
         for value in output {
-            *value = activate(layer.activation, *value);
+            *value = layer.activation.apply(*value);
         }
     }
     Ok(())
@@ -487,15 +423,6 @@ fn sums_to_i16(
     }
 }
 
-/// Sigmoid or tanh of an `I4F12` sum, in `I1F15`.
-fn activate(activation: Activation, sum: i16) -> i16 {
-    match activation {
-        Activation::Clamp => sum,
-        Activation::Sigmoid => (sigmoid(sum) >> 1).cast_signed(),
-        Activation::Tanh => tanh(sum),
-    }
-}
-
 /// How a workspace is cut: two buffers for activations, one for widened inputs.
 struct Plan {
     buffer: usize,
@@ -503,9 +430,6 @@ struct Plan {
 }
 
 impl Plan {
-    /// Every buffer starts at a multiple of this.
-    const ALIGN: usize = 4;
-
     fn of(layers: &[Layer<'_>]) -> Self {
         // Inner outputs only: the last layer writes into the caller's slice. Two bytes an element
         // whatever its type, because sigmoid and tanh pass through 16 bits.
@@ -517,13 +441,13 @@ impl Plan {
 
     const fn new(widest: usize, inputs: usize) -> Self {
         Self {
-            buffer: (2 * widest).next_multiple_of(Self::ALIGN),
-            scratch: (2 * dense_scratch_len(inputs)).next_multiple_of(Self::ALIGN),
+            buffer: (2 * widest).next_multiple_of(ALIGN),
+            scratch: (2 * dense_scratch_len(inputs)).next_multiple_of(ALIGN),
         }
     }
 
     const fn bytes(&self) -> usize {
-        2 * self.buffer + self.scratch + Self::ALIGN - 1
+        2 * self.buffer + self.scratch + ALIGN - 1
     }
 
     /// Both buffers and the scratch, or `None` when the workspace is too short.
@@ -531,9 +455,7 @@ impl Plan {
         &self,
         workspace: &'w mut [u8],
     ) -> Option<(&'w mut [u8], &'w mut [u8], &'w mut [i16])> {
-        let misaligned = workspace.as_ptr().addr() % Self::ALIGN;
-        let skip = (Self::ALIGN - misaligned) % Self::ALIGN;
-        let aligned = workspace.get_mut(skip..)?;
+        let aligned = align(workspace)?;
         let (first, rest) = aligned.split_at_mut_checked(self.buffer)?;
         let (second, rest) = rest.split_at_mut_checked(self.buffer)?;
         let (scratch, _) = <[i16]>::mut_from_prefix_with_elems(rest, self.scratch / 2).ok()?;

@@ -1,0 +1,188 @@
+//! What loading proves of a graph: shapes follow, tags are known, no accumulator can overflow.
+
+use super::operation::{OpKind, OpRecord, Value};
+use super::{Activation, Element, Graph, MAX_OPS, MAX_WIDTH, plan};
+use crate::Defect;
+use crate::kernels::Order;
+use crate::num::Multiplier;
+
+/// Fields that an operation of this kind does not use are 0.
+fn unused_are_zero(op: &OpRecord, kind: OpKind) -> bool {
+    let layer = kind.has_weights();
+    let conv = kind == OpKind::Conv3x3;
+    let narrowed = op.element() == Element::I8
+        && matches!(op.activation(), Activation::Elu | Activation::Silu);
+    op.reserved == 0
+        && op.reserved_2 == 0
+        && (layer
+            || (op.activation == 0 && op.order == 0 && op.conditioned == 0 && op.weights == 0))
+        && (conv || (op.stride == 0 && op.padding == 0))
+        && (layer || kind == OpKind::Add || op.parameters == 0)
+        && (op.operands() == 2 || op.inputs.get(1) == Some(&0))
+        && narrowed == (op.narrow != 0)
+}
+
+/// Tags, types and clamps of one operation.
+fn check_output(op: &OpRecord, kind: OpKind) -> bool {
+    let (least, most) = (op.element().min(), op.element().max());
+    let within = |v: i16| v >= least && v <= most;
+    let fixed = matches!(op.activation(), Activation::Sigmoid | Activation::Tanh)
+        || (op.element() == Element::I16 && op.activation() != Activation::Clamp);
+    op.element <= 1
+        && op.conditioned <= 1
+        && Activation::from_tag(op.activation).is_some()
+        && Order::from_tag(op.order).is_some()
+        && unused_are_zero(op, kind)
+        && within(op.min)
+        && within(op.max)
+        && op.min <= op.max
+        && within(op.zero_point)
+        && (!fixed || op.zero_point == 0)
+        && op.unit.is_finite()
+        && op.unit > 0.0
+}
+
+impl Graph<'_> {
+    /// Everything but the ranges of accumulators.
+    pub(super) fn check(&self) -> Result<(), Defect> {
+        let ops = self.ops();
+        if ops.len() > MAX_OPS {
+            return Err(Defect::TooManyLayers {
+                found: u32::try_from(ops.len()).unwrap_or(u32::MAX),
+            });
+        }
+        let input_len = Value::features(self.input_shape()).checked_len();
+        if input_len.is_none()
+            || self.levels() == 0
+            || !ops
+                .iter()
+                .any(|op| op.kind().is_some_and(OpKind::has_weights))
+        {
+            return Err(Defect::Shape);
+        }
+        for (layer, op) in (0u16..).zip(ops) {
+            let defect = Defect::Layer { layer };
+            let kind = op.kind().ok_or(defect)?;
+            // Values before this one only, and in a decoder only those of the decoder.
+            let first = self.code_op().filter(|code| layer >= *code).unwrap_or(0);
+            let known = |v: &u16| *v <= layer && *v >= first;
+            if !check_output(op, kind) || !op.inputs.iter().take(op.operands()).all(known) {
+                return Err(defect);
+            }
+            let operand = |index: usize| {
+                let value = op.inputs.get(index).and_then(|v| self.value(*v));
+                value.ok_or(defect)
+            };
+            let input = operand(0)?;
+            let output = op.value();
+            output.checked_len().ok_or(defect)?;
+            let fits = match kind {
+                OpKind::Dense => op.rows() <= MAX_WIDTH && input.len() <= MAX_WIDTH,
+                OpKind::Conv3x3 => op.geometry(&input).is_some_and(|geometry| {
+                    let [height, width] = geometry.output_size();
+                    output.shape.get(..2) == Some(&[height, width][..])
+                        && geometry.window_len() <= MAX_WIDTH
+                }),
+                OpKind::Add => {
+                    let addition = self.addition(op).ok_or(defect)?;
+                    addition.is_valid()
+                        && output.shape == input.shape
+                        && operand(1)?.shape == input.shape
+                }
+                OpKind::AveragePool | OpKind::Upsample => {
+                    let [height, width, channels] = input.shape;
+                    let expected = if kind == OpKind::Upsample {
+                        [2 * height, 2 * width, channels]
+                    } else {
+                        [height / 2, width / 2, channels]
+                    };
+                    // They move elements: the format stays.
+                    output.shape == expected
+                        && output.element == input.element
+                        && [output.zero, output.min, output.max]
+                            == [input.zero, input.min, input.max]
+                }
+            };
+            if !fits || (kind.has_weights() && self.matrix(op, &input).is_none()) {
+                return Err(defect);
+            }
+            if kind.has_weights() {
+                let sets = if op.conditioned == 1 {
+                    self.levels()
+                } else {
+                    1
+                };
+                let sets = (0..sets).all(|level| self.channels(op, level).is_some());
+                if !sets {
+                    return Err(defect);
+                }
+            }
+        }
+        plan::check(ops)?;
+        let last = u16::try_from(ops.len().saturating_sub(1)).unwrap_or(u16::MAX);
+        let is_features = |op: &OpRecord| {
+            op.element() == Element::I16
+                && op.zero_point == 0
+                && !matches!(op.activation(), Activation::Sigmoid | Activation::Tanh)
+        };
+        if !ops.last().is_some_and(is_features) {
+            return Err(Defect::Layer { layer: last });
+        }
+        if let Some(code) = self.code_op() {
+            // The code is handed out as i16 and lies strictly inside.
+            let inside = code >= 1 && code <= last;
+            let wide = self.value(code).is_some_and(|v| v.element == Element::I16);
+            if !inside || !wide {
+                return Err(Defect::Layer { layer: code });
+            }
+        }
+        Ok(())
+    }
+
+    /// Proves for every row and level that no input overflows the accumulator or the requantised value.
+    pub(super) fn prove(&self) -> Result<(), Defect> {
+        for (layer, op) in (0u16..).zip(self.ops()) {
+            let input = op.inputs.first().and_then(|v| self.value(*v));
+            let Some((input, weights)) =
+                input.and_then(|value| Some((value, self.matrix(op, &value)?)))
+            else {
+                continue;
+            };
+            // A decoder is given any code.
+            let largest = if self.code_op() == op.inputs.first().copied() {
+                1 << 15
+            } else {
+                input.largest()
+            };
+            let levels = if op.conditioned == 1 {
+                self.levels()
+            } else {
+                1
+            };
+            for row in 0..weights.rows() {
+                // At most 2^15 · 2^7 · 2^15.
+                let sum = weights.row_magnitude(row) * u64::from(largest);
+                for level in 0..levels {
+                    let channels = self.channels(op, level).unwrap_or(&[]);
+                    let row_index = u32::try_from(row).unwrap_or(u32::MAX);
+                    let Some(channel) = channels.get(row) else {
+                        return Err(Defect::Shape);
+                    };
+                    if Multiplier::new(channel.multiplier, channel.shift).is_none() {
+                        return Err(Defect::Scale { index: row_index });
+                    }
+                    let bound = sum.saturating_add(u64::from(channel.bias.unsigned_abs()));
+                    let scaled = u128::from(bound) * u128::from(channel.multiplier.unsigned_abs());
+                    let requantised = (scaled >> channel.shift) + 1;
+                    if bound > i32::MAX as u64 || requantised > i32::MAX as u128 {
+                        return Err(Defect::AccumulatorOverflow {
+                            layer,
+                            row: row_index,
+                        });
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,149 @@
+//! What happened to a sample before it was seen.
+
+use crate::num::{rounding_shift_right, saturating_i32};
+use crate::{Operand, ShapeError};
+
+/// One in a kernel's format, `I1F15` less its sign: weights sum to about this.
+pub const KERNEL_ONE: i32 = 1 << 15;
+
+/// Side of a kernel.
+const SIDE: usize = 5;
+
+/// What happened to a sample.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub enum Degradation<'a> {
+    /// Nothing but noise.
+    Identity,
+    /// Elements whose flag is not set were lost.
+    Mask(&'a [bool]),
+    /// Blurred.
+    Blur(Blur),
+}
+
+/// A 5x5 correlation of an image in height-width-channel order, each channel by itself.
+///
+/// `(K x)(p) = sum_t k(t) x(p + t)`, t from -2 to 2 in rows and columns; beyond the edge lies `outside`. Products
+/// are summed exactly in 64 bits and rounded once, to half a unit of 2^-20.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Blur {
+    height: usize,
+    width: usize,
+    channels: usize,
+    kernel: [i16; SIDE * SIDE],
+    outside: i32,
+}
+
+impl Blur {
+    /// A blur by `kernel`, row-major, 15 fractional bits; `outside` is the feature (`I4F12`) beyond the edge:
+    /// what black is in an image of grey values.
+    ///
+    /// `None` when the image is empty or has more than 2^24 elements.
+    #[must_use]
+    pub fn new(
+        [height, width, channels]: [usize; 3],
+        kernel: [i16; SIDE * SIDE],
+        outside: i16,
+    ) -> Option<Self> {
+        let elements = height.checked_mul(width)?.checked_mul(channels)?;
+        (elements > 0 && elements <= 1 << 24).then_some(Self {
+            height,
+            width,
+            channels,
+            kernel,
+            outside: crate::score::from_feature(outside),
+        })
+    }
+
+    /// Elements of the image.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.height * self.width * self.channels
+    }
+
+    /// Never true.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        false
+    }
+
+    /// One element of the correlation, or with `adjoint` of its transpose, which has zeros beyond the edge.
+    fn element(&self, x: &[i32], at: usize, adjoint: bool) -> i32 {
+        let pixel = at.checked_div(self.channels).unwrap_or(0);
+        let channel = at.wrapping_sub(pixel * self.channels);
+        let row = pixel.checked_div(self.width).unwrap_or(0);
+        let column = pixel.wrapping_sub(row * self.width);
+        let mut sum = 0i64;
+        for (tap, weight) in self.kernel.iter().enumerate() {
+            let (down, right) = (tap / SIDE, tap % SIDE);
+            let (down, right) = if adjoint {
+                (SIDE - 1 - down, SIDE - 1 - right)
+            } else {
+                (down, right)
+            };
+            // What lies before the edge wraps around to a number beyond any image.
+            let y = (row + down).wrapping_sub(SIDE / 2);
+            let z = (column + right).wrapping_sub(SIDE / 2);
+            let value = if y < self.height && z < self.width {
+                let index = (y * self.width + z) * self.channels + channel;
+                x.get(index).copied().unwrap_or(0)
+            } else if adjoint {
+                0
+            } else {
+                self.outside
+            };
+            // 25 products below 2^46.
+            sum += i64::from(*weight) * i64::from(value);
+        }
+        saturating_i32(rounding_shift_right(sum, 15))
+    }
+
+    /// Sum of the squared weights, 30 fractional bits.
+    fn energy(&self) -> u64 {
+        let squares = self.kernel.iter().map(|w| i64::from(*w) * i64::from(*w));
+        squares.sum::<i64>().unsigned_abs()
+    }
+}
+
+impl Degradation<'_> {
+    pub(super) fn check(&self, len: usize) -> Result<(), ShapeError> {
+        match self {
+            Self::Identity => Ok(()),
+            Self::Mask(mask) => ShapeError::exact(Operand::Input, len, mask.len()),
+            Self::Blur(blur) => ShapeError::exact(Operand::Input, len, blur.len()),
+        }
+    }
+
+    /// Whether element `at` was seen.
+    pub(super) fn sees(&self, at: usize) -> bool {
+        match self {
+            Self::Mask(mask) => mask.get(at).copied().unwrap_or(false),
+            _ => true,
+        }
+    }
+
+    /// Element `at` of K x, `I12F20`.
+    pub(super) fn apply(&self, x: &[i32], at: usize) -> i32 {
+        match self {
+            Self::Blur(blur) => blur.element(x, at, false),
+            _ if self.sees(at) => x.get(at).copied().unwrap_or(0),
+            _ => 0,
+        }
+    }
+
+    /// Element `at` of `K^T e`, `I12F20`; `e` is 0 where nothing was seen.
+    pub(super) fn adjoint(&self, error: &[i32], at: usize) -> i32 {
+        match self {
+            Self::Blur(blur) => blur.element(error, at, true),
+            _ => error.get(at).copied().unwrap_or(0),
+        }
+    }
+
+    /// `|k|^2`, 30 fractional bits.
+    pub(super) fn energy(&self) -> u64 {
+        match self {
+            Self::Blur(blur) => blur.energy(),
+            _ => 1 << 30,
+        }
+    }
+}
