@@ -15,6 +15,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::latent_class::LatentClassFit;
+use super::ncsn::NcsnFit;
 use super::prepare::{Common, Prepared, ScaleChoice};
 
 #[derive(Debug, Args)]
@@ -84,6 +85,8 @@ enum Family {
     },
     /// Latent classes over a table of mixed columns: categories, yes or no, numbers, missing values.
     LatentClass(LatentClassFit),
+    /// A noise-conditional score network, which samples are drawn with.
+    Ncsn(NcsnFit),
     /// A denoising autoencoder.
     Dae {
         #[command(flatten)]
@@ -200,6 +203,7 @@ impl Fit {
                 fit_gmm(&common, options, components)
             }
             Family::LatentClass(fit) => fit.run(),
+            Family::Ncsn(fit) => fit.run(),
             Family::Dae {
                 common,
                 hidden,

@@ -8,10 +8,13 @@ mod eval;
 mod fit;
 #[cfg(feature = "train")]
 mod import;
+mod inpaint;
 mod inspect;
 #[cfg(feature = "train")]
 mod latent_class;
 mod learn;
+#[cfg(feature = "train")]
+mod ncsn;
 #[cfg(feature = "train")]
 mod prepare;
 mod query;
@@ -48,8 +51,10 @@ enum Verb {
     Run(run::Run),
     /// Ask a mixture or latent classes for distributions of columns, given others.
     Query(query::Query),
-    /// Draw rows from a mixture or from latent classes.
+    /// Draw rows from a mixture, from latent classes or by a score network.
     Sample(sample::Sample),
+    /// Fill in unknown columns by a score network.
+    Inpaint(inpaint::Inpaint),
     /// Run a container over a file on an emulated core and compare with the host.
     Emulate(emulate::Emulate),
     /// Learn from a file on an emulated core, pass after pass, and compare with the host and with f64.
@@ -74,6 +79,7 @@ impl Cli {
             Verb::Run(run) => run.run(),
             Verb::Query(query) => query.run(),
             Verb::Sample(sample) => sample.run(),
+            Verb::Inpaint(inpaint) => inpaint.run(),
             Verb::Emulate(emulate) => emulate.run(),
             Verb::Learn(learn) => learn.run(),
             #[cfg(feature = "train")]

@@ -13,10 +13,11 @@ use autodidact_tools::evaluate::Units;
 use autodidact_tools::quantize::FEATURE_UNIT;
 use autodidact_tools::quantize::latent_class::Coding;
 use autodidact_tools::query::{Query, given_sample};
+use autodidact_tools::sampler::{Sampler, in_data_units, schedule, score_network};
 use clap::Args;
 
 use super::query::{coding, columns, queryable};
-use super::shared::draw_seed;
+use super::shared::{Drawing, draw_seed};
 
 #[derive(Debug, Args)]
 pub(crate) struct Sample {
@@ -34,14 +35,27 @@ pub(crate) struct Sample {
     /// Fixes the rows; drawn and printed when it is not given.
     #[arg(long)]
     seed: Option<u64>,
+
+    #[command(flatten)]
+    drawing: Drawing,
 }
 
 impl Sample {
     pub(crate) fn run(self) -> Result<()> {
         let bytes = artifact::read(&self.model)?;
         let model = Model::load(&bytes)?;
-        let part = queryable(&model)?;
         let mut rng = Generator::from_seed(draw_seed(self.seed));
+        if let Ok(network) = score_network(&model) {
+            let mut sampler = Sampler::new(network, schedule(&model)?);
+            let units = Units::of(&model)?;
+            let rows = (0..self.rows).map(|_| {
+                let sample = sampler.sample(&mut rng, None, &mut |_, _| {})?;
+                Ok(in_data_units(&units, &sample))
+            });
+            let rows = rows.collect::<Result<Vec<_>>>()?;
+            return self.drawing.print(&names(&model), &rows);
+        }
+        let part = queryable(&model)?;
         match (&part.body, &part.input) {
             (Body::LatentClass(classes), _) => {
                 let coding = coding(&model, classes.lines())?;
@@ -59,6 +73,12 @@ impl Sample {
             _ => bail!("part `{}` cannot be sampled", part.name),
         }
     }
+}
+
+/// Names of the columns.
+pub(super) fn names(model: &Model<'_>) -> Vec<String> {
+    let columns = columns(model, model.scaler().len());
+    columns.into_iter().map(|column| column.name).collect()
 }
 
 fn print_classes(

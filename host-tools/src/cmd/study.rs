@@ -42,6 +42,8 @@ enum Topic {
     Anomaly,
     /// Rank errors of the quantile sketch and rates of false alarms, simulated.
     Sketch,
+    /// Score networks of the bundled digits: denoising by level, samples, inpainting; f32 against the device.
+    Scores,
 }
 
 impl Study {
@@ -55,6 +57,7 @@ impl Study {
             Topic::Mixtures => mixtures(self.json)?,
             Topic::Anomaly => anomaly(self.folder()?, self.picture.as_deref(), self.json)?,
             Topic::Sketch => sketch(self.json)?,
+            Topic::Scores => super::ncsn::study(SEED, self.json)?,
         };
         if self.json {
             println!("{}", serde_json::to_string_pretty(&figures)?);

@@ -6,6 +6,7 @@
 pub mod anomaly;
 pub mod chart;
 pub mod mixtures;
+pub mod scores;
 pub mod seeding;
 pub mod sketch;
 

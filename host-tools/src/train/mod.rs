@@ -21,11 +21,15 @@ mod dense_net;
 pub mod device;
 #[cfg(feature = "train")]
 pub mod gmm;
+#[cfg(feature = "train")]
+mod graph_net;
 pub mod import;
 #[cfg(feature = "train")]
 pub mod kmeans;
 #[cfg(feature = "train")]
 pub mod pca;
+#[cfg(feature = "train")]
+pub mod score;
 #[cfg(feature = "train")]
 mod tensors;
 
