@@ -23,22 +23,60 @@ pub fn note_schedule(model: &mut QuantisedModel, gamma: f64, steps: u16) {
     model.note(STEPS, steps);
 }
 
+/// How a walk goes, as far as it is known.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Steps {
+    /// Size of a step, as [`Schedule`] has it.
+    pub gamma: Option<f64>,
+    /// Steps a level.
+    pub steps: Option<u16>,
+}
+
+impl Steps {
+    /// What a container's provenance says.
+    #[must_use]
+    pub fn of(model: &Model<'_>) -> Self {
+        fn value<T: std::str::FromStr>(model: &Model<'_>, key: &str) -> Option<T> {
+            model.text_value(key)?.trim().parse().ok()
+        }
+        Self {
+            gamma: value(model, GAMMA),
+            steps: value(model, STEPS),
+        }
+    }
+
+    /// With what is given in place of what was known.
+    #[must_use]
+    pub fn changed(self, gamma: Option<f64>, steps: Option<u16>) -> Self {
+        Self {
+            gamma: gamma.or(self.gamma),
+            steps: steps.or(self.steps),
+        }
+    }
+
+    /// The walk, with the last, denoising step.
+    ///
+    /// # Errors
+    ///
+    /// Something is not known, or no device can walk so.
+    pub fn schedule(self) -> Result<Schedule> {
+        let (gamma, steps) = self.gamma.zip(self.steps).with_context(|| {
+            format!("the model's provenance has no lines `{GAMMA}` and `{STEPS}`; give both, or train it with `autodidact fit ncsn`")
+        })?;
+        // A float cast saturates.
+        Schedule::new((gamma * GAMMA_UNIT) as u32, steps, true).with_context(|| {
+            format!("a walk of {steps} steps of size {gamma} a level is none: give at least 1, of a size above 0 and below 2")
+        })
+    }
+}
+
 /// The walk that a container's provenance names, with the last, denoising step.
 ///
 /// # Errors
 ///
 /// There is none, or none that a device can walk.
 pub fn schedule(model: &Model<'_>) -> Result<Schedule> {
-    fn value<T: std::str::FromStr>(model: &Model<'_>, key: &str) -> Option<T> {
-        model.text_value(key)?.trim().parse().ok()
-    }
-    let (gamma, steps): (Option<f64>, _) = (value(model, GAMMA), value(model, STEPS));
-    let (gamma, steps) = gamma.zip(steps).with_context(|| {
-        format!("the model's provenance has no lines `{GAMMA}` and `{STEPS}`; train it with `autodidact fit ncsn`")
-    })?;
-    // A float cast saturates.
-    Schedule::new((gamma * GAMMA_UNIT) as u32, steps, true)
-        .with_context(|| format!("a walk of {steps} steps of size {gamma} a level is none"))
+    Steps::of(model).schedule()
 }
 
 /// The first score network of a container.

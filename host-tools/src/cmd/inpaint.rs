@@ -8,10 +8,10 @@ use autodidact::rng::Generator;
 use autodidact::score::Inpainting;
 use autodidact_tools::artifact;
 use autodidact_tools::evaluate::Units;
-use autodidact_tools::sampler::{Sampler, in_data_units, schedule, score_network};
+use autodidact_tools::sampler::in_data_units;
 use clap::Args;
 
-use super::sample::names;
+use super::sample::{Walk, names};
 use super::shared::{Data, Drawing, Rows, draw_seed};
 
 #[derive(Debug, Args)]
@@ -44,6 +44,9 @@ pub(crate) struct Inpaint {
     seed: Option<u64>,
 
     #[command(flatten)]
+    walk: Walk,
+
+    #[command(flatten)]
     drawing: Drawing,
 }
 
@@ -52,7 +55,7 @@ impl Inpaint {
         ensure!(self.draws > 0, "--draws is 0; give at least 1");
         let bytes = artifact::read(&self.model)?;
         let model = Model::load(&bytes)?;
-        let mut sampler = Sampler::new(score_network(&model)?, schedule(&model)?);
+        let mut sampler = self.walk.sampler(&model)?;
         let names = names(&model);
         let mask: Vec<bool> = columns_named(&self.unknown, &names)?
             .into_iter()

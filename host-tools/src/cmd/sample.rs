@@ -13,7 +13,7 @@ use autodidact_tools::evaluate::Units;
 use autodidact_tools::quantize::FEATURE_UNIT;
 use autodidact_tools::quantize::latent_class::Coding;
 use autodidact_tools::query::{Query, given_sample};
-use autodidact_tools::sampler::{Sampler, in_data_units, schedule, score_network};
+use autodidact_tools::sampler::{Sampler, Steps, in_data_units, score_network};
 use clap::Args;
 
 use super::query::{coding, columns, queryable};
@@ -37,7 +37,30 @@ pub(crate) struct Sample {
     seed: Option<u64>,
 
     #[command(flatten)]
+    walk: Walk,
+
+    #[command(flatten)]
     drawing: Drawing,
+}
+
+/// How a score network is walked.
+#[derive(Debug, Args)]
+pub(super) struct Walk {
+    /// Steps of a score network's walk at each noise level, in place of those that the model names.
+    #[arg(long, value_name = "STEPS")]
+    walk: Option<u16>,
+
+    /// Size of those steps, above 0 and below 2: the share of the residual that is taken is half of it.
+    #[arg(long)]
+    gamma: Option<f64>,
+}
+
+impl Walk {
+    /// A sampler of the model's score network.
+    pub(super) fn sampler<'a>(&self, model: &Model<'a>) -> Result<Sampler<'a>> {
+        let schedule = Steps::of(model).changed(self.gamma, self.walk).schedule()?;
+        Ok(Sampler::new(score_network(model)?, schedule))
+    }
 }
 
 impl Sample {
@@ -45,8 +68,8 @@ impl Sample {
         let bytes = artifact::read(&self.model)?;
         let model = Model::load(&bytes)?;
         let mut rng = Generator::from_seed(draw_seed(self.seed));
-        if let Ok(network) = score_network(&model) {
-            let mut sampler = Sampler::new(network, schedule(&model)?);
+        if score_network(&model).is_ok() {
+            let mut sampler = self.walk.sampler(&model)?;
             let units = Units::of(&model)?;
             let rows = (0..self.rows).map(|_| {
                 let sample = sampler.sample(&mut rng, None, &mut |_, _| {})?;
