@@ -209,6 +209,9 @@ impl<'a> Sampler<'a> {
 /// A row of the device's features (`I4F12`) in data units.
 #[must_use]
 pub fn in_data_units(units: &Units, features: &[i16]) -> Vec<f64> {
-    let features: Vec<f64> = features.iter().map(|&y| f64::from(y) / FEATURE_UNIT).collect();
+    let features: Vec<f64> = features
+        .iter()
+        .map(|&y| f64::from(y) / FEATURE_UNIT)
+        .collect();
     units.data(&features)
 }

@@ -188,7 +188,11 @@ fn print_ops(graph: &Graph<'_>) {
                 autodidact::net::Activation::Clamp => "identity".into(),
                 other => format!("{other:?}").to_lowercase(),
             },
-            if op.conditioned == 1 { ", by level" } else { "" },
+            if op.conditioned == 1 {
+                ", by level"
+            } else {
+                ""
+            },
             op.unit
         );
     }

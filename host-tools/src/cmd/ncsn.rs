@@ -26,7 +26,12 @@ pub(super) struct NcsnFit {
     common: Common,
 
     /// Widths of the hidden dense layers; equal neighbours are joined by sums.
-    #[arg(long, value_delimiter = ',', default_value = "256,256", conflicts_with = "channels")]
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "256,256",
+        conflicts_with = "channels"
+    )]
     hidden: Vec<usize>,
 
     /// Convolutions with so many channels at full size instead; goes with --width.
@@ -157,7 +162,10 @@ impl NcsnFit {
         let shape = &config.options().shape;
         prepared.model.note(
             "algorithm",
-            format!("score network, {shape}, {}, {} steps", self.activation, self.steps),
+            format!(
+                "score network, {shape}, {}, {} steps",
+                self.activation, self.steps
+            ),
         );
         note_schedule(&mut prepared.model, model.levels.gamma, model.levels.steps);
         prepared.model.parts.push((common.name("score"), part));
@@ -187,7 +195,10 @@ impl NcsnFit {
 
 fn print_denoising(levels: &[Denoising]) {
     println!("denoising by level, PSNR of held-out rows (dB):");
-    println!("{:>5} {:>10} {:>10} {:>8} {:>8}", "level", "sigma", "data units", "f32", "device");
+    println!(
+        "{:>5} {:>10} {:>10} {:>8} {:>8}",
+        "level", "sigma", "data units", "f32", "device"
+    );
     for (level, figures) in levels.iter().enumerate() {
         println!(
             "{level:>5} {:>10.4} {:>10.4} {:>8.3} {:>8.3}",
@@ -211,10 +222,15 @@ const SAMPLES: usize = 2000;
 const DRAWS: usize = 16;
 
 /// The figures of the docs: a network of the bundled digits, trained here.
-pub(super) fn study(seed: u64, json: bool) -> Result<Value> {
+pub(super) fn study(seed: u64, checkpoint: Option<&PathBuf>, json: bool) -> Result<Value> {
     let bar = bar("step");
     let started = std::time::Instant::now();
-    let digits = ScoreDigits::train(seed, &TrainingDevice::cpu(), &mut |progress| {
+    let options = |options| ScoreOptions {
+        seed,
+        checkpoint: checkpoint.cloned(),
+        ..options
+    };
+    let digits = ScoreDigits::train(&options, &TrainingDevice::cpu(), &mut |progress| {
         advance(&bar, progress);
     })?;
     bar.finish_and_clear();
@@ -226,11 +242,20 @@ pub(super) fn study(seed: u64, json: bool) -> Result<Value> {
     let float = scores::f32_samples(&digits.model, &units, SAMPLES, seed);
     let device = scores::device_samples(&container, SAMPLES, seed)?;
     let samples: Vec<(&str, Closeness)> = vec![
-        ("held-out digits", reference.judge(&scores::rows_of(&digits.held_out))),
+        (
+            "held-out digits",
+            reference.judge(&scores::rows_of(&digits.held_out)),
+        ),
         ("f32 sampler", reference.judge(&float)),
         ("device's sampler", reference.judge(&device)),
     ];
-    let filled = scores::inpainting(&container, &digits.held_out, &scores::left_half(), DRAWS, seed)?;
+    let filled = scores::inpainting(
+        &container,
+        &digits.held_out,
+        &scores::left_half(),
+        DRAWS,
+        seed,
+    )?;
     if !json {
         println!(
             "Score network of the bundled digits: {} parameters, {} bytes of flash, trained in {seconds:.0} s.\n",
@@ -245,7 +270,10 @@ pub(super) fn study(seed: u64, json: bool) -> Result<Value> {
              near: share nearer to a training row than the median held-out row; distance: median distance to the nearest\n\
              training row, over that of held-out rows.\n"
         );
-        println!("{:<18} {:>8} {:>8} {:>9}", "", "Frechet", "near", "distance");
+        println!(
+            "{:<18} {:>8} {:>8} {:>9}",
+            "", "Frechet", "near", "distance"
+        );
         for (name, closeness) in &samples {
             println!(
                 "{name:<18} {:>8.4} {:>6.1} % {:>9.3}",
@@ -264,7 +292,8 @@ pub(super) fn study(seed: u64, json: bool) -> Result<Value> {
             scores::LINEAR_INPAINTING
         );
     }
-    let named = |(name, closeness): &(&str, Closeness)| json!({ "samples": name, "closeness": closeness });
+    let named =
+        |(name, closeness): &(&str, Closeness)| json!({ "samples": name, "closeness": closeness });
     Ok(json!({
         "training_seconds": seconds,
         "flash_bytes": digits.container.len(),

@@ -23,6 +23,10 @@ pub(crate) struct Study {
     #[arg(long, value_name = "FOLDER")]
     data: Option<PathBuf>,
 
+    /// Keep the training's checkpoint in this file, and go on from there after an interruption (scores only).
+    #[arg(long, value_name = "FILE")]
+    checkpoint: Option<PathBuf>,
+
     /// Print JSON in place of a table.
     #[arg(long)]
     json: bool,
@@ -57,7 +61,7 @@ impl Study {
             Topic::Mixtures => mixtures(self.json)?,
             Topic::Anomaly => anomaly(self.folder()?, self.picture.as_deref(), self.json)?,
             Topic::Sketch => sketch(self.json)?,
-            Topic::Scores => super::ncsn::study(SEED, self.json)?,
+            Topic::Scores => super::ncsn::study(SEED, self.checkpoint.as_ref(), self.json)?,
         };
         if self.json {
             println!("{}", serde_json::to_string_pretty(&figures)?);

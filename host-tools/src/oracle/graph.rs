@@ -18,8 +18,16 @@ pub fn by_element(rows: &[f64], width: usize) -> Vec<f64> {
 #[must_use]
 pub fn graph_forward(net: &GraphNet, level: usize, rows: &[f64]) -> Vec<f64> {
     let count = rows.len() / net.inputs();
-    let values = graph_values(net, level, by_element(rows, net.inputs()), count, &mut |_, _| {});
-    values.last().map_or_else(Vec::new, |last| by_element(last, count))
+    let values = graph_values(
+        net,
+        level,
+        by_element(rows, net.inputs()),
+        count,
+        &mut |_, _| {},
+    );
+    values
+        .last()
+        .map_or_else(Vec::new, |last| by_element(last, count))
 }
 
 /// All values of a graph, that of the input first, element by element. `change` may round the value that an
@@ -95,8 +103,10 @@ fn convolve(
         for (row, sums) in cells.chunks_exact_mut(count).enumerate() {
             let weights = &op.weights[row * 9 * depth..][..9 * depth];
             for (tap, weights) in weights.chunks_exact(depth).enumerate() {
-                let (Some(y), Some(x)) = ((y + tap / 3).checked_sub(top), (x + tap % 3).checked_sub(left))
-                else {
+                let (Some(y), Some(x)) = (
+                    (y + tap / 3).checked_sub(top),
+                    (x + tap % 3).checked_sub(left),
+                ) else {
                     continue;
                 };
                 if y >= height || x >= width {

@@ -121,7 +121,11 @@ impl fmt::Display for OpError {
             GraphKind::Upsample => "upsampling",
         };
         let weights = self.weights.map_or("-".into(), |db| format!("{db:.1} dB"));
-        write!(f, "{:>2} {kind:<10} {weights:>10} {:>7.1} dB", self.op, self.value)
+        write!(
+            f,
+            "{:>2} {kind:<10} {weights:>10} {:>7.1} dB",
+            self.op, self.value
+        )
     }
 }
 
@@ -186,7 +190,10 @@ pub fn graph(
         net.levels
     );
     let most = (CALIBRATION_ROWS / net.levels).max(LEVEL_ROWS);
-    let rows: Vec<Rows> = calibration.iter().map(|table| Rows::of(table, most)).collect();
+    let rows: Vec<Rows> = calibration
+        .iter()
+        .map(|table| Rows::of(table, most))
+        .collect();
     let mut reached: Vec<Vec<f64>> = vec![Vec::new(); net.ops.len()];
     let mut exact = Vec::new();
     for (level, rows) in rows.iter().enumerate() {
@@ -215,8 +222,17 @@ pub fn graph(
     }
     let errors = net.ops.iter().enumerate().map(|(op, original)| {
         let output = |net: &GraphNet, change: &mut dyn FnMut(usize, &mut [f64])| {
-            let of_level = |(level, rows): (usize, &Rows)| rows.run(net, level, change).pop().unwrap_or_default();
-            decibels(&exact, &rows.iter().enumerate().flat_map(of_level).collect::<Vec<_>>())
+            let of_level = |(level, rows): (usize, &Rows)| {
+                rows.run(net, level, change).pop().unwrap_or_default()
+            };
+            decibels(
+                &exact,
+                &rows
+                    .iter()
+                    .enumerate()
+                    .flat_map(of_level)
+                    .collect::<Vec<_>>(),
+            )
         };
         let weights = original.kind.has_weights().then(|| {
             let mut one = net.clone();
@@ -229,7 +245,12 @@ pub fn graph(
                 made.iter_mut().for_each(|x| *x = format.rounded(*x));
             }
         });
-        OpError { op, kind: original.kind, weights, value }
+        OpError {
+            op,
+            kind: original.kind,
+            weights,
+            value,
+        }
     });
     let errors = errors.collect();
     Ok((
@@ -276,7 +297,11 @@ impl Rows {
 /// `10 log10(sum a^2 / sum (a - b)^2)`.
 fn decibels(exact: &[f64], rounded: &[f64]) -> f64 {
     let signal: f64 = exact.iter().map(|x| x * x).sum();
-    let error: f64 = exact.iter().zip(rounded).map(|(a, b)| (a - b).powi(2)).sum();
+    let error: f64 = exact
+        .iter()
+        .zip(rounded)
+        .map(|(a, b)| (a - b).powi(2))
+        .sum();
     10.0 * (signal / error.max(f64::MIN_POSITIVE)).log10()
 }
 
@@ -313,7 +338,10 @@ fn value_format(
     precision: Precision,
 ) -> Result<ValueFormat> {
     if matches!(op.kind, GraphKind::AveragePool | GraphKind::Upsample) {
-        ensure!(!last, "what leaves a network are features; end it in a layer or a sum");
+        ensure!(
+            !last,
+            "what leaves a network are features; end it in a layer or a sum"
+        );
         return Ok(input);
     }
     let symmetric = |scale| Format {
@@ -356,7 +384,8 @@ fn value_format(
                 // The device's factor of 2^-12 over the scale has 16 bits below 1/16.
                 if narrow && format.scale < 1.01 / 256.0 {
                     format.scale = 1.01 / 256.0;
-                    format.zero_point = (-128.0 - low / format.scale).round().clamp(-128.0, 127.0) as i16;
+                    format.zero_point =
+                        (-128.0 - low / format.scale).round().clamp(-128.0, 127.0) as i16;
                 }
                 format
             }
@@ -410,12 +439,16 @@ fn quantise(
         addition: None,
     };
     if op.kind == GraphKind::Add {
-        let (a, b) = (left.format.scale / output.scale, right.format.scale / output.scale);
+        let (a, b) = (
+            left.format.scale / output.scale,
+            right.format.scale / output.scale,
+        );
         let offset = f64::from(output.zero_point)
             - a * f64::from(left.format.zero_point)
             - b * f64::from(right.format.zero_point);
         let addition = Addition::from_f64(a, b, offset);
-        quantised.addition = Some(addition.context("the scales of a sum's operands are too far apart")?);
+        quantised.addition =
+            Some(addition.context("the scales of a sum's operands are too far apart")?);
         return Ok(quantised);
     }
     if !op.kind.has_weights() {
@@ -455,7 +488,10 @@ fn quantise(
         };
         sets * rows
     ];
-    let matrix = op.weights.chunks_exact(op.cols()).zip(rounded.chunks_exact_mut(op.cols()));
+    let matrix = op
+        .weights
+        .chunks_exact(op.cols())
+        .zip(rounded.chunks_exact_mut(op.cols()));
     for (index, (row, rounded)) in matrix.enumerate() {
         let of_level = (0..sets).map(|level| RowLevel {
             gain: op.gain_at(level, index),
@@ -488,7 +524,8 @@ fn quantise_row(
     let largest = row.iter().fold(0.0f64, |m, &w| m.max(f64::from(w.abs())));
     let magnitude: f64 = row.iter().map(|&w| f64::from(w.abs())).sum();
     // sum |w| · max |x| / scale has to stay inside the accumulator.
-    let mut scale = (largest / 127.0).max(magnitude * input.largest() / (LARGEST_SUM - LARGEST_BIAS));
+    let mut scale =
+        (largest / 127.0).max(magnitude * input.largest() / (LARGEST_SUM - LARGEST_BIAS));
     for RowLevel { gain, bias } in levels {
         // A row of almost nothing still needs a representable factor and a bias in range.
         scale = scale
@@ -518,4 +555,119 @@ fn quantise_row(
     });
     let channels = channels.collect::<Result<_>>()?;
     Ok((weights, channels))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::Scaling;
+    use crate::oracle::graph_forward;
+    use crate::quantize::QuantisedModel;
+    use crate::train::model::{Conditioning, NoiseLevels};
+    use autodidact::model::Model;
+
+    /// Rows of 16 normal numbers.
+    fn rows(seed: u64) -> Table {
+        let mut generator = generator(seed, 0);
+        let values = (0..200 * 16).map(|_| normal(&mut generator)).collect();
+        Table::new("made", Table::numbered_columns(16), values).unwrap()
+    }
+
+    /// Every kind of operation, every way of conditioning, behind one function.
+    fn net(hidden: Activation) -> GraphNet {
+        let mut net = GraphNet::new([4, 4, 1], 3);
+        let first = net.conv3x3(0, 3, 1, hidden, Conditioning::GainAndBias);
+        let small = net.average_pool(first);
+        let inner = net.conv3x3(small, 3, 1, hidden, Conditioning::None);
+        let large = net.upsample(inner);
+        let sum = net.sum(first, large);
+        let strided = net.conv3x3(sum, 2, 2, hidden, Conditioning::Bias);
+        net.dense(
+            strided,
+            [4, 4, 1],
+            Activation::Identity,
+            Conditioning::GainAndBias,
+        );
+        let mut generator = generator(8, 0);
+        net.initialise(&mut generator);
+        for op in &mut net.ops {
+            for parameter in op.bias.iter_mut().chain(&mut op.log_gain) {
+                *parameter = 0.3 * normal(&mut generator);
+            }
+        }
+        net
+    }
+
+    #[test]
+    fn the_device_computes_what_the_f64_network_does() {
+        let functions = [
+            Activation::Relu,
+            Activation::Elu,
+            Activation::Silu,
+            Activation::Sigmoid,
+            Activation::Tanh,
+        ];
+        for function in functions {
+            for (precision, least) in [(Precision::I16, 36.0), (Precision::I8, 26.0)] {
+                let model = ScoreModel {
+                    net: net(function),
+                    levels: NoiseLevels {
+                        sigmas: vec![4.0, 1.0, 0.25],
+                        steps: 5,
+                        gamma: 0.3,
+                    },
+                    spread: 1.0,
+                };
+                let training = rows(1);
+                let (part, errors) = score(&model, &training, precision).unwrap();
+                assert_eq!(errors.len(), 7);
+                let scaling = Scaling::Uniform.fit(&training).unwrap();
+                let mut written = QuantisedModel::new(&scaling, training.columns()).unwrap();
+                written.parts.push(("score".into(), part));
+                let bytes = written.encode(Order::Quads).unwrap();
+                let loaded = Model::load(&bytes).unwrap();
+                let graph = *loaded.score("score").unwrap().graph();
+                let mut workspace = vec![0; graph.workspace_bytes()];
+                let (mut exact, mut found) = (Vec::new(), Vec::new());
+                for row in rows(2).iter_rows() {
+                    let features: Vec<i16> =
+                        row.iter().map(|x| (x * 4096.0).round() as i16).collect();
+                    let real: Vec<f64> = features
+                        .iter()
+                        .map(|&x| f64::from(x) / FEATURE_UNIT)
+                        .collect();
+                    for level in 0..3 {
+                        let mut output = [0; 16];
+                        graph
+                            .run(level, &mut workspace, &features, &mut output)
+                            .unwrap();
+                        found.extend(output.map(|y| f64::from(y) / FEATURE_UNIT));
+                        exact.extend(graph_forward(&model.net, level.into(), &real));
+                    }
+                }
+                let decibels = decibels(&exact, &found);
+                assert!(decibels > least, "{function} {precision:?}: {decibels}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_quantised_is_refused() {
+        let calibration = [rows(1), rows(2), rows(3)];
+        let message = |net: &GraphNet, calibration: &[Table]| {
+            format!("{:#}", graph(net, calibration, Precision::I16).unwrap_err())
+        };
+        let good = net(Activation::Relu);
+        assert!(message(&good, &calibration[..2]).contains("one table"));
+        let mut bad = good.clone();
+        bad.ops[6].activation = Activation::Tanh;
+        assert!(message(&bad, &calibration).contains("ends in tanh"));
+        let mut bad = good.clone();
+        bad.ops[0].weights[0] = f32::NAN;
+        assert!(message(&bad, &calibration).contains("finite"));
+        let mut bad = good;
+        bad.ops[0].weights.fill(0.0);
+        bad.ops[0].bias.fill(0.0);
+        assert!(message(&bad, &calibration).contains("training has failed"));
+    }
 }

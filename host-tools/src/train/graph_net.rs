@@ -293,7 +293,8 @@ impl GraphTrainer {
         let gradients = loss.backward();
         let of = |parameter: &Parameter| parameter.value.grad(&gradients).unwrap();
         let all = self.parameters.iter().map(of);
-        all.map(|gradient| tensors::download(gradient).unwrap()).collect()
+        all.map(|gradient| tensors::download(gradient).unwrap())
+            .collect()
     }
 }
 
@@ -395,7 +396,12 @@ mod tests {
         let sum = net.sum(first, large);
         let strided = net.conv3x3(sum, 2, 2, Activation::Tanh, Conditioning::Bias);
         let hidden = net.dense(strided, [1, 1, 5], Activation::Relu, Conditioning::Bias);
-        net.dense(hidden, [4, 4, 1], Activation::Identity, Conditioning::GainAndBias);
+        net.dense(
+            hidden,
+            [4, 4, 1],
+            Activation::Identity,
+            Conditioning::GainAndBias,
+        );
         let mut generator = generator(8, 0);
         net.initialise(&mut generator);
         for op in &mut net.ops {
@@ -415,9 +421,10 @@ mod tests {
     fn loss_of(net: &GraphNet) -> f64 {
         let (rows, levels) = rows();
         let rows: Vec<f64> = rows.iter().map(|&x| f64::from(x)).collect();
-        let squares = levels.iter().zip(rows.chunks(16)).flat_map(|(&level, row)| {
-            oracle::graph_forward(net, level, row)
-        });
+        let squares = levels
+            .iter()
+            .zip(rows.chunks(16))
+            .flat_map(|(&level, row)| oracle::graph_forward(net, level, row));
         squares.map(|y| y * y).sum::<f64>() / rows.len() as f64
     }
 
@@ -430,9 +437,17 @@ mod tests {
         let loss = outputs.square().mean();
         let computed = f64::from(tensors::download(loss.clone()).unwrap()[0]);
         let expected = loss_of(&net);
-        assert!((computed - expected).abs() < 1e-5 * expected, "{computed} {expected}");
+        assert!(
+            (computed - expected).abs() < 1e-5 * expected,
+            "{computed} {expected}"
+        );
         let mut gradients = trainer.gradients(&loss).into_iter();
-        for (at, op) in net.ops.iter().enumerate().filter(|(_, op)| op.kind.has_weights()) {
+        for (at, op) in net
+            .ops
+            .iter()
+            .enumerate()
+            .filter(|(_, op)| op.kind.has_weights())
+        {
             fn fields(op: &mut GraphOp) -> [&mut Vec<f32>; 3] {
                 [&mut op.weights, &mut op.bias, &mut op.log_gain]
             }

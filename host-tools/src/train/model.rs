@@ -190,7 +190,9 @@ impl FromStr for Activation {
             "identity" => Self::Identity,
             "elu" => Self::Elu,
             "silu" => Self::Silu,
-            _ => bail!("`{name}` is no activation; choose relu, elu, silu, sigmoid, tanh or identity"),
+            _ => bail!(
+                "`{name}` is no activation; choose relu, elu, silu, sigmoid, tanh or identity"
+            ),
         })
     }
 }

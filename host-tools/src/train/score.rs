@@ -160,7 +160,11 @@ impl ScoreConfig {
                 let mut net = GraphNet::new([1, 1, width], levels);
                 let mut value = 0;
                 for (at, &units) in hidden.iter().enumerate() {
-                    let of_level = if at == 0 { Conditioning::GainAndBias } else { none };
+                    let of_level = if at == 0 {
+                        Conditioning::GainAndBias
+                    } else {
+                        none
+                    };
                     let made = net.dense(value, [1, 1, units], act, of_level);
                     let adds = at > 0 && net.shape(value) == net.shape(made);
                     value = if adds { net.sum(value, made) } else { made };
@@ -169,9 +173,12 @@ impl ScoreConfig {
                 net
             }
             NetShape::Conv(channels) => {
-                let [height, columns] = image.context("convolutions need images: give their width")?;
+                let [height, columns] =
+                    image.context("convolutions need images: give their width")?;
                 ensure!(
-                    height * columns == width && height.is_multiple_of(2) && columns.is_multiple_of(2),
+                    height * columns == width
+                        && height.is_multiple_of(2)
+                        && columns.is_multiple_of(2),
                     "{width} columns are no image of {height} rows and {columns} columns, both even"
                 );
                 let of_level = Conditioning::GainAndBias;
@@ -224,7 +231,17 @@ pub fn fit(
         average: options.average,
     };
     let mut trainer = GraphTrainer::new(&model.net, descent, &device.device)?;
-    let what = format!("{:?} {} {spread}", ScoreOptions { checkpoint: None, ..options.clone() }, features.rows());
+    // How a sampler will walk changes nothing here.
+    let run = ScoreOptions {
+        checkpoint: None,
+        levels: NoiseLevels {
+            steps: 0,
+            gamma: 0.0,
+            ..options.levels.clone()
+        },
+        ..options.clone()
+    };
+    let what = format!("{run:?} {} rows {spread}", features.rows());
     if let Some(path) = &options.checkpoint {
         trainer.resume(path, &what)?;
     }
@@ -234,7 +251,9 @@ pub fn fit(
         let batch = Batch::draw(&model, features, options, step);
         let target = trainer.upload(batch.target, width);
         let inputs = trainer.upload(batch.input, width);
-        let loss = (trainer.forward(inputs, &batch.levels) - target).square().mean();
+        let loss = (trainer.forward(inputs, &batch.levels) - target)
+            .square()
+            .mean();
         let done = step as f64 / options.steps as f64;
         let rate = 0.5 * options.learning_rate * (1.0 + (std::f64::consts::PI * done).cos());
         trainer.descend(&loss, rate)?;
@@ -288,7 +307,9 @@ impl Batch {
                 let y = f64::from(y);
                 let x = y + sigma * f64::from(normal(&mut generator));
                 batch.input.push((factors.input * x) as f32);
-                batch.target.push(((y - factors.skip * x) / factors.output) as f32);
+                batch
+                    .target
+                    .push(((y - factors.skip * x) / factors.output) as f32);
             }
         }
         batch
@@ -323,7 +344,14 @@ mod tests {
     #[test]
     fn denoising_finds_the_score_of_two_points() {
         let config = options().check().unwrap();
-        let model = fit(&config, &two_points(), None, &TrainingDevice::cpu(), &mut |_| {}).unwrap();
+        let model = fit(
+            &config,
+            &two_points(),
+            None,
+            &TrainingDevice::cpu(),
+            &mut |_| {},
+        )
+        .unwrap();
         for (level, sigma) in [2.0f64, 1.0, 0.5].into_iter().enumerate() {
             for x in [-1.5, -0.8, -0.2, 0.1, 0.5, 1.1] {
                 let found = model.denoise(level, &[x])[0];
@@ -334,12 +362,24 @@ mod tests {
     }
 
     #[test]
-    fn an_interrupted_run_ends_with_the_same_network() {
+    fn a_finished_run_is_not_repeated_and_another_is_not_continued() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("checkpoint");
         let train = |steps: usize, checkpoint: Option<PathBuf>| {
-            let config = ScoreOptions { steps, checkpoint, ..options() }.check().unwrap();
-            fit(&config, &two_points(), None, &TrainingDevice::cpu(), &mut |_| {})
+            let config = ScoreOptions {
+                steps,
+                checkpoint,
+                ..options()
+            }
+            .check()
+            .unwrap();
+            fit(
+                &config,
+                &two_points(),
+                None,
+                &TrainingDevice::cpu(),
+                &mut |_| {},
+            )
         };
         let whole = train(400, None).unwrap();
         assert_eq!(train(400, Some(path.clone())).unwrap(), whole);
@@ -363,9 +403,22 @@ mod tests {
         let mut losses = Vec::new();
         let mut report = |progress: Progress| losses.push(progress.loss);
         let device = TrainingDevice::cpu();
-        fit(&options.clone().check().unwrap(), &features, Some([8, 8]), &device, &mut report).unwrap();
+        fit(
+            &options.clone().check().unwrap(),
+            &features,
+            Some([8, 8]),
+            &device,
+            &mut report,
+        )
+        .unwrap();
         assert!(losses[0] < 1.0, "{losses:?}");
-        let error = fit(&options.check().unwrap(), &features, None, &device, &mut |_| {});
+        let error = fit(
+            &options.check().unwrap(),
+            &features,
+            None,
+            &device,
+            &mut |_| {},
+        );
         assert!(error.is_err());
     }
 
@@ -377,7 +430,10 @@ mod tests {
             options.check().unwrap_err().to_string()
         };
         for (change, expected) in [
-            ((|o| o.shape = NetShape::Conv(0)) as fn(&mut ScoreOptions), "width 0"),
+            (
+                (|o| o.shape = NetShape::Conv(0)) as fn(&mut ScoreOptions),
+                "width 0",
+            ),
             (|o| o.steps = 0, "steps is 0"),
             (|o| o.batch = 0, "batch size is 0"),
             (|o| o.learning_rate = f64::NAN, "learning rate is NaN"),

@@ -182,7 +182,14 @@ impl GraphNet {
         conditioning: Conditioning,
     ) -> usize {
         let cols = self.shape(input).iter().product();
-        self.layer(GraphKind::Dense, input, shape, cols, activation, conditioning)
+        self.layer(
+            GraphKind::Dense,
+            input,
+            shape,
+            cols,
+            activation,
+            conditioning,
+        )
     }
 
     /// Adds a 3x3 convolution of value `input`, all parameters zero; the value that it makes.
@@ -290,10 +297,15 @@ impl GraphNet {
         for (at, op) in self.ops.iter().enumerate() {
             let sum = op.kind == GraphKind::Add;
             let readable = op.inputs[0] <= at && op.inputs[1] <= at;
-            ensure!(readable, "operation {at} reads a value that is not made before it");
+            ensure!(
+                readable,
+                "operation {at} reads a value that is not made before it"
+            );
             let from = self.shape(op.inputs[0]);
             let fits = match op.kind {
-                GraphKind::Dense => op.weights.len() == op.outputs() * from.iter().product::<usize>(),
+                GraphKind::Dense => {
+                    op.weights.len() == op.outputs() * from.iter().product::<usize>()
+                }
                 GraphKind::Conv3x3 { stride } => {
                     (1..=2).contains(&stride)
                         && op.shape[..2] == [from[0].div_ceil(stride), from[1].div_ceil(stride)]
