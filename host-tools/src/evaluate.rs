@@ -377,6 +377,19 @@ pub fn figures(
     table: &Table,
     outcomes: &[Outcome],
 ) -> Result<PartReport> {
+    // What these are worth takes samples, not rows: they have no results.
+    let sampled = match body {
+        Body::Score(_) => Some("score"),
+        Body::Graph(_, Task::Generator) => Some("generator"),
+        _ => None,
+    };
+    if let Some(kind) = sampled {
+        return Ok(PartReport {
+            name: (*name).into(),
+            kind: kind.into(),
+            figures: Vec::new(),
+        });
+    }
     ensure!(
         outcomes.len() == table.rows(),
         "{} rows, but {} results",
@@ -405,9 +418,7 @@ pub fn figures(
         Body::Graph(_, Task::Autoencoder) => {
             ("autoencoder", network_figures(units, table, outcomes)?)
         }
-        // What these are worth takes samples, not rows.
         Body::Graph(..) => ("graph", Vec::new()),
-        Body::Score(_) => ("score", Vec::new()),
         Body::Gmm(gmm) => ("gmm", gmm_figures(gmm, input, units, outcomes)?),
         Body::LatentClass(_) => bail!("part `{name}` reads a table of mixed columns"),
         _ => bail!("part `{name}` is of a kind that this tool cannot judge"),

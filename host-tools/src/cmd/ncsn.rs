@@ -54,9 +54,14 @@ pub(super) struct NcsnFit {
     #[arg(long, value_name = "SIGMA")]
     sigma_data: Option<f64>,
 
-    /// Steps of the sampler at each level; the levels and the size of a step follow from the data.
+    /// Steps of the sampler at each level; the levels follow from the data.
     #[arg(long, default_value_t = 5)]
     walk: u16,
+
+    /// Size of the sampler's steps, above 0 and below 2, in place of what NCSNv2's rule gives: larger steps draw rows
+    /// that are nearer to the data and vary less.
+    #[arg(long)]
+    gamma: Option<f64>,
 
     /// Steps of training.
     #[arg(long, default_value_t = 20_000)]
@@ -119,7 +124,14 @@ impl NcsnFit {
             Some(sigma) => sigma / prepared.standardiser.std[0],
             None => self.sigma,
         };
-        let levels = NoiseLevels::by_rule(&prepared.features, smallest, self.walk)?;
+        let mut levels = NoiseLevels::by_rule(&prepared.features, smallest, self.walk)?;
+        if let Some(gamma) = self.gamma {
+            ensure!(
+                gamma > 0.0 && gamma < 2.0,
+                "--gamma is {gamma}; give a number above 0 and below 2"
+            );
+            levels.gamma = gamma;
+        }
         println!(
             "{} noise levels from {:.3} to {:.3} standard deviations, {} steps each of size {:.3}",
             levels.sigmas.len(),
