@@ -17,6 +17,7 @@ pub mod picture;
 pub mod quantize;
 pub mod query;
 pub mod replay;
+pub mod sampler;
 #[cfg(feature = "train")]
 pub mod showcase;
 #[cfg(feature = "train")]

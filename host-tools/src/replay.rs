@@ -6,6 +6,7 @@
 //! `i16`, residual `u64`. Network: outputs `i16`. Gaussian mixture and latent classes: log-likelihood
 //! `i32`, k responsibilities `u32`. Boltzmann machine: free energy `i32`, means of the hidden units `i16`.
 //! Deep belief net: means of the highest hidden units `i16`.
+//! `i32`, k responsibilities `u32`. Graph: outputs `i16` if it reads features. Score network, generator: nothing.
 
 use anyhow::{Context, Result, ensure};
 use autodidact::model::{Body, Model, Part};
@@ -32,6 +33,8 @@ pub enum PartResult {
     },
     /// Outputs of a network, `I4F12`.
     Network(Vec<i16>),
+    /// A part that is not run over rows: a score network, or a generator.
+    Nothing,
     /// What a Gaussian mixture or latent classes make of the row.
     Mixture {
         /// Nats, `I16F16`.
@@ -143,6 +146,13 @@ pub fn run_part(part: &Part<'_>, features: &[i16]) -> Result<PartResult> {
             dbn.up_into(visible, &mut vec![0; dbn.workspace_len()], &mut hidden)?;
             PartResult::Dbn(hidden)
         }
+        Body::Graph(graph, _) if graph.inputs() == features.len() => {
+            let mut workspace = vec![0; graph.workspace_bytes()];
+            let mut output = vec![0; graph.outputs()];
+            graph.run(0, &mut workspace, features, &mut output)?;
+            PartResult::Network(output)
+        }
+        Body::Graph(..) | Body::Score(_) => PartResult::Nothing,
         _ => anyhow::bail!("this kind of part cannot be replayed yet"),
     })
 }
@@ -178,6 +188,7 @@ impl PartResult {
                 bytes.extend(reconstruction.iter().flat_map(|x| x.to_le_bytes()));
                 bytes.extend(residual.to_le_bytes());
             }
+            Self::Nothing => {}
             Self::Network(output) => bytes.extend(output.iter().flat_map(|x| x.to_le_bytes())),
             Self::Mixture {
                 log_likelihood,
@@ -209,11 +220,12 @@ pub fn decode(model: &Model<'_>, bytes: &[u8]) -> Result<Vec<Vec<PartResult>>> {
         !parts.is_empty() || bytes.is_empty(),
         "the model has no parts, so there can be no results"
     );
+    let width = model.scaler().len();
     let mut reader = Reader(bytes);
     let mut rows = Vec::new();
     while !reader.0.is_empty() {
         let row: Option<Vec<PartResult>> =
-            parts.iter().map(|part| reader.part(&part.body)).collect();
+            parts.iter().map(|part| reader.part(part, width)).collect();
         rows.push(row.context("the results are cut in the middle of a row")?);
     }
     Ok(rows)
@@ -234,8 +246,13 @@ impl Reader<'_> {
             .collect()
     }
 
-    fn part(&mut self, body: &Body<'_>) -> Option<PartResult> {
-        Some(match body {
+    /// `width` counts the features of a row.
+    fn part(&mut self, part: &Part<'_>, width: usize) -> Option<PartResult> {
+        let width = match part.input.scores() {
+            0 => width,
+            scores => scores,
+        };
+        Some(match &part.body {
             Body::KMeans(_) => PartResult::KMeans {
                 index: u32::from_le_bytes(self.take()?),
                 distance: u64::from_le_bytes(self.take()?),
@@ -255,6 +272,10 @@ impl Reader<'_> {
                 hidden: self.i16s(rbm.hidden())?,
             },
             Body::Dbn(dbn) => PartResult::Dbn(self.i16s(dbn.hidden())?),
+            Body::Graph(graph, _) if graph.inputs() == width => {
+                PartResult::Network(self.i16s(graph.outputs())?)
+            }
+            Body::Graph(..) | Body::Score(_) => PartResult::Nothing,
             _ => return None,
         })
     }

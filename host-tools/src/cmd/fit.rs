@@ -17,6 +17,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::deep_autoencoder::DeepAutoencoderFit;
 use super::energy::{DbnFit, RbmFit};
 use super::latent_class::LatentClassFit;
+use super::ncsn::NcsnFit;
 use super::prepare::{Common, Prepared, ScaleChoice};
 
 #[derive(Debug, Args)]
@@ -92,6 +93,8 @@ enum Family {
     Rbm(RbmFit),
     /// A deep belief net: Boltzmann machines on top of one another.
     Dbn(DbnFit),
+    /// A noise-conditional score network, which samples are drawn with.
+    Ncsn(NcsnFit),
     /// A denoising autoencoder.
     Dae {
         #[command(flatten)]
@@ -211,6 +214,7 @@ impl Fit {
             Family::Rbm(fit) => fit.run(),
             Family::Dbn(fit) => fit.run(),
             Family::DeepAutoencoder(fit) => fit.run(),
+            Family::Ncsn(fit) => fit.run(),
             Family::Dae {
                 common,
                 hidden,

@@ -13,10 +13,13 @@ mod eval;
 mod fit;
 #[cfg(feature = "train")]
 mod import;
+mod inpaint;
 mod inspect;
 #[cfg(feature = "train")]
 mod latent_class;
 mod learn;
+#[cfg(feature = "train")]
+mod ncsn;
 #[cfg(feature = "train")]
 mod prepare;
 mod query;
@@ -53,10 +56,12 @@ enum Verb {
     Run(run::Run),
     /// Ask a mixture or latent classes for distributions of columns, given others.
     Query(query::Query),
-    /// Draw rows from a mixture, latent classes, a Boltzmann machine or a deep belief net.
+    /// Draw rows from a mixture, latent classes, a Boltzmann machine, a deep belief net or a score network.
     Sample(sample::Sample),
     /// Fill in columns that are not known, by a Boltzmann machine.
     Complete(complete::Complete),
+    /// Fill in unknown columns by a score network.
+    Inpaint(inpaint::Inpaint),
     /// Run a container over a file on an emulated core and compare with the host.
     Emulate(emulate::Emulate),
     /// Learn from a file on an emulated core, pass after pass, and compare with the host and with f64.
@@ -82,6 +87,7 @@ impl Cli {
             Verb::Query(query) => query.run(),
             Verb::Sample(sample) => sample.run(),
             Verb::Complete(complete) => complete.run(),
+            Verb::Inpaint(inpaint) => inpaint.run(),
             Verb::Emulate(emulate) => emulate.run(),
             Verb::Learn(learn) => learn.run(),
             #[cfg(feature = "train")]

@@ -62,6 +62,11 @@ pub(crate) fn to_csv(model: &Model<'_>, rows: &[Vec<PartResult>]) -> Result<Stri
                     csv += &format!(",{name}.{output}");
                 }
             }
+            Body::Graph(graph, _) if graph.inputs() == model.scaler().len() => {
+                for output in 0..graph.outputs() {
+                    csv += &format!(",{name}.{output}");
+                }
+            }
             Body::Gmm(_) => csv += &format!(",{name}.nats,{name}.component,{name}.probability"),
             Body::Rbm(rbm) => {
                 csv += &format!(",{name}.free_energy");
@@ -133,6 +138,7 @@ pub(crate) fn to_csv(model: &Model<'_>, rows: &[Vec<PartResult>]) -> Result<Stri
                         csv += &format!(",{:.5}", f64::from(*mean) / FEATURE_UNIT);
                     }
                 }
+                PartResult::Nothing => {}
                 PartResult::Network(output) => {
                     let features: Vec<f64> = output
                         .iter()

@@ -12,10 +12,11 @@ use autodidact_tools::evaluate::Units;
 use autodidact_tools::quantize::FEATURE_UNIT;
 use autodidact_tools::quantize::latent_class::Coding;
 use autodidact_tools::query::{Query, given_sample};
+use autodidact_tools::sampler::{Sampler, Steps, in_data_units, score_network};
 use autodidact_tools::{artifact, chain};
 use clap::Args;
 
-use super::complete::in_data_units;
+use super::complete::in_data_units as units_of_machine;
 use super::query::{coding, columns, queryable};
 use super::shared::{Drawing, draw_seed};
 
@@ -41,7 +42,30 @@ pub(crate) struct Sample {
     steps: usize,
 
     #[command(flatten)]
+    walk: Walk,
+
+    #[command(flatten)]
     drawing: Drawing,
+}
+
+/// How a score network is walked.
+#[derive(Debug, Args)]
+pub(super) struct Walk {
+    /// Steps of a score network's walk at each noise level, in place of those that the model names.
+    #[arg(long, value_name = "STEPS")]
+    walk: Option<u16>,
+
+    /// Size of those steps, above 0 and below 2: the share of the residual that is taken is half of it.
+    #[arg(long)]
+    gamma: Option<f64>,
+}
+
+impl Walk {
+    /// A sampler of the model's score network.
+    pub(super) fn sampler<'a>(&self, model: &Model<'a>) -> Result<Sampler<'a>> {
+        let schedule = Steps::of(model).changed(self.gamma, self.walk).schedule()?;
+        Ok(Sampler::new(score_network(model)?, schedule))
+    }
 }
 
 impl Sample {
@@ -50,9 +74,17 @@ impl Sample {
         let model = Model::load(&bytes)?;
         let mut rng = Generator::from_seed(draw_seed(self.seed));
         if let Some(rows) = self.by_gibbs(&model, &mut rng)? {
-            let width = model.scaler().len();
-            let names: Vec<String> = columns(&model, width).into_iter().map(|c| c.name).collect();
-            return self.drawing.print(&names, &rows);
+            return self.drawing.print(&names(&model), &rows);
+        }
+        if score_network(&model).is_ok() {
+            let mut sampler = self.walk.sampler(&model)?;
+            let units = Units::of(&model)?;
+            let rows = (0..self.rows).map(|_| {
+                let sample = sampler.sample(&mut rng, None, &mut |_, _| {})?;
+                Ok(in_data_units(&units, &sample))
+            });
+            let rows = rows.collect::<Result<Vec<_>>>()?;
+            return self.drawing.print(&names(&model), &rows);
         }
         let part = queryable(&model)?;
         match (&part.body, &part.input) {
@@ -93,12 +125,18 @@ impl Sample {
             );
             let rows = rows.into_iter();
             return Ok(Some(
-                rows.map(|row| in_data_units(&visible, &units, row))
+                rows.map(|row| units_of_machine(&visible, &units, row))
                     .collect(),
             ));
         }
         Ok(None)
     }
+}
+
+/// Names of the columns.
+pub(super) fn names(model: &Model<'_>) -> Vec<String> {
+    let columns = columns(model, model.scaler().len());
+    columns.into_iter().map(|column| column.name).collect()
 }
 
 fn print_classes(

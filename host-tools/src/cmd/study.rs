@@ -23,6 +23,10 @@ pub(crate) struct Study {
     #[arg(long, value_name = "FOLDER")]
     data: Option<PathBuf>,
 
+    /// Keep the training's checkpoint in this file, and go on from there after an interruption (scores only).
+    #[arg(long, value_name = "FILE")]
+    checkpoint: Option<PathBuf>,
+
     /// Print JSON in place of a table.
     #[arg(long)]
     json: bool,
@@ -48,6 +52,8 @@ enum Topic {
     Sketch,
     /// Boltzmann machines, a deep belief net and deep autoencoders, on the bundled digits and on MNIST.
     Energy,
+    /// Score networks of the bundled digits: denoising by level, samples, inpainting; f32 against the device.
+    Scores,
 }
 
 impl Study {
@@ -67,6 +73,7 @@ impl Study {
             Topic::Sketch => sketch(self.json)?,
             Topic::Energy if self.quick => energy(None, self.json)?,
             Topic::Energy => energy(Some(self.folder()?), self.json)?,
+            Topic::Scores => super::ncsn::study(SEED, self.checkpoint.as_ref(), self.json)?,
         };
         if self.json {
             println!("{}", serde_json::to_string_pretty(&figures)?);

@@ -56,6 +56,19 @@ pub fn figures(
     table: &Table,
     outcomes: &[Outcome],
 ) -> Result<PartReport> {
+    // What these are worth takes samples, not rows: they have no results.
+    let sampled = match body {
+        Body::Score(_) => Some("score"),
+        Body::Graph(_, Task::Generator) => Some("generator"),
+        _ => None,
+    };
+    if let Some(kind) = sampled {
+        return Ok(PartReport {
+            name: (*name).into(),
+            kind: kind.into(),
+            figures: Vec::new(),
+        });
+    }
     ensure!(
         outcomes.len() == table.rows(),
         "{} rows, but {} results",
@@ -80,6 +93,11 @@ pub fn figures(
             };
             (kind, network_figures(units, table, outcomes)?)
         }
+        Body::Graph(_, Task::Denoiser) => ("denoiser", network_figures(units, table, outcomes)?),
+        Body::Graph(_, Task::Autoencoder) => {
+            ("autoencoder", network_figures(units, table, outcomes)?)
+        }
+        Body::Graph(..) => ("graph", Vec::new()),
         Body::Gmm(gmm) => ("gmm", gmm_figures(gmm, input, units, outcomes)?),
         Body::Rbm(_) => ("rbm", energy_figures(NATS, outcomes)?),
         Body::Dbn(_) => ("dbn", energy_figures(BOUND, outcomes)?),

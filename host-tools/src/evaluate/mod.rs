@@ -50,6 +50,8 @@ pub enum Outcome {
     },
     /// Outputs of a network.
     Network(Vec<f64>),
+    /// A part that is not run over rows.
+    Nothing,
     /// Log-likelihood of a mixture, and the component or class that explains the row best.
     Mixture {
         /// Nats, a density in the values that the part reads.
@@ -162,6 +164,7 @@ impl Outcome {
                 log_likelihood: f64::from(*log_likelihood) / LIKELIHOOD_UNIT,
                 most_probable: first_largest(responsibilities),
             },
+            PartResult::Nothing => Self::Nothing,
             PartResult::Network(output) => Self::Network(
                 output
                     .iter()
@@ -215,7 +218,12 @@ pub fn outcomes(
     run: &dyn Fn(&[i16]) -> Result<Vec<u8>>,
 ) -> Result<Vec<Vec<Outcome>>> {
     let units = Units::of(model)?;
-    let denoises = |body: &Body<'_>| matches!(body, Body::Network(_, Task::Denoiser));
+    let denoises = |body: &Body<'_>| {
+        matches!(
+            body,
+            Body::Network(_, Task::Denoiser) | Body::Graph(_, Task::Denoiser)
+        )
+    };
     let parts: Vec<_> = model.parts().collect();
     let results = |wanted: bool, table: &Table| {
         if parts.iter().any(|part| denoises(&part.body) == wanted) {

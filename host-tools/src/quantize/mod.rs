@@ -8,12 +8,14 @@
 
 mod bytes;
 mod gmm;
+mod graph;
 pub mod latent_class;
 mod network;
 mod rbm;
 
 pub use bytes::AlignedBytes;
 pub use gmm::{QuantisedGmm, gmm};
+pub use graph::{OpError, Precision, QuantisedGraph, QuantisedOp, graph, score};
 pub use latent_class::QuantisedLatentClass;
 pub use network::{Calibration, Format, QuantisedLayer, QuantisedNetwork, network};
 pub use rbm::{QuantisedRbm, dbn, dequantised_rbm, rbm};
@@ -21,8 +23,11 @@ pub use rbm::{QuantisedRbm, dbn, dequantised_rbm, rbm};
 use anyhow::{Context, Result, ensure};
 use autodidact::kernels::Order;
 use autodidact::kmeans::Metric;
-use autodidact::model::{LayerSpec, ModelSpec, NetworkSpec, PartBody, PartSpec, RbmSpec};
+use autodidact::model::{
+    LayerSpec, ModelSpec, NetworkSpec, OpSpec, PartBody, PartSpec, RbmSpec, Task,
+};
 use autodidact::scaler::{Affine, ScalerFeature};
+use autodidact::score::Level;
 
 use crate::data::Standardiser;
 use crate::train::model::{self, KMeansModel, PcaModel};
@@ -86,6 +91,20 @@ pub enum QuantisedPart {
     Rbm(QuantisedRbm),
     /// A deep belief net: its machines, bottom first.
     Dbn(Vec<QuantisedRbm>),
+    /// A graph and what it was trained for.
+    Graph {
+        /// Its operations.
+        graph: QuantisedGraph,
+        /// What it was trained for.
+        task: Task,
+    },
+    /// A score network.
+    Score {
+        /// Its operations.
+        graph: QuantisedGraph,
+        /// Its noise levels, from the largest standard deviation to the smallest.
+        levels: Vec<Level>,
+    },
 }
 
 impl QuantisedModel {
@@ -187,6 +206,12 @@ impl QuantisedModel {
                     }
                     _ => Vec::new(),
                 },
+                ops: match part {
+                    QuantisedPart::Graph { graph, .. } | QuantisedPart::Score { graph, .. } => {
+                        graph.specs(order)
+                    }
+                    _ => Vec::new(),
+                },
             })
             .collect();
         let parts = self
@@ -224,6 +249,7 @@ impl QuantisedModel {
 struct Stack<'a> {
     layers: Vec<LayerSpec<'a>>,
     machines: Vec<RbmSpec<'a>>,
+    ops: Vec<OpSpec<'a>>,
 }
 
 impl QuantisedPart {
@@ -252,6 +278,8 @@ impl QuantisedPart {
             Self::LatentClass(classes) => PartBody::LatentClass(classes.view()?),
             Self::Rbm(machine) => PartBody::Rbm(machine.spec()),
             Self::Dbn(_) => PartBody::Dbn(&stack.machines),
+            Self::Graph { graph, task } => PartBody::Graph(graph.spec(&stack.ops), *task),
+            Self::Score { graph, levels } => PartBody::Score(graph.spec(&stack.ops), levels),
         })
     }
 }

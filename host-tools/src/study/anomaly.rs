@@ -239,7 +239,7 @@ fn to_score(result: &PartResult) -> Result<Score> {
         PartResult::KMeans { distance, .. } => Score::from(*distance),
         PartResult::Pca { residual, .. } => Score::from(*residual),
         PartResult::Rbm { free_energy, .. } => Score::from(*free_energy),
-        PartResult::Network(_) | PartResult::Dbn(_) => {
+        PartResult::Network(_) | PartResult::Dbn(_) | PartResult::Nothing => {
             anyhow::bail!("networks and belief nets give no score")
         }
     })

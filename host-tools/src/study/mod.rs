@@ -7,6 +7,7 @@ pub mod anomaly;
 pub mod chart;
 pub mod energy;
 pub mod mixtures;
+pub mod scores;
 pub mod seeding;
 pub mod sketch;
 

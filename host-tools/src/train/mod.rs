@@ -26,6 +26,8 @@ mod dense_net;
 pub mod device;
 #[cfg(feature = "train")]
 pub mod gmm;
+#[cfg(feature = "train")]
+mod graph_net;
 pub mod import;
 #[cfg(feature = "train")]
 pub mod kmeans;
@@ -33,6 +35,7 @@ pub mod kmeans;
 pub mod pca;
 #[cfg(feature = "train")]
 pub mod rbm;
+pub mod score;
 #[cfg(feature = "train")]
 mod tensors;
 
