@@ -9,12 +9,15 @@ pub mod artifact;
 pub mod data;
 pub mod emulator;
 pub mod evaluate;
+#[cfg(feature = "train")]
+pub mod generated;
 pub mod learn;
 pub mod oracle;
 pub mod picture;
 pub mod quantize;
 pub mod query;
 pub mod replay;
+pub mod restoration;
 #[cfg(feature = "train")]
 pub mod showcase;
 #[cfg(feature = "train")]

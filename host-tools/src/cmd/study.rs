@@ -4,7 +4,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use autodidact_tools::data::{self, ReadOptions, Table};
-use autodidact_tools::study::{anomaly, chart, data_file, mixtures, seeding, sketch};
+use autodidact_tools::generated::GenerativeReport;
+use autodidact_tools::study::{
+    anomaly, chart, data_file, gan, generated, mixtures, restoration, score_identity, seeding, sketch,
+    two_modes,
+};
 use autodidact_tools::train::device::TrainingDevice;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
@@ -22,6 +26,10 @@ pub(crate) struct Study {
     /// The folder with `spambase/` and `nab/` (for seeding and anomaly).
     #[arg(long, value_name = "FOLDER")]
     data: Option<PathBuf>,
+
+    /// Shorter training and fewer rows (for generated, score-identity, two-modes, gan and restoration).
+    #[arg(long)]
+    quick: bool,
 
     /// Print JSON in place of a table.
     #[arg(long)]
@@ -42,6 +50,16 @@ enum Topic {
     Anomaly,
     /// Rank errors of the quantile sketch and rates of false alarms, simulated.
     Sketch,
+    /// Fréchet distance, Inception score and copies of images that are known: the scale for generators.
+    Generated,
+    /// Denoisers of a spiral against the exact score.
+    ScoreIdentity,
+    /// Plain and annealed Langevin dynamics between two modes.
+    TwoModes,
+    /// Modes that a GAN finds on a ring and on a grid.
+    Gan,
+    /// Deblurring and inpainting of the digits with priors made of denoisers.
+    Restoration,
 }
 
 impl Study {
@@ -55,6 +73,11 @@ impl Study {
             Topic::Mixtures => mixtures(self.json)?,
             Topic::Anomaly => anomaly(self.folder()?, self.picture.as_deref(), self.json)?,
             Topic::Sketch => sketch(self.json)?,
+            Topic::Generated => generated(self.quick, self.json)?,
+            Topic::ScoreIdentity => score_identity(self.quick, self.json)?,
+            Topic::TwoModes => two_modes(self.quick, self.json)?,
+            Topic::Gan => gan(self.quick, self.json)?,
+            Topic::Restoration => restoration(self.quick, self.json)?,
         };
         if self.json {
             println!("{}", serde_json::to_string_pretty(&figures)?);
@@ -240,6 +263,110 @@ fn sketch(json: bool) -> Result<Value> {
         }
     }
     Ok(json!({ "rank_errors": to_value(&errors)?, "alarm_rates": to_value(&rates)? }))
+}
+
+fn generated(quick: bool, json: bool) -> Result<Value> {
+    let device = TrainingDevice::cpu();
+    let (judge, accuracy) = generated::digit_judge(&device)?;
+    let baselines = generated::baselines(&judge, quick, &device)?;
+    if !json {
+        println!(
+            "By a classifier of the digits (64-128-64-10, {:.1} % right on held-out digits), against training digits.\n\n\
+             {:<26} {}",
+            100.0 * accuracy,
+            "images",
+            GenerativeReport::header()
+        );
+        for (name, report) in &baselines {
+            println!("{name:<26} {report}");
+        }
+        println!(
+            "\ncopies: nearer to one training row than a third of the way to the second nearest. nearest: median distance to\n\
+             the nearest training row, over that of held-out digits."
+        );
+    }
+    Ok(json!({ "accuracy": accuracy, "reports": to_value(&baselines)? }))
+}
+
+fn score_identity(quick: bool, json: bool) -> Result<Value> {
+    let found = score_identity::run(quick, &TrainingDevice::cpu())?;
+    if !json {
+        println!(
+            "Residuals on a spiral with noise of {}, against the exact score times the variance of the noise, where the\n\
+             density is above 1 % of its maximum.\n",
+            score_identity::SIGMA
+        );
+        for trained in &found {
+            println!("{:<26} host    {}", trained.objective, trained.host);
+            println!("{:<26} device  {}", "", trained.device);
+        }
+    }
+    let rows = found.iter().map(|trained| {
+        json!({
+            "objective": trained.objective,
+            "host": trained.host,
+            "device": trained.device,
+        })
+    });
+    Ok(rows.collect())
+}
+
+fn two_modes(quick: bool, json: bool) -> Result<Value> {
+    let seeds = if quick { 3 } else { 20 };
+    let shares = two_modes::run(seeds, quick, &TrainingDevice::cpu())?;
+    if !json {
+        println!(
+            "Share of {} chains in the mode of weight {}.\n",
+            two_modes::CHAINS,
+            two_modes::MINOR
+        );
+        for shares in &shares {
+            println!("{shares}");
+        }
+    }
+    to_value(&shares)
+}
+
+fn gan(quick: bool, json: bool) -> Result<Value> {
+    let seeds = if quick { 1 } else { 3 };
+    let mut rows = Vec::new();
+    for toy in [gan::Toy::Ring, gan::Toy::Grid] {
+        let [modes, high] = toy.reference();
+        if !json {
+            println!(
+                "{toy:?}: {} modes; the plain GAN of the reference finds {modes:.1}, {:.1} % of high quality",
+                toy.modes().len(),
+                100.0 * high
+            );
+        }
+        for seed in 0..seeds {
+            let figures = gan::run(toy, quick, seed, &TrainingDevice::cpu())?;
+            if !json {
+                println!("{figures}");
+            }
+            rows.push(to_value(&figures)?);
+        }
+    }
+    Ok(rows.into())
+}
+
+fn restoration(quick: bool, json: bool) -> Result<Value> {
+    let device = TrainingDevice::cpu();
+    let mut rows = Vec::new();
+    if !json {
+        println!(
+            "Held-out digits: dB for blurs, mean squared error of the missing half.\n\n{}",
+            restoration::Figures::header()
+        );
+    }
+    for posed in &restoration::PROBLEMS {
+        let figures = restoration::bench(posed, quick, &device)?.figures(posed, &device)?;
+        if !json {
+            println!("{figures}");
+        }
+        rows.push(to_value(&figures)?);
+    }
+    Ok(rows.into())
 }
 
 fn to_value(figures: &impl Serialize) -> Result<Value> {

@@ -30,4 +30,4 @@ pub use mixed::{Column, Kind, MixedOptions, MixedTable, open_mixed, parse_schema
 pub use npz::Npz;
 pub use open::{ReadOptions, open};
 pub use scale::{Scaling, Standardiser};
-pub use table::{HELD_OUT_REMAINDER, HELD_OUT_STRIDE, Split, Table};
+pub use table::{HELD_OUT_REMAINDER, HELD_OUT_STRIDE, Split, Table, split_labels};

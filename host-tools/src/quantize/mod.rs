@@ -7,14 +7,16 @@
 //! written.
 
 mod bytes;
+mod device_network;
 mod gmm;
 pub mod latent_class;
 mod network;
 
 pub use bytes::AlignedBytes;
+pub use device_network::DeviceNetwork;
 pub use gmm::{QuantisedGmm, gmm};
 pub use latent_class::QuantisedLatentClass;
-pub use network::{Calibration, Format, QuantisedLayer, QuantisedNetwork, network};
+pub use network::{Calibration, Format, QuantisedLayer, QuantisedNetwork, network, wide_network};
 
 use anyhow::{Context, Result, ensure};
 use autodidact::kernels::Order;

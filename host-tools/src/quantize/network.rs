@@ -137,6 +137,30 @@ pub fn network(
     code_layer: Option<u16>,
     calibration: Calibration<'_>,
 ) -> Result<QuantisedNetwork> {
+    quantise(stack, task, code_layer, calibration, false)
+}
+
+/// Quantises a trained stack with `i16` between all layers: for networks whose outputs need more than the
+/// 256 steps of a hidden layer, at twice the work a weight on cores without 16-bit lanes.
+///
+/// # Errors
+///
+/// As [`network`].
+pub fn wide_network(
+    stack: &DenseStack,
+    task: Task,
+    calibration: Calibration<'_>,
+) -> Result<QuantisedNetwork> {
+    quantise(stack, task, None, calibration, true)
+}
+
+fn quantise(
+    stack: &DenseStack,
+    task: Task,
+    code_layer: Option<u16>,
+    calibration: Calibration<'_>,
+    wide: bool,
+) -> Result<QuantisedNetwork> {
     ensure!(
         calibration.features.width() == stack.inputs(),
         "calibration rows have {} columns where the network takes {}",
@@ -171,7 +195,7 @@ pub fn network(
             "layer {index} is 0 for every training row: training has failed, try a lower learning rate"
         );
         let is_code = code_layer == Some(index as u16 + 1);
-        let output = output_format(layer.activation, &rows, last, is_code);
+        let output = output_format(layer.activation, &rows, last, is_code || (wide && !last));
         let quantised = quantise_layer(layer, input, output)
             .map_err(|error| error.context(format!("layer {index} of the network")))?;
         input = quantised.output;

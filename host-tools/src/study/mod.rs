@@ -5,9 +5,14 @@
 
 pub mod anomaly;
 pub mod chart;
+pub mod gan;
+pub mod generated;
 pub mod mixtures;
+pub mod restoration;
+pub mod score_identity;
 pub mod seeding;
 pub mod sketch;
+pub mod two_modes;
 
 use std::path::{Path, PathBuf};
 

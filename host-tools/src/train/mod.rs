@@ -14,11 +14,15 @@ pub mod model;
 pub mod random;
 
 #[cfg(feature = "train")]
+pub mod classifier;
+#[cfg(feature = "train")]
 pub mod dae;
 #[cfg(feature = "train")]
 mod dense_net;
 #[cfg(feature = "train")]
 pub mod device;
+#[cfg(feature = "train")]
+pub mod gan;
 #[cfg(feature = "train")]
 pub mod gmm;
 pub mod import;
@@ -26,6 +30,10 @@ pub mod import;
 pub mod kmeans;
 #[cfg(feature = "train")]
 pub mod pca;
+#[cfg(feature = "train")]
+pub mod prior;
+#[cfg(feature = "train")]
+pub mod score_matching;
 #[cfg(feature = "train")]
 mod tensors;
 
