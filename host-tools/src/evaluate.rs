@@ -128,6 +128,8 @@ pub enum Outcome {
     },
     /// Outputs of a network.
     Network(Vec<f64>),
+    /// A part that is not run over rows.
+    Nothing,
     /// Log-likelihood of a mixture, and the component or class that explains the row best.
     Mixture {
         /// Nats, a density in the values that the part reads.
@@ -227,6 +229,7 @@ impl Outcome {
                 log_likelihood: f64::from(*log_likelihood) / LIKELIHOOD_UNIT,
                 most_probable: first_largest(responsibilities),
             },
+            PartResult::Nothing => Self::Nothing,
             PartResult::Network(output) => Self::Network(
                 output
                     .iter()
@@ -398,6 +401,13 @@ pub fn figures(
             };
             (kind, network_figures(units, table, outcomes)?)
         }
+        Body::Graph(_, Task::Denoiser) => ("denoiser", network_figures(units, table, outcomes)?),
+        Body::Graph(_, Task::Autoencoder) => {
+            ("autoencoder", network_figures(units, table, outcomes)?)
+        }
+        // What these are worth takes samples, not rows.
+        Body::Graph(..) => ("graph", Vec::new()),
+        Body::Score(_) => ("score", Vec::new()),
         Body::Gmm(gmm) => ("gmm", gmm_figures(gmm, input, units, outcomes)?),
         Body::LatentClass(_) => bail!("part `{name}` reads a table of mixed columns"),
         _ => bail!("part `{name}` is of a kind that this tool cannot judge"),
@@ -645,7 +655,12 @@ pub fn outcomes(
     run: &dyn Fn(&[i16]) -> Result<Vec<u8>>,
 ) -> Result<Vec<Vec<Outcome>>> {
     let units = Units::of(model)?;
-    let denoises = |body: &Body<'_>| matches!(body, Body::Network(_, Task::Denoiser));
+    let denoises = |body: &Body<'_>| {
+        matches!(
+            body,
+            Body::Network(_, Task::Denoiser) | Body::Graph(_, Task::Denoiser)
+        )
+    };
     let parts: Vec<_> = model.parts().collect();
     let results = |wanted: bool, table: &Table| {
         if parts.iter().any(|part| denoises(&part.body) == wanted) {

@@ -18,6 +18,7 @@ pub mod quantize;
 pub mod query;
 pub mod replay;
 pub mod restoration;
+pub mod sampler;
 #[cfg(feature = "train")]
 pub mod showcase;
 #[cfg(feature = "train")]

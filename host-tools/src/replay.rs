@@ -4,7 +4,7 @@
 //! compared without interpretation: for every row and every part in directory order, little-endian
 //! and packed. k-means: index `u32`, squared distance `u64`. PCA: scores `i32`, reconstruction
 //! `i16`, residual `u64`. Network: outputs `i16`. Gaussian mixture and latent classes: log-likelihood
-//! `i32`, k responsibilities `u32`.
+//! `i32`, k responsibilities `u32`. Graph: outputs `i16` if it reads features. Score network, generator: nothing.
 
 use anyhow::{Context, Result, ensure};
 use autodidact::model::{Body, Model, Part};
@@ -30,6 +30,8 @@ pub enum PartResult {
     },
     /// Outputs of a network, `I4F12`.
     Network(Vec<i16>),
+    /// A part that is not run over rows: a score network, or a generator.
+    Nothing,
     /// What a Gaussian mixture or latent classes make of the row.
     Mixture {
         /// Nats, `I16F16`.
@@ -114,6 +116,13 @@ pub fn run_part(part: &Part<'_>, features: &[i16]) -> Result<PartResult> {
                 responsibilities,
             }
         }
+        Body::Graph(graph, _) if graph.inputs() == features.len() => {
+            let mut workspace = vec![0; graph.workspace_bytes()];
+            let mut output = vec![0; graph.outputs()];
+            graph.run(0, &mut workspace, features, &mut output)?;
+            PartResult::Network(output)
+        }
+        Body::Graph(..) | Body::Score(_) => PartResult::Nothing,
         _ => anyhow::bail!("this kind of part cannot be replayed yet"),
     })
 }
@@ -134,6 +143,7 @@ impl PartResult {
                 bytes.extend(reconstruction.iter().flat_map(|x| x.to_le_bytes()));
                 bytes.extend(residual.to_le_bytes());
             }
+            Self::Nothing => {}
             Self::Network(output) => bytes.extend(output.iter().flat_map(|x| x.to_le_bytes())),
             Self::Mixture {
                 log_likelihood,
@@ -157,11 +167,12 @@ pub fn decode(model: &Model<'_>, bytes: &[u8]) -> Result<Vec<Vec<PartResult>>> {
         !parts.is_empty() || bytes.is_empty(),
         "the model has no parts, so there can be no results"
     );
+    let width = model.scaler().len();
     let mut reader = Reader(bytes);
     let mut rows = Vec::new();
     while !reader.0.is_empty() {
         let row: Option<Vec<PartResult>> =
-            parts.iter().map(|part| reader.part(&part.body)).collect();
+            parts.iter().map(|part| reader.part(part, width)).collect();
         rows.push(row.context("the results are cut in the middle of a row")?);
     }
     Ok(rows)
@@ -182,8 +193,13 @@ impl Reader<'_> {
             .collect()
     }
 
-    fn part(&mut self, body: &Body<'_>) -> Option<PartResult> {
-        Some(match body {
+    /// `width` counts the features of a row.
+    fn part(&mut self, part: &Part<'_>, width: usize) -> Option<PartResult> {
+        let width = match part.input.scores() {
+            0 => width,
+            scores => scores,
+        };
+        Some(match &part.body {
             Body::KMeans(_) => PartResult::KMeans {
                 index: u32::from_le_bytes(self.take()?),
                 distance: u64::from_le_bytes(self.take()?),
@@ -198,6 +214,10 @@ impl Reader<'_> {
             Body::Network(network, _) => PartResult::Network(self.i16s(network.outputs())?),
             Body::Gmm(gmm) => self.mixture(gmm.k())?,
             Body::LatentClass(classes) => self.mixture(classes.classes())?,
+            Body::Graph(graph, _) if graph.inputs() == width => {
+                PartResult::Network(self.i16s(graph.outputs())?)
+            }
+            Body::Graph(..) | Body::Score(_) => PartResult::Nothing,
             _ => return None,
         })
     }

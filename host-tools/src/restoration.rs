@@ -423,31 +423,29 @@ impl Default for DescentOptions {
 
 /// Restores by the mean-shift prior, in the device's integers: its loop, its kernels, its random numbers.
 ///
-/// `sigma` is the noise, in data units, that the denoiser was trained for.
-///
 /// # Errors
 ///
-/// Images of another size than the network's; figures beyond the device's formats.
+/// Images of another size than the score's; figures beyond the device's formats.
 pub fn mean_shift(
     problem: &Problem,
-    network: &Network<'_>,
-    sigma: f64,
+    score: &mut impl Score,
+    level: u16,
     damaged: &Table,
     options: &DescentOptions,
 ) -> Result<Table> {
     problem.damage.check(damaged.width())?;
     ensure!(
-        network.inputs() == damaged.width(),
+        score.dimensions() == damaged.width(),
         "the denoiser takes {} values, but {} has {} columns",
-        network.inputs(),
+        score.dimensions(),
         damaged.source(),
         damaged.width()
     );
-    let level = sigma / problem.scale.std;
     let unit = |x: f64| (x.clamp(0.0, 1.0) * f64::from(1 << 30)) as u32;
+    let sigma = f64::from(score.sigma(level)) / f64::from(ONE);
     let settings = Settings {
-        level: 0,
-        eta: fixed(options.jitter * level).context("the jitter is too large")?,
+        level,
+        eta: fixed(options.jitter * sigma).context("the jitter is too large")?,
         rate: unit(options.rate),
         momentum: unit(options.momentum),
         steps: options.steps,
@@ -484,8 +482,7 @@ pub fn mean_shift(
             degradation,
             noise,
         };
-        let score = DenoiserScore::new(network, level)?;
-        let mut descent = MeanShift::new(score, observation, settings, &mut memory)?;
+        let mut descent = MeanShift::new(&mut *score, observation, settings, &mut memory)?;
         while descent.step(&mut rng)?.is_some() {}
         descent.features_into(&mut restored)?;
         let features = restored.iter().map(|&x| f64::from(x) / FEATURE_UNIT);

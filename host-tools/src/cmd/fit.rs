@@ -14,7 +14,9 @@ use autodidact_tools::train::{Progress, dae, random};
 use clap::{Args, Subcommand, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::gan::GanFit;
 use super::latent_class::LatentClassFit;
+use super::ncsn::NcsnFit;
 use super::prepare::{Common, Prepared, ScaleChoice};
 
 #[derive(Debug, Args)]
@@ -84,6 +86,10 @@ enum Family {
     },
     /// Latent classes over a table of mixed columns: categories, yes or no, numbers, missing values.
     LatentClass(LatentClassFit),
+    /// A noise-conditional score network, which samples are drawn with.
+    Ncsn(NcsnFit),
+    /// A generative adversarial network: a generator of rows, and a discriminator.
+    Gan(GanFit),
     /// A denoising autoencoder.
     Dae {
         #[command(flatten)]
@@ -200,6 +206,8 @@ impl Fit {
                 fit_gmm(&common, options, components)
             }
             Family::LatentClass(fit) => fit.run(),
+            Family::Ncsn(fit) => fit.run(),
+            Family::Gan(fit) => fit.run(),
             Family::Dae {
                 common,
                 hidden,

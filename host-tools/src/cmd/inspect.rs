@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use autodidact::kmeans::Metric;
 use autodidact::model::{Body, Input, Model, TensorElement, TensorInfo};
-use autodidact::net::{Element, Layer, Network};
+use autodidact::net::{Element, Graph, Layer, Network, OpKind};
 use autodidact_tools::artifact;
 use clap::Args;
 
@@ -81,6 +81,28 @@ impl Inspect {
                     );
                     print_layers(network, &model, part.name);
                 }
+                Body::Graph(graph, task) => {
+                    println!(
+                        "{:<15} graph, {}, {} multiply-accumulates; {bytes} bytes, {} bytes of workspace",
+                        part.name,
+                        format!("{task:?}").to_lowercase(),
+                        graph.macs(),
+                        graph.workspace_bytes()
+                    );
+                    print_ops(graph);
+                }
+                Body::Score(score) => {
+                    println!(
+                        "{:<15} score network, {} noise levels, {} multiply-accumulates; {bytes} bytes, {} bytes of workspace and {} a sample",
+                        part.name,
+                        score.levels().len(),
+                        score.graph().macs(),
+                        score.workspace_bytes(),
+                        // The walk's state and residual, the network's input and output.
+                        2 * score.features_len() + 8 * score.dimensions()
+                    );
+                    print_ops(score.graph());
+                }
                 _ => println!("{:<15} of a kind that this tool does not know", part.name),
             }
             for tensor in model.tensors(part.name) {
@@ -138,6 +160,36 @@ fn print_layers(network: &Network<'_>, model: &Model<'_>, name: &str) {
             element(layer.output),
             clamp(layer),
             (bound as f64).log2()
+        );
+    }
+}
+
+fn print_ops(graph: &Graph<'_>) {
+    for (at, op) in graph.ops().iter().enumerate() {
+        let [height, width, channels] = op.shape;
+        let kind = match op.kind() {
+            Some(OpKind::Dense) => "dense",
+            Some(OpKind::Conv3x3) => "conv 3x3",
+            Some(OpKind::Add) => "sum",
+            Some(OpKind::AveragePool) => "average pooling",
+            Some(OpKind::Upsample) => "upsampling",
+            _ => "unknown",
+        };
+        let mut values = format!("{}", op.inputs[0]);
+        if op.operands() == 2 {
+            values += &format!(" and {}", op.inputs[1]);
+        }
+        println!(
+            "  value {}: {kind} of {values} -> {height}x{width}x{channels} {}, {}{}, unit {:.3e}",
+            at + 1,
+            element(op.element()),
+            match op.activation() {
+                autodidact::net::Activation::Clamp if op.min == op.zero_point => "relu".into(),
+                autodidact::net::Activation::Clamp => "identity".into(),
+                other => format!("{other:?}").to_lowercase(),
+            },
+            if op.conditioned == 1 { ", by level" } else { "" },
+            op.unit
         );
     }
 }

@@ -7,14 +7,20 @@ mod eval;
 #[cfg(feature = "train")]
 mod fit;
 #[cfg(feature = "train")]
+mod gan;
+#[cfg(feature = "train")]
 mod import;
+mod inpaint;
 mod inspect;
 #[cfg(feature = "train")]
 mod latent_class;
 mod learn;
 #[cfg(feature = "train")]
+mod ncsn;
+#[cfg(feature = "train")]
 mod prepare;
 mod query;
+mod restore;
 mod run;
 mod sample;
 mod shared;
@@ -48,8 +54,12 @@ enum Verb {
     Run(run::Run),
     /// Ask a mixture or latent classes for distributions of columns, given others.
     Query(query::Query),
-    /// Draw rows from a mixture or from latent classes.
+    /// Draw rows from a mixture, from latent classes or by a score network.
     Sample(sample::Sample),
+    /// Fill in unknown columns by a score network.
+    Inpaint(inpaint::Inpaint),
+    /// Damage rows and restore them with a denoiser or score network as the prior.
+    Restore(restore::Restore),
     /// Run a container over a file on an emulated core and compare with the host.
     Emulate(emulate::Emulate),
     /// Learn from a file on an emulated core, pass after pass, and compare with the host and with f64.
@@ -74,6 +84,8 @@ impl Cli {
             Verb::Run(run) => run.run(),
             Verb::Query(query) => query.run(),
             Verb::Sample(sample) => sample.run(),
+            Verb::Inpaint(inpaint) => inpaint.run(),
+            Verb::Restore(restore) => restore.run(),
             Verb::Emulate(emulate) => emulate.run(),
             Verb::Learn(learn) => learn.run(),
             #[cfg(feature = "train")]

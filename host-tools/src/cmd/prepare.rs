@@ -62,14 +62,14 @@ const MOST_JUDGED: usize = 65_536;
 
 /// Training data, prepared.
 pub(super) struct Prepared<F = Table> {
-    training_rows: usize,
-    held_out: Table,
+    pub(super) training_rows: usize,
+    pub(super) held_out: Table,
     /// Standardised training rows; chunks in data units where the file is not loaded whole.
     pub(super) features: F,
     pub(super) standardiser: Standardiser,
     pub(super) seed: u64,
     pub(super) device: TrainingDevice,
-    order: Order,
+    pub(super) order: Order,
     pub(super) model: QuantisedModel,
 }
 

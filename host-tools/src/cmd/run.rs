@@ -61,6 +61,11 @@ pub(crate) fn to_csv(model: &Model<'_>, rows: &[Vec<PartResult>]) -> Result<Stri
                     csv += &format!(",{name}.{output}");
                 }
             }
+            Body::Graph(graph, _) if graph.inputs() == model.scaler().len() => {
+                for output in 0..graph.outputs() {
+                    csv += &format!(",{name}.{output}");
+                }
+            }
             Body::Gmm(_) => csv += &format!(",{name}.nats,{name}.component,{name}.probability"),
             Body::LatentClass(_) => csv += &format!(",{name}.nats,{name}.class,{name}.probability"),
             _ => {}
@@ -107,6 +112,7 @@ pub(crate) fn to_csv(model: &Model<'_>, rows: &[Vec<PartResult>]) -> Result<Stri
                         csv += &format!(",{log_likelihood:.5},{most_probable},{probability:.5}");
                     }
                 }
+                PartResult::Nothing => {}
                 PartResult::Network(output) => {
                     let features: Vec<f64> = output
                         .iter()

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 use autodidact::gmm::Gmm;
 use autodidact::latent_class::{LatentClass, MISSING};
-use autodidact::model::{Body, Input, Model};
+use autodidact::model::{Body, Input, Model, Task};
+use autodidact::net::Graph;
 use autodidact::pca::Pca;
 use autodidact::rng::Generator;
 use autodidact_tools::artifact;
@@ -13,10 +14,11 @@ use autodidact_tools::evaluate::Units;
 use autodidact_tools::quantize::FEATURE_UNIT;
 use autodidact_tools::quantize::latent_class::Coding;
 use autodidact_tools::query::{Query, given_sample};
+use autodidact_tools::sampler::{Sampler, in_data_units, schedule, score_network};
 use clap::Args;
 
 use super::query::{coding, columns, queryable};
-use super::shared::draw_seed;
+use super::shared::{Drawing, draw_seed};
 
 #[derive(Debug, Args)]
 pub(crate) struct Sample {
@@ -34,14 +36,40 @@ pub(crate) struct Sample {
     /// Fixes the rows; drawn and printed when it is not given.
     #[arg(long)]
     seed: Option<u64>,
+
+    #[command(flatten)]
+    drawing: Drawing,
 }
 
 impl Sample {
     pub(crate) fn run(self) -> Result<()> {
         let bytes = artifact::read(&self.model)?;
         let model = Model::load(&bytes)?;
-        let part = queryable(&model)?;
         let mut rng = Generator::from_seed(draw_seed(self.seed));
+        if let Ok(network) = score_network(&model) {
+            let mut sampler = Sampler::new(network, schedule(&model)?);
+            let units = Units::of(&model)?;
+            let rows = (0..self.rows).map(|_| {
+                let sample = sampler.sample(&mut rng, None, &mut |_, _| {})?;
+                Ok(in_data_units(&units, &sample))
+            });
+            let rows = rows.collect::<Result<Vec<_>>>()?;
+            return self.drawing.print(&names(&model), &rows);
+        }
+        if let Some(generator) = generator(&model) {
+            let units = Units::of(&model)?;
+            let mut workspace = vec![0; generator.workspace_bytes()];
+            let (mut latent, mut features) =
+                (vec![0; generator.inputs()], vec![0; generator.outputs()]);
+            let rows = (0..self.rows).map(|_| {
+                latent.fill_with(|| autodidact::rng::normal(&mut rng));
+                generator.run(0, &mut workspace, &latent, &mut features)?;
+                Ok(in_data_units(&units, &features))
+            });
+            let rows = rows.collect::<Result<Vec<_>>>()?;
+            return self.drawing.print(&names(&model), &rows);
+        }
+        let part = queryable(&model)?;
         match (&part.body, &part.input) {
             (Body::LatentClass(classes), _) => {
                 let coding = coding(&model, classes.lines())?;
@@ -59,6 +87,20 @@ impl Sample {
             _ => bail!("part `{}` cannot be sampled", part.name),
         }
     }
+}
+
+/// The first generator of a container.
+fn generator<'a>(model: &Model<'a>) -> Option<Graph<'a>> {
+    model.parts().find_map(|part| match part.body {
+        Body::Graph(graph, Task::Generator) => Some(graph),
+        _ => None,
+    })
+}
+
+/// Names of the columns.
+pub(super) fn names(model: &Model<'_>) -> Vec<String> {
+    let columns = columns(model, model.scaler().len());
+    columns.into_iter().map(|column| column.name).collect()
 }
 
 fn print_classes(

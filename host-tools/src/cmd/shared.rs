@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use autodidact::kernels::Order;
 use autodidact::model::{Body, Model};
 #[cfg(feature = "train")]
@@ -10,6 +10,7 @@ use autodidact_tools::data::FileChunks;
 use autodidact_tools::data::{self, MixedOptions, ReadOptions, Table};
 use autodidact_tools::emulator::Core;
 use autodidact_tools::evaluate::{PartReport, Units};
+use autodidact_tools::picture::{Picture, side_by_side, write_grid};
 use autodidact_tools::quantize::latent_class::Coding;
 use clap::{Args, ValueEnum};
 
@@ -88,6 +89,67 @@ impl Data {
     pub(crate) fn name(&self) -> String {
         let name = self.path.file_name().unwrap_or(self.path.as_os_str());
         name.to_string_lossy().into_owned()
+    }
+}
+
+/// How rows go to the terminal.
+#[derive(Debug, Args)]
+pub(crate) struct Drawing {
+    /// Draw rows as pictures, so many columns wide and values of 0 to 1 from light to dark, in place of CSV.
+    #[arg(long, value_name = "PIXELS")]
+    width: Option<usize>,
+
+    /// Write the pictures to this PNG file instead.
+    #[arg(long, value_name = "FILE", requires = "width")]
+    png: Option<PathBuf>,
+}
+
+/// Pictures in a row.
+const PICTURES: usize = 8;
+
+impl Drawing {
+    /// Prints rows as CSV, or as pictures.
+    pub(crate) fn print(&self, names: &[String], rows: &[Vec<f64>]) -> Result<()> {
+        let Some(width) = self.width else {
+            println!("{}", names.join(","));
+            for row in rows {
+                let cells: Vec<String> = row.iter().map(|x| decimal(*x)).collect();
+                println!("{}", cells.join(","));
+            }
+            return Ok(());
+        };
+        ensure!(
+            width > 0 && names.len().is_multiple_of(width),
+            "{} columns make no pictures {width} wide; give a --width that divides them",
+            names.len()
+        );
+        let pictures = rows.iter().map(|row| Picture {
+            width,
+            shades: row.clone(),
+        });
+        let pictures: Vec<Picture> = pictures.collect();
+        let lines: Vec<Vec<Picture>> = pictures.chunks(PICTURES).map(<[_]>::to_vec).collect();
+        if let Some(path) = &self.png {
+            write_grid(path, &lines, 4)?;
+            println!("{}: {} pictures", path.display(), rows.len());
+            return Ok(());
+        }
+        for line in lines {
+            for text in side_by_side(&line) {
+                println!("{text}");
+            }
+            println!();
+        }
+        Ok(())
+    }
+}
+
+/// Four decimals, none for whole numbers.
+fn decimal(value: f64) -> String {
+    if value == value.trunc() {
+        format!("{value}")
+    } else {
+        format!("{value:.4}")
     }
 }
 

@@ -6,8 +6,8 @@ use anyhow::{Context, Result, ensure};
 use autodidact_tools::data::{self, ReadOptions, Table};
 use autodidact_tools::generated::GenerativeReport;
 use autodidact_tools::study::{
-    anomaly, chart, data_file, gan, generated, mixtures, restoration, score_identity, seeding, sketch,
-    two_modes,
+    anomaly, chart, data_file, gan, generated, mixtures, restoration, score_identity, seeding,
+    sketch, two_modes,
 };
 use autodidact_tools::train::device::TrainingDevice;
 use clap::{Args, ValueEnum};
@@ -60,6 +60,8 @@ enum Topic {
     Gan,
     /// Deblurring and inpainting of the digits with priors made of denoisers.
     Restoration,
+    /// Score networks of the bundled digits: denoising by level, samples, inpainting; f32 against the device.
+    Scores,
 }
 
 impl Study {
@@ -78,6 +80,7 @@ impl Study {
             Topic::TwoModes => two_modes(self.quick, self.json)?,
             Topic::Gan => gan(self.quick, self.json)?,
             Topic::Restoration => restoration(self.quick, self.json)?,
+            Topic::Scores => super::ncsn::study(SEED, self.json)?,
         };
         if self.json {
             println!("{}", serde_json::to_string_pretty(&figures)?);

@@ -37,6 +37,14 @@ pub fn activate(activation: Activation, x: f64) -> f64 {
         Activation::Sigmoid => 1.0 / (1.0 + (-x).exp()),
         Activation::Tanh => x.tanh(),
         Activation::Identity => x,
+        Activation::Elu => {
+            if x > 0.0 {
+                x
+            } else {
+                x.exp_m1()
+            }
+        }
+        Activation::Silu => x / (1.0 + (-x).exp()),
     }
 }
 

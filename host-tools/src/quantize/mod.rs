@@ -9,20 +9,23 @@
 mod bytes;
 mod device_network;
 mod gmm;
+mod graph;
 pub mod latent_class;
 mod network;
 
 pub use bytes::AlignedBytes;
 pub use device_network::DeviceNetwork;
 pub use gmm::{QuantisedGmm, gmm};
+pub use graph::{OpError, Precision, QuantisedGraph, QuantisedOp, graph, score};
 pub use latent_class::QuantisedLatentClass;
-pub use network::{Calibration, Format, QuantisedLayer, QuantisedNetwork, network, wide_network};
+pub use network::{Calibration, Format, QuantisedLayer, QuantisedNetwork, network};
 
 use anyhow::{Context, Result, ensure};
 use autodidact::kernels::Order;
 use autodidact::kmeans::Metric;
-use autodidact::model::{LayerSpec, ModelSpec, NetworkSpec, PartBody, PartSpec};
+use autodidact::model::{LayerSpec, ModelSpec, NetworkSpec, OpSpec, PartBody, PartSpec, Task};
 use autodidact::scaler::{Affine, ScalerFeature};
+use autodidact::score::Level;
 
 use crate::data::Standardiser;
 use crate::train::model::{self, KMeansModel, PcaModel};
@@ -82,6 +85,20 @@ pub enum QuantisedPart {
     },
     /// Latent classes.
     LatentClass(QuantisedLatentClass),
+    /// A graph and what it was trained for.
+    Graph {
+        /// Its operations.
+        graph: QuantisedGraph,
+        /// What it was trained for.
+        task: Task,
+    },
+    /// A score network.
+    Score {
+        /// Its operations.
+        graph: QuantisedGraph,
+        /// Its noise levels, from the largest standard deviation to the smallest.
+        levels: Vec<Level>,
+    },
 }
 
 impl QuantisedModel {
@@ -177,16 +194,26 @@ impl QuantisedModel {
                 _ => Vec::new(),
             })
             .collect();
+        let ops: Vec<Vec<OpSpec<'_>>> = self
+            .parts
+            .iter()
+            .map(|(_, part)| match part {
+                QuantisedPart::Graph { graph, .. } | QuantisedPart::Score { graph, .. } => {
+                    graph.specs(order)
+                }
+                _ => Vec::new(),
+            })
+            .collect();
         let parts = self
             .parts
             .iter()
-            .zip(&layers)
-            .map(|((name, part), layers)| {
+            .zip(layers.iter().zip(&ops))
+            .map(|((name, part), (layers, ops))| {
                 let input = match part {
                     QuantisedPart::Gmm { input, .. } => input.as_deref(),
                     _ => None,
                 };
-                let body = part.body(layers)?;
+                let body = part.body(layers, ops)?;
                 Ok(PartSpec { name, input, body })
             })
             .collect::<Result<Vec<_>>>()?;
@@ -209,8 +236,12 @@ impl QuantisedModel {
 }
 
 impl QuantisedPart {
-    /// What the container's writer takes; `layers` are those of a network.
-    fn body<'a>(&'a self, layers: &'a [LayerSpec<'a>]) -> Result<PartBody<'a>> {
+    /// What the container's writer takes; `layers` are those of a network, `ops` those of a graph.
+    fn body<'a>(
+        &'a self,
+        layers: &'a [LayerSpec<'a>],
+        ops: &'a [OpSpec<'a>],
+    ) -> Result<PartBody<'a>> {
         Ok(match self {
             Self::KMeans { metric, centroids } => PartBody::KMeans {
                 metric: *metric,
@@ -232,6 +263,8 @@ impl QuantisedPart {
             }),
             Self::Gmm { mixture, .. } => PartBody::Gmm(mixture.view()?),
             Self::LatentClass(classes) => PartBody::LatentClass(classes.view()?),
+            Self::Graph { graph, task } => PartBody::Graph(graph.spec(ops), *task),
+            Self::Score { graph, levels } => PartBody::Score(graph.spec(ops), levels),
         })
     }
 }

@@ -22,10 +22,10 @@ use crate::train::model::{Activation, DenseLayer, DenseStack};
 const CALIBRATION_ROWS: usize = 1000;
 
 /// Largest magnitude of a folded bias: leaves the weighted sum its share of 32 bits.
-const LARGEST_BIAS: f64 = (1u32 << 30) as f64;
+pub(super) const LARGEST_BIAS: f64 = (1u32 << 30) as f64;
 
 /// Largest accumulator that is allowed for: less than 2^31 by a margin for rounded weights.
-const LARGEST_SUM: f64 = 2.0e9;
+pub(super) const LARGEST_SUM: f64 = 2.0e9;
 
 /// What a network is calibrated on.
 #[derive(Clone, Copy, Debug)]
@@ -86,7 +86,7 @@ impl Format {
     };
 
     /// Bounds of the element.
-    fn bounds(self) -> (i16, i16) {
+    pub(super) fn bounds(self) -> (i16, i16) {
         match self.element {
             Element::I8 => (i16::from(i8::MIN), i16::from(i8::MAX)),
             Element::I16 => (i16::MIN, i16::MAX),
@@ -137,30 +137,6 @@ pub fn network(
     code_layer: Option<u16>,
     calibration: Calibration<'_>,
 ) -> Result<QuantisedNetwork> {
-    quantise(stack, task, code_layer, calibration, false)
-}
-
-/// Quantises a trained stack with `i16` between all layers: for networks whose outputs need more than the
-/// 256 steps of a hidden layer, at twice the work a weight on cores without 16-bit lanes.
-///
-/// # Errors
-///
-/// As [`network`].
-pub fn wide_network(
-    stack: &DenseStack,
-    task: Task,
-    calibration: Calibration<'_>,
-) -> Result<QuantisedNetwork> {
-    quantise(stack, task, None, calibration, true)
-}
-
-fn quantise(
-    stack: &DenseStack,
-    task: Task,
-    code_layer: Option<u16>,
-    calibration: Calibration<'_>,
-    wide: bool,
-) -> Result<QuantisedNetwork> {
     ensure!(
         calibration.features.width() == stack.inputs(),
         "calibration rows have {} columns where the network takes {}",
@@ -195,7 +171,7 @@ fn quantise(
             "layer {index} is 0 for every training row: training has failed, try a lower learning rate"
         );
         let is_code = code_layer == Some(index as u16 + 1);
-        let output = output_format(layer.activation, &rows, last, is_code || (wide && !last));
+        let output = output_format(layer.activation, &rows, last, is_code);
         let quantised = quantise_layer(layer, input, output)
             .map_err(|error| error.context(format!("layer {index} of the network")))?;
         input = quantised.output;
@@ -247,7 +223,7 @@ fn output_format(activation: Activation, rows: &[Vec<f64>], last: bool, is_code:
 }
 
 /// The 8-bit format of least squared error: the range seen, shrunk step by step.
-fn least_squares_format<I: Iterator<Item = f64>>(
+pub(super) fn least_squares_format<I: Iterator<Item = f64>>(
     low: f64,
     high: f64,
     values: impl Fn() -> I,
@@ -295,6 +271,10 @@ fn quantise_layer(layer: &DenseLayer, input: Format, output: Format) -> Result<Q
         Activation::Identity | Activation::Relu => (DeviceActivation::Clamp, output.scale),
         Activation::Sigmoid => (DeviceActivation::Sigmoid, 1.0 / FEATURE_UNIT),
         Activation::Tanh => (DeviceActivation::Tanh, 1.0 / FEATURE_UNIT),
+        Activation::Elu | Activation::Silu => bail!(
+            "a stack of dense layers has no {}; choose relu, sigmoid or tanh",
+            layer.activation
+        ),
     };
     let mut weights = Vec::with_capacity(layer.weights.len());
     let mut weight_scales = Vec::new();

@@ -238,7 +238,7 @@ fn to_score(result: &PartResult) -> Result<Score> {
         }
         PartResult::KMeans { distance, .. } => Score::from(*distance),
         PartResult::Pca { residual, .. } => Score::from(*residual),
-        PartResult::Network(_) => anyhow::bail!("a network gives no score"),
+        PartResult::Network(_) | PartResult::Nothing => anyhow::bail!("a network gives no score"),
     })
 }
 

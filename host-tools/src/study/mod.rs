@@ -10,6 +10,7 @@ pub mod generated;
 pub mod mixtures;
 pub mod restoration;
 pub mod score_identity;
+pub mod scores;
 pub mod seeding;
 pub mod sketch;
 pub mod two_modes;

@@ -15,7 +15,7 @@ use crate::data::{DIGIT_MAX, Scaling, Table, digits};
 use crate::oracle;
 use crate::quantize::{self, Calibration, DeviceNetwork};
 use crate::restoration::{
-    Damage, DescentOptions, Problem, Quality, Scale, descend, linear, mean_shift,
+    Damage, DenoiserScore, DescentOptions, Problem, Quality, Scale, descend, linear, mean_shift,
 };
 use crate::train::dae::{self, DaeOptions};
 use crate::train::device::TrainingDevice;
@@ -216,8 +216,10 @@ impl Bench {
             ..options
         };
         let network = self.denoiser.network()?;
+        let level = posed.sigma / self.problem.scale.std;
         let integers = |options: &DescentOptions| {
-            mean_shift(&self.problem, &network, posed.sigma, &self.damaged, options)
+            let mut score = DenoiserScore::new(&network, level)?;
+            mean_shift(&self.problem, &mut score, 0, &self.damaged, options)
         };
         let d = self.clean.width();
         let mut shift = |x: &[f32]| {

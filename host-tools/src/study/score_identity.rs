@@ -103,9 +103,15 @@ impl Field {
     /// The exact field.
     #[must_use]
     pub fn of(density: &KernelDensity) -> Self {
-        let at = |i: usize| (i as f64 + 0.5) / GRID as f64 * 2.0 * REACH - REACH;
-        let grid: Vec<[f64; 2]> = (0..GRID * GRID)
-            .map(|i| [at(i % GRID), at(i / GRID)])
+        Self::on(density, GRID)
+    }
+
+    /// The exact field on a grid of so many points in each direction.
+    #[must_use]
+    pub fn on(density: &KernelDensity, grid: usize) -> Self {
+        let at = |i: usize| (i as f64 + 0.5) / grid as f64 * 2.0 * REACH - REACH;
+        let grid: Vec<[f64; 2]> = (0..grid * grid)
+            .map(|i| [at(i % grid), at(i / grid)])
             .collect();
         let logs: Vec<f64> = grid.iter().map(|x| density.log_density(x)).collect();
         let most = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
@@ -216,7 +222,7 @@ pub fn run(quick: bool, device: &TrainingDevice) -> Result<Vec<Trained>> {
     let rows = spiral()?;
     let field = Field::of(&exact()?);
     let noisy = add_noise(&rows, &[SIGMA as f32; 2], 1)?;
-    let steps = if quick { 1500 } else { 6000 };
+    let steps = if quick { 1500 } else { 8000 };
     let judge = |objective, role: Role, network: DenseStack| {
         let calibration = Calibration { features: &noisy };
         let quantised = quantize::network(&network, Task::Denoiser, None, calibration)?;
@@ -234,7 +240,6 @@ pub fn run(quick: bool, device: &TrainingDevice) -> Result<Vec<Trained>> {
     };
     let batch = 250;
     let options = DaeOptions {
-        hidden: vec![64, 64],
         sigma: vec![SIGMA as f32; 2],
         epochs: steps / (POINTS / batch),
         batch,

@@ -9,24 +9,21 @@
 
 use std::fmt;
 
-use anyhow::{Context as _, Result, ensure};
-use autodidact::model::Task;
-use autodidact::net::Network;
+use anyhow::{Context as _, Result};
+use autodidact::ShapeError;
+use autodidact::kernels::Order;
+use autodidact::model::Model;
 use autodidact::rng::Generator;
-use autodidact::score::{
-    AnnealedLangevin, Level, ONE, Schedule, Score, features_into, from_features_into,
-};
-use autodidact::{ShapeError, num::rounding_shift_right};
+use autodidact::score::{AnnealedLangevin, ONE, Schedule, Score};
 use rand_chacha::rand_core::Rng;
 use serde::Serialize;
 
-use crate::data::Table;
-use crate::oracle;
-use crate::quantize::{self, Calibration, DeviceNetwork};
+use crate::data::{Standardiser, Table};
+use crate::quantize::{self, AlignedBytes, Precision, QuantisedModel};
 use crate::train::device::TrainingDevice;
-use crate::train::model::DenseStack;
+use crate::train::model::{NoiseLevels, ScoreModel};
 use crate::train::random::{generator, normal};
-use crate::train::score_matching::{self, Preconditioning, ScoreOptions};
+use crate::train::score::{self, NetShape, ScoreOptions};
 
 /// Share of the minor mode.
 pub const MINOR: f64 = 0.2;
@@ -45,9 +42,6 @@ const LEVELS: usize = 10;
 
 /// Steps of the plain walk, and of all levels of the annealed one.
 const STEPS: usize = 1000;
-
-/// Root of the mean square of the points in each column.
-const SPREAD: f64 = 5.0;
 
 /// What the literature's code and an independent implementation of it reach: plain, annealed.
 pub const REFERENCE: [f64; 2] = [0.491, 0.217];
@@ -98,22 +92,24 @@ impl Walk {
     }
 }
 
-/// Walks in f64 by the residual `sigma^2 s` that `residual` gives at a level.
+/// Walks in f64 by the residuals `sigma^2 s` that `residuals` gives for all points at a level.
 fn walk(
     levels: &[f64],
     steps: usize,
     seed: u64,
-    mut residual: impl FnMut(usize, [f64; 2]) -> [f64; 2],
+    residuals: impl Fn(usize, &[[f64; 2]]) -> Vec<[f64; 2]>,
 ) -> Walk {
     let mut points = scatter(seed);
     let mut draws = generator(seed, 2);
     for (level, sigma) in levels.iter().enumerate() {
         for _ in 0..steps {
-            for x in &mut points {
-                let r = residual(level, *x);
-                for (x, r) in x.iter_mut().zip(r) {
-                    *x += 0.5 * GAMMA * r + sigma * GAMMA.sqrt() * f64::from(normal(&mut draws));
-                }
+            let residuals = residuals(level, &points);
+            for (x, r) in points
+                .iter_mut()
+                .flatten()
+                .zip(residuals.into_iter().flatten())
+            {
+                *x += 0.5 * GAMMA * r + sigma * GAMMA.sqrt() * f64::from(normal(&mut draws));
             }
         }
     }
@@ -133,23 +129,27 @@ fn exact(sigma: f64, x: [f64; 2]) -> [f64; 2] {
 /// Plain Langevin dynamics with the exact score.
 #[must_use]
 pub fn plain(seed: u64) -> Walk {
-    walk(&[1.0], STEPS, seed, |_, x| exact(1.0, x))
+    walk(&[1.0], STEPS, seed, |_, points| {
+        points.iter().map(|x| exact(1.0, *x)).collect()
+    })
 }
 
 /// Annealed Langevin dynamics with the exact score.
 #[must_use]
 pub fn annealed(seed: u64) -> Walk {
     let levels = levels();
-    walk(&levels, STEPS / LEVELS, seed, |at, x| exact(levels[at], x))
+    walk(&levels, STEPS / LEVELS, seed, |at, points| {
+        points.iter().map(|x| exact(levels[at], *x)).collect()
+    })
 }
 
 /// A network for all levels.
 #[derive(Clone, Debug)]
 pub struct Conditional {
-    /// In f32: two columns, and one a level.
-    pub network: DenseStack,
-    /// In integers.
-    pub quantised: DeviceNetwork,
+    /// In f32.
+    pub model: ScoreModel,
+    /// In integers: a container with the part `score`.
+    pub container: AlignedBytes,
 }
 
 /// Trains a network on the two points under noise of all levels; `quick` takes a third of the steps.
@@ -159,69 +159,47 @@ pub struct Conditional {
 /// Training fails.
 pub fn train(quick: bool, device: &TrainingDevice) -> Result<Conditional> {
     let rows = points()?;
-    let levels = levels();
     let options = ScoreOptions {
-        hidden: vec![32, 32],
-        steps: if quick { 2000 } else { 6000 },
+        shape: NetShape::Dense(vec![32, 32]),
+        steps: if quick { 1500 } else { 5000 },
         batch: 320,
-        ..ScoreOptions::default()
+        learning_rate: 5e-3,
+        average: 0.99,
+        ..ScoreOptions::new(NoiseLevels {
+            sigmas: levels(),
+            steps: (STEPS / LEVELS) as u16,
+            gamma: GAMMA,
+        })
     };
-    let network = score_matching::fit_conditional(
-        &options.check()?,
-        &rows,
-        &levels,
-        SPREAD,
-        device,
-        &mut |_| {},
-    )?;
-    let calibration = calibration(&levels)?;
-    let calibration = Calibration {
-        features: &calibration,
+    let model = score::fit(&options.check()?, &rows, None, device, &mut |_| {})?;
+    // Columns are features already.
+    let standardiser = Standardiser {
+        mean: vec![0.0; 2],
+        std: vec![1.0; 2],
+        lsb: vec![1.0 / 256.0; 2],
+        minimum: -64.0,
+        maximum: 64.0,
     };
-    let quantised = quantize::network(&network, Task::Denoiser, None, calibration)?;
+    let mut quantised = QuantisedModel::new(&standardiser, rows.columns())?;
+    let (part, _) = quantize::score(&model, &rows, Precision::I16)?;
+    quantised.parts.push(("score".into(), part));
     Ok(Conditional {
-        network,
-        quantised: DeviceNetwork::new(quantised),
+        container: quantised.encode(Order::RowMajor)?,
+        model,
     })
-}
-
-/// What the network reads on walks: noisy points of every level.
-fn calibration(levels: &[f64]) -> Result<Table> {
-    let mut draws = generator(3, 3);
-    let mut values = Vec::new();
-    for (at, &sigma) in levels.iter().enumerate() {
-        let factors = Preconditioning::of(sigma, SPREAD);
-        for row in 0..100 {
-            let point = if row % 2 == 0 { 5.0 } else { -5.0 };
-            for _ in 0..2 {
-                let noisy = point + sigma * f64::from(normal(&mut draws));
-                values.push((factors.input * noisy) as f32);
-            }
-            values.extend((0..levels.len()).map(|i| f32::from(u8::from(i == at))));
-        }
-    }
-    Table::new(
-        "noisy points",
-        Table::numbered_columns(2 + levels.len()),
-        values,
-    )
 }
 
 impl Conditional {
     /// Annealed Langevin dynamics by the network in f32.
     #[must_use]
     pub fn annealed(&self, seed: u64) -> Walk {
-        let levels = levels();
-        let mut input = vec![0.0; 2 + LEVELS];
-        walk(&levels, STEPS / LEVELS, seed, |at, x| {
-            let factors = Preconditioning::of(levels[at], SPREAD);
-            input.fill(0.0);
-            input[2 + at] = 1.0;
-            for (input, x) in input.iter_mut().zip(x) {
-                *input = factors.input * x;
-            }
-            let output = oracle::forward(&self.network, &input);
-            [0, 1].map(|i| (factors.skip - 1.0) * x[i] + factors.output * output[i])
+        walk(&levels(), STEPS / LEVELS, seed, |level, points| {
+            let rows: Vec<f64> = points.iter().flatten().copied().collect();
+            let clean = self.model.denoise(level, &rows);
+            let residuals = clean.chunks_exact(2).zip(points);
+            residuals
+                .map(|(clean, x)| [clean[0] - x[0], clean[1] - x[1]])
+                .collect()
         })
     }
 
@@ -229,11 +207,16 @@ impl Conditional {
     ///
     /// # Errors
     ///
-    /// A level beyond the device's formats.
+    /// A container without a score network.
     pub fn device_annealed(&self, seed: u64) -> Result<Walk> {
-        let network = self.quantised.network()?;
-        let mut score = ConditionalScore::new(&network, &levels(), SPREAD)?;
-        device_walk(&mut score, seed)
+        let model = Model::load(&self.container)?;
+        let network = model.score("score")?;
+        let mut workspace = vec![0; network.workspace_bytes()];
+        let mut features = vec![0; network.features_len()];
+        device_walk(
+            &mut network.with_memory(&mut workspace, &mut features)?,
+            seed,
+        )
     }
 }
 
@@ -256,76 +239,6 @@ pub fn device_walk(score: &mut impl Score, seed: u64) -> Result<Walk> {
         points.push(state.map(|x| f64::from(x) / f64::from(ONE)));
     }
     Ok(Walk { points })
-}
-
-/// A dense network that reads its level as one-hot columns, as the device's sampler asks it.
-///
-/// The arithmetic around it is that of [`autodidact::score::ScoreNetwork`].
-struct ConditionalScore<'a> {
-    network: &'a Network<'a>,
-    levels: Vec<Level>,
-    workspace: Vec<u8>,
-    scaled: Vec<i32>,
-    features: Vec<i16>,
-    output: Vec<i16>,
-}
-
-impl<'a> ConditionalScore<'a> {
-    fn new(network: &'a Network<'a>, levels: &[f64], data: f64) -> Result<Self> {
-        let level = |&sigma: &f64| Level::preconditioned(sigma, data, sigma.hypot(data));
-        let found: Vec<Level> = levels.iter().filter_map(level).collect();
-        ensure!(
-            found.len() == levels.len() && network.inputs() == network.outputs() + levels.len(),
-            "the levels do not fit the network or the device's formats"
-        );
-        Ok(Self {
-            levels: found,
-            workspace: vec![0; network.workspace_bytes()],
-            scaled: vec![0; network.outputs()],
-            features: vec![0; network.inputs()],
-            output: vec![0; network.outputs()],
-            network,
-        })
-    }
-}
-
-impl Score for ConditionalScore<'_> {
-    fn dimensions(&self) -> usize {
-        self.network.outputs()
-    }
-
-    fn levels(&self) -> u16 {
-        self.levels.len() as u16
-    }
-
-    fn sigma(&self, level: u16) -> u32 {
-        self.levels.get(usize::from(level)).map_or(1, |l| l.sigma)
-    }
-
-    fn residual_into(
-        &mut self,
-        level: u16,
-        state: &[i32],
-        residual: &mut [i32],
-    ) -> Result<(), ShapeError> {
-        let d = self.dimensions();
-        let factors = self.levels[usize::from(level)];
-        for (y, x) in self.scaled.iter_mut().zip(state) {
-            *y = rounding_shift_right(i64::from(*x) * i64::from(factors.input), 30) as i32;
-        }
-        self.features.fill(0);
-        features_into(&self.scaled, &mut self.features[..d])?;
-        self.features[d + usize::from(level)] = 1 << 12;
-        self.network
-            .run(&mut self.workspace, &self.features, &mut self.output)?;
-        from_features_into(&self.output, &mut self.scaled)?;
-        for ((r, x), f) in residual.iter_mut().zip(state).zip(&self.scaled) {
-            let skip = rounding_shift_right(i64::from(*x) * i64::from(factors.skip), 30);
-            let output = rounding_shift_right(i64::from(*f) * i64::from(factors.output), 20);
-            *r = (skip + output) as i32;
-        }
-        Ok(())
-    }
 }
 
 /// The exact score as the device's sampler asks it, residuals rounded to its format.

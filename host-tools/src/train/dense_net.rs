@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use burn::{
     optim::{AdamW, AdamWConfig, AdamWState, Optimizer},
-    tensor::{Device, Tensor, activation},
+    tensor::{Device, Tensor},
 };
 use rand_chacha::ChaCha8Rng;
 
@@ -165,12 +165,7 @@ impl DenseNet {
     pub(super) fn forward(&self, mut rows: Tensor<2>) -> Tensor<2> {
         for layer in &self.layers {
             let sums = rows.matmul(layer.weights.value.clone()) + layer.bias.value.clone();
-            rows = match layer.activation {
-                Activation::Relu => activation::relu(sums),
-                Activation::Sigmoid => activation::sigmoid(sums),
-                Activation::Tanh => activation::tanh(sums),
-                Activation::Identity => sums,
-            };
+            rows = tensors::activate(layer.activation, sums);
         }
         rows
     }

@@ -23,7 +23,7 @@ use super::{
     Progress,
     dense_net::DenseNet,
     device::TrainingDevice,
-    model::{Activation, DenseStack},
+    model::{Activation, Conditioning, DenseStack, GraphNet},
     random::{generator, normal},
     tensors,
 };
@@ -172,7 +172,7 @@ pub fn fit(
             0.0
         };
         let rate = options.learning_rate * ((1.0 - done) / (1.0 - options.noisy_share)).min(1.0);
-        let mut noisy = |values: Vec<f32>, draws: &mut ChaCha8Rng| {
+        let noisy = |values: Vec<f32>, draws: &mut ChaCha8Rng| {
             let values = values.into_iter();
             let values = values.map(|x| x + noise as f32 * normal(draws)).collect();
             tensors::upload(values, width, judge.device())
@@ -226,6 +226,20 @@ fn pick<'a>(rows: &'a Table, draws: &mut ChaCha8Rng) -> &'a [f32] {
     &rows.values()[at * rows.width()..][..rows.width()]
 }
 
+/// A stack of dense layers as the operations of a graph, to be quantised as one.
+#[must_use]
+pub fn graph_of(stack: &DenseStack) -> GraphNet {
+    let mut net = GraphNet::new([1, 1, stack.inputs()], 1);
+    for (at, layer) in stack.layers.iter().enumerate() {
+        let shape = [1, 1, layer.outputs];
+        net.dense(at, shape, layer.activation, Conditioning::None);
+        let op = &mut net.ops[at];
+        op.weights.clone_from(&layer.weights);
+        op.bias.clone_from(&layer.bias);
+    }
+    net
+}
+
 /// Latent rows for a generator: standard normal numbers, in what the device draws them in (`I4F12`).
 ///
 /// # Errors
@@ -249,7 +263,9 @@ mod tests {
     fn a_normal_density_is_reached_and_cannot_be_told_apart() {
         // One column with mean 1 and standard deviation 0.5.
         let mut draws = generator(9, 0);
-        let values = (0..2000).map(|_| 0.5f32.mul_add(normal(&mut draws), 1.0)).collect();
+        let values = (0..2000)
+            .map(|_| 0.5f32.mul_add(normal(&mut draws), 1.0))
+            .collect();
         let rows = Table::new("made", Table::numbered_columns(1), values).unwrap();
         let options = GanOptions {
             latent: 1,
@@ -278,6 +294,31 @@ mod tests {
         assert!((mean - 1.0).abs() < 0.1, "{mean}");
         assert!((variance.sqrt() - 0.5).abs() < 0.12, "{variance}");
         assert!((gan.value + 4f64.ln()).abs() < 0.05, "{}", gan.value);
+    }
+
+    #[test]
+    fn a_stack_and_its_graph_compute_the_same() {
+        let mut draws = generator(2, 0);
+        let stack = DenseNet::new(
+            &[3, 5, 2],
+            Activation::Relu,
+            Activation::Identity,
+            0.0,
+            &mut draws,
+            &TrainingDevice::cpu().device,
+        )
+        .download()
+        .unwrap();
+        let net = graph_of(&stack);
+        net.check().unwrap();
+        let row = [0.3, -1.2, 0.8];
+        let (graph, dense) = (
+            oracle::graph_forward(&net, 0, &row),
+            oracle::forward(&stack, &row),
+        );
+        for (a, b) in graph.iter().zip(&dense) {
+            assert!((a - b).abs() < 1e-12);
+        }
     }
 
     #[test]

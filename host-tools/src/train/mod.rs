@@ -25,6 +25,8 @@ pub mod device;
 pub mod gan;
 #[cfg(feature = "train")]
 pub mod gmm;
+#[cfg(feature = "train")]
+mod graph_net;
 pub mod import;
 #[cfg(feature = "train")]
 pub mod kmeans;
@@ -32,6 +34,8 @@ pub mod kmeans;
 pub mod pca;
 #[cfg(feature = "train")]
 pub mod prior;
+#[cfg(feature = "train")]
+pub mod score;
 #[cfg(feature = "train")]
 pub mod score_matching;
 #[cfg(feature = "train")]

@@ -1,12 +1,16 @@
 //! What training yields: plain parameters, ready to be quantised.
 
 pub(crate) mod gmm;
+pub(crate) mod graph;
+pub(crate) mod score;
 
 use std::{fmt, str::FromStr};
 
 use anyhow::{Result, bail};
 
 pub use gmm::{CovarianceKind, Covariances, GmmDensity, GmmModel};
+pub use graph::{Conditioning, GraphKind, GraphNet, GraphOp};
+pub use score::{Factors, NoiseLevels, ScoreModel};
 
 /// What k-means minimises, summed over the rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -156,6 +160,10 @@ pub enum Activation {
     Tanh,
     /// `x`.
     Identity,
+    /// Exponential linear unit: `x` where it is positive, `exp(x) - 1` elsewhere. Graphs only.
+    Elu,
+    /// Sigmoid linear unit: `x / (1 + exp(-x))`. Graphs only.
+    Silu,
 }
 
 impl fmt::Display for Activation {
@@ -165,6 +173,8 @@ impl fmt::Display for Activation {
             Self::Sigmoid => "sigmoid",
             Self::Tanh => "tanh",
             Self::Identity => "identity",
+            Self::Elu => "elu",
+            Self::Silu => "silu",
         })
     }
 }
@@ -178,7 +188,9 @@ impl FromStr for Activation {
             "sigmoid" => Self::Sigmoid,
             "tanh" => Self::Tanh,
             "identity" => Self::Identity,
-            _ => bail!("`{name}` is no activation; choose relu, sigmoid, tanh or identity"),
+            "elu" => Self::Elu,
+            "silu" => Self::Silu,
+            _ => bail!("`{name}` is no activation; choose relu, elu, silu, sigmoid, tanh or identity"),
         })
     }
 }

@@ -9,9 +9,7 @@
 //!   by score matching*, 2005), over rows that have the noise on them, and with no use of what it was. The trace is
 //!   exact: a tangent a column goes through the network beside the rows, which is affordable for few columns.
 //!
-//! [`fit_conditional`] trains one network for several levels of noise, preconditioned as in T. Karras et al.,
-//! *Elucidating the design space of diffusion-based generative models*, 2022: it reads rows of unit variance at every
-//! level, and the level as one-hot columns behind them.
+//! For one network over many levels of noise see [`score`](super::score).
 
 use anyhow::{Result, ensure};
 use burn::tensor::Tensor;
@@ -122,7 +120,7 @@ pub fn fit(
     );
     let width = rows.width();
     let mut draws = generator(options.seed, 1);
-    train(options, [width, width], device, progress, &mut |net| {
+    train(options, width, device, progress, &mut |net| {
         let (mut input, mut target) = (Vec::new(), Vec::new());
         for _ in 0..options.batch {
             for &x in pick(rows, &mut draws) {
@@ -182,74 +180,6 @@ fn explicit_loss(net: &DenseNet, rows: Tensor<2>, sigma: f64) -> Tensor<1> {
     .div_scalar(count as f64)
 }
 
-/// The factors around a network at one level of noise (Karras et al. 2022, table 1).
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Preconditioning {
-    /// What a noisy row is multiplied with on its way in.
-    pub input: f64,
-    /// What of the noisy row is in the clean estimate.
-    pub skip: f64,
-    /// What the network's output is multiplied with.
-    pub output: f64,
-}
-
-impl Preconditioning {
-    /// The factors for noise of `sigma` on rows of standard deviation `data`.
-    #[must_use]
-    pub fn of(sigma: f64, data: f64) -> Self {
-        let variance = sigma * sigma + data * data;
-        Self {
-            input: 1.0 / variance.sqrt(),
-            skip: data * data / variance,
-            output: sigma * data / variance.sqrt(),
-        }
-    }
-}
-
-/// Trains one network for all `levels` of noise: `D(x, sigma) = skip x + output F(input x, level)` is the denoiser. F has the
-/// columns of the rows and one column a level, which is 1 for the level and 0 for the others.
-///
-/// `data` is the standard deviation of the rows (about 0) that [`Preconditioning`] takes.
-///
-/// # Errors
-///
-/// No level or one that is not positive; training that diverges; the training device fails.
-pub fn fit_conditional(
-    ScoreConfig(options): &ScoreConfig,
-    rows: &Table,
-    levels: &[f64],
-    data: f64,
-    device: &TrainingDevice,
-    progress: &mut dyn FnMut(Progress),
-) -> Result<DenseStack> {
-    ensure!(
-        !levels.is_empty() && levels.iter().all(|sigma| sigma.is_finite() && *sigma > 0.0),
-        "noise levels must be numbers above 0, at least one of them"
-    );
-    let width = rows.width();
-    let factors: Vec<Preconditioning> = levels
-        .iter()
-        .map(|&sigma| Preconditioning::of(sigma, data))
-        .collect();
-    let mut draws = generator(options.seed, 1);
-    let widths = [width + levels.len(), width];
-    train(options, widths, device, progress, &mut |net| {
-        let (mut input, mut target) = (Vec::new(), Vec::new());
-        for at in 0..options.batch {
-            let level = at % levels.len();
-            let factors = factors[level];
-            for &x in pick(rows, &mut draws) {
-                let x = f64::from(x);
-                let noisy = x + levels[level] * f64::from(normal(&mut draws));
-                input.push((factors.input * noisy) as f32);
-                target.push(((x - factors.skip * noisy) / factors.output) as f32);
-            }
-            input.extend((0..levels.len()).map(|i| f32::from(u8::from(i == level))));
-        }
-        net.loss(input, target)
-    })
-}
-
 /// A row drawn with equal chances.
 fn pick<'a>(rows: &'a Table, draws: &mut ChaCha8Rng) -> &'a [f32] {
     let at = ((u64::from(draws.next_u32()) * rows.rows() as u64) >> 32) as usize;
@@ -259,14 +189,14 @@ fn pick<'a>(rows: &'a Table, draws: &mut ChaCha8Rng) -> &'a [f32] {
 /// Adam down half a cosine on whatever `loss` draws.
 fn train(
     options: &ScoreOptions,
-    [inputs, outputs]: [usize; 2],
+    width: usize,
     device: &TrainingDevice,
     progress: &mut dyn FnMut(Progress),
     loss: &mut dyn FnMut(&DenseNet) -> Tensor<1>,
 ) -> Result<DenseStack> {
-    let widths: Vec<usize> = std::iter::once(inputs)
+    let widths: Vec<usize> = std::iter::once(width)
         .chain(options.hidden.iter().copied())
-        .chain(std::iter::once(outputs))
+        .chain(std::iter::once(width))
         .collect();
     let mut net = DenseNet::new(
         &widths,
@@ -375,37 +305,6 @@ mod tests {
     }
 
     #[test]
-    fn one_network_knows_several_levels() {
-        // Points at ±1 on a line: D(x, sigma) = tanh(x / sigma^2).
-        let points = rows(vec![1.0, 0.0, -1.0, 0.0]);
-        let levels = [2.0, 0.5];
-        let options = ScoreOptions {
-            hidden: vec![32, 32],
-            steps: 1500,
-            ..ScoreOptions::default()
-        };
-        let net = fit_conditional(
-            &options.check().unwrap(),
-            &points,
-            &levels,
-            1.0,
-            &TrainingDevice::cpu(),
-            &mut |_| {},
-        )
-        .unwrap();
-        for (at, sigma) in levels.into_iter().enumerate() {
-            let factors = Preconditioning::of(sigma, 1.0);
-            for x in [-1.0, -0.2, 0.6] {
-                let mut input = vec![factors.input * x, 0.0, 0.0, 0.0];
-                input[2 + at] = 1.0;
-                let clean = factors.skip * x + factors.output * oracle::forward(&net, &input)[0];
-                let exact = (x / (sigma * sigma)).tanh();
-                assert!((clean - exact).abs() < 0.15, "{sigma} {x}: {clean} {exact}");
-            }
-        }
-    }
-
-    #[test]
     fn wrong_options_are_one_clear_sentence() {
         let zero = rows(vec![0.0; 4]);
         let config = ScoreOptions::default().check().unwrap();
@@ -423,6 +322,5 @@ mod tests {
             message(1.0, Objective::Explicit),
             "explicit score matching differentiates the network twice: choose tanh, not relu"
         );
-        assert!(fit_conditional(&config, &zero, &[], 1.0, &device, &mut |_| {}).is_err());
     }
 }

@@ -1,0 +1,275 @@
+//! `autodidact fit ncsn`, and the study of what such networks are worth.
+
+use std::path::PathBuf;
+
+use anyhow::{Result, ensure};
+use autodidact::model::Model;
+use autodidact_tools::artifact::Unfinished;
+use autodidact_tools::evaluate::Units;
+use autodidact_tools::quantize::{self, OpError, Precision};
+use autodidact_tools::sampler::{Sampler, note_schedule, schedule, score_network};
+use autodidact_tools::study::scores::{self, Closeness, Denoising, Reference, ScoreDigits};
+use autodidact_tools::train::device::TrainingDevice;
+use autodidact_tools::train::model::{Activation, NoiseLevels};
+use autodidact_tools::train::score::{self, NetShape, ScoreOptions};
+use clap::{Args, ValueEnum};
+use serde_json::{Value, json};
+
+use super::fit::{advance, bar};
+use super::prepare::{Common, ScaleChoice};
+use super::shared::grouped;
+
+/// A score network.
+#[derive(Debug, Args)]
+pub(super) struct NcsnFit {
+    #[command(flatten)]
+    common: Common,
+
+    /// Widths of the hidden dense layers; equal neighbours are joined by sums.
+    #[arg(long, value_delimiter = ',', default_value = "256,256", conflicts_with = "channels")]
+    hidden: Vec<usize>,
+
+    /// Convolutions with so many channels at full size instead; goes with --width.
+    #[arg(long, requires = "width")]
+    channels: Option<usize>,
+
+    /// Pixels a row of images.
+    #[arg(long, value_name = "PIXELS")]
+    width: Option<usize>,
+
+    /// Activation of the hidden layers: relu, elu or silu.
+    #[arg(long, default_value = "silu")]
+    activation: Activation,
+
+    /// The smallest noise level in standard deviations of the data.
+    #[arg(long, default_value_t = 0.18, conflicts_with = "sigma_data")]
+    sigma: f64,
+
+    /// The smallest noise level in data units instead; goes with --scale uniform.
+    #[arg(long, value_name = "SIGMA")]
+    sigma_data: Option<f64>,
+
+    /// Steps of the sampler at each level; the levels and the size of a step follow from the data.
+    #[arg(long, default_value_t = 5)]
+    walk: u16,
+
+    /// Steps of training.
+    #[arg(long, default_value_t = 20_000)]
+    steps: usize,
+
+    /// Rows a step of training.
+    #[arg(long, default_value_t = 128)]
+    batch: usize,
+
+    /// Learning rate at the start; it falls to zero.
+    #[arg(long, default_value_t = 2e-3)]
+    learning_rate: f64,
+
+    /// Weight decay (AdamW).
+    #[arg(long, default_value_t = 0.0)]
+    weight_decay: f32,
+
+    /// Share that the average of the parameters keeps at a step.
+    #[arg(long, default_value_t = 0.999)]
+    average: f32,
+
+    /// Bits of the values inside the network.
+    #[arg(long, value_enum, default_value_t = Bits::Sixteen)]
+    bits: Bits,
+
+    /// Keep a checkpoint in this file, and go on from there after an interruption; goes with --seed.
+    #[arg(long, value_name = "FILE", requires = "seed")]
+    checkpoint: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Bits {
+    #[value(name = "8")]
+    Eight,
+    #[value(name = "16")]
+    Sixteen,
+}
+
+impl NcsnFit {
+    pub(super) fn run(self) -> Result<()> {
+        let common = &self.common;
+        ensure!(
+            self.sigma_data.is_none() || matches!(common.scale, ScaleChoice::Uniform),
+            "--sigma-data needs columns of one unit: add --scale uniform, or give --sigma in standard deviations"
+        );
+        let output = Unfinished::beside(&common.output)?;
+        let mut prepared = common.prepare()?;
+        let columns = prepared.features.width();
+        let image = match self.width {
+            None => None,
+            Some(width) => {
+                ensure!(
+                    width > 0 && columns.is_multiple_of(width),
+                    "{columns} columns make no images {width} wide; give a --width that divides them"
+                );
+                Some([columns / width, width])
+            }
+        };
+        let smallest = match self.sigma_data {
+            Some(sigma) => sigma / prepared.standardiser.std[0],
+            None => self.sigma,
+        };
+        let levels = NoiseLevels::by_rule(&prepared.features, smallest, self.walk)?;
+        println!(
+            "{} noise levels from {:.3} to {:.3} standard deviations, {} steps each of size {:.3}",
+            levels.sigmas.len(),
+            levels.sigmas[0],
+            smallest,
+            levels.steps,
+            levels.gamma
+        );
+        let options = ScoreOptions {
+            shape: match self.channels {
+                Some(channels) => NetShape::Conv(channels),
+                None => NetShape::Dense(self.hidden),
+            },
+            activation: self.activation,
+            steps: self.steps,
+            batch: self.batch,
+            learning_rate: self.learning_rate,
+            weight_decay: self.weight_decay,
+            average: self.average,
+            seed: prepared.seed,
+            checkpoint: self.checkpoint,
+            ..ScoreOptions::new(levels)
+        };
+        let config = options.check()?;
+        let bar = bar("step");
+        let started = std::time::Instant::now();
+        let model = score::fit(
+            &config,
+            &prepared.features,
+            image,
+            &prepared.device,
+            &mut |progress| advance(&bar, progress),
+        )?;
+        bar.finish_and_clear();
+        let precision = match self.bits {
+            Bits::Eight => Precision::I8,
+            Bits::Sixteen => Precision::I16,
+        };
+        let (part, errors) = quantize::score(&model, &prepared.features, precision)?;
+        let shape = &config.options().shape;
+        prepared.model.note(
+            "algorithm",
+            format!("score network, {shape}, {}, {} steps", self.activation, self.steps),
+        );
+        note_schedule(&mut prepared.model, model.levels.gamma, model.levels.steps);
+        prepared.model.parts.push((common.name("score"), part));
+        let bytes = prepared.model.encode(prepared.order)?;
+        let container = Model::load(&bytes)?;
+        let denoised = scores::denoising(&model, &container, &prepared.held_out)?;
+        output.finish(&bytes)?;
+        println!(
+            "trained on {} rows in {:.0} s, judged on {} others",
+            prepared.training_rows,
+            started.elapsed().as_secs_f64(),
+            prepared.held_out.rows()
+        );
+        print_denoising(&denoised);
+        print_errors(&errors);
+        let sampler = Sampler::new(score_network(&container)?, schedule(&container)?);
+        println!(
+            "a sample takes {} evaluations of {} multiply-accumulates and {} bytes of RAM",
+            sampler.evaluations(),
+            grouped(model.net.macs() as u64),
+            grouped(sampler.memory_bytes() as u64)
+        );
+        println!("{}: {} bytes", common.output.display(), bytes.len());
+        Ok(())
+    }
+}
+
+fn print_denoising(levels: &[Denoising]) {
+    println!("denoising by level, PSNR of held-out rows (dB):");
+    println!("{:>5} {:>10} {:>10} {:>8} {:>8}", "level", "sigma", "data units", "f32", "device");
+    for (level, figures) in levels.iter().enumerate() {
+        println!(
+            "{level:>5} {:>10.4} {:>10.4} {:>8.3} {:>8.3}",
+            figures.sigma, figures.sigma_data, figures.f32_db, figures.device_db
+        );
+    }
+}
+
+fn print_errors(errors: &[OpError]) {
+    println!("what rounding one operation alone does to the output, signal to error:");
+    println!("{:>2} {:<10} {:>10} {:>10}", "", "", "weights", "value");
+    for error in errors {
+        println!("{error}");
+    }
+}
+
+/// Samples that are compared.
+const SAMPLES: usize = 2000;
+
+/// Samples that are averaged for one row's missing half.
+const DRAWS: usize = 16;
+
+/// The figures of the docs: a network of the bundled digits, trained here.
+pub(super) fn study(seed: u64, json: bool) -> Result<Value> {
+    let bar = bar("step");
+    let started = std::time::Instant::now();
+    let digits = ScoreDigits::train(seed, &TrainingDevice::cpu(), &mut |progress| {
+        advance(&bar, progress);
+    })?;
+    bar.finish_and_clear();
+    let seconds = started.elapsed().as_secs_f64();
+    let container = Model::load(&digits.container)?;
+    let units = Units::of(&container)?;
+    let denoised = scores::denoising(&digits.model, &container, &digits.held_out)?;
+    let reference = Reference::new(&digits.training, &digits.held_out)?;
+    let float = scores::f32_samples(&digits.model, &units, SAMPLES, seed);
+    let device = scores::device_samples(&container, SAMPLES, seed)?;
+    let samples: Vec<(&str, Closeness)> = vec![
+        ("held-out digits", reference.judge(&scores::rows_of(&digits.held_out))),
+        ("f32 sampler", reference.judge(&float)),
+        ("device's sampler", reference.judge(&device)),
+    ];
+    let filled = scores::inpainting(&container, &digits.held_out, &scores::left_half(), DRAWS, seed)?;
+    if !json {
+        println!(
+            "Score network of the bundled digits: {} parameters, {} bytes of flash, trained in {seconds:.0} s.\n",
+            grouped(digits.model.net.parameters() as u64),
+            grouped(digits.container.len() as u64)
+        );
+        print_denoising(&denoised);
+        println!();
+        print_errors(&digits.errors);
+        println!(
+            "\n{SAMPLES} samples. Frechet: squared distance to the training rows in 16 principal scores, pixels 0..=1.\n\
+             near: share nearer to a training row than the median held-out row; distance: median distance to the nearest\n\
+             training row, over that of held-out rows.\n"
+        );
+        println!("{:<18} {:>8} {:>8} {:>9}", "", "Frechet", "near", "distance");
+        for (name, closeness) in &samples {
+            println!(
+                "{name:<18} {:>8.4} {:>6.1} % {:>9.3}",
+                closeness.frechet,
+                100.0 * closeness.copies,
+                closeness.distance
+            );
+        }
+        println!(
+            "\nThe right half filled in, {} held-out rows: mean squared error {:.4} of the mean of {} samples, {:.4} of\n\
+             one; the best linear guess {}.",
+            filled.rows,
+            filled.of_mean,
+            filled.draws,
+            filled.of_one,
+            scores::LINEAR_INPAINTING
+        );
+    }
+    let named = |(name, closeness): &(&str, Closeness)| json!({ "samples": name, "closeness": closeness });
+    Ok(json!({
+        "training_seconds": seconds,
+        "flash_bytes": digits.container.len(),
+        "denoising": denoised,
+        "samples": samples.iter().map(named).collect::<Vec<_>>(),
+        "inpainting": filled,
+    }))
+}

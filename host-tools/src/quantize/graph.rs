@@ -1,0 +1,521 @@
+//! Post-training quantisation of graphs and score networks.
+//!
+//! Weights are symmetric `i8` with one scale a row, whatever the noise level: gain and bias of a level go into its
+//! channel records. Calibration rows of every level run through the f32 network, and the formats of its values are
+//! chosen by what they reach: `i16` over the range seen with a margin, or `i8` of least squared error. Values behind
+//! ELU and SiLU in `i16` are features, as the device's functions give them.
+
+use std::fmt;
+
+use anyhow::{Context, Result, bail, ensure};
+use autodidact::kernels::{Channel, Order};
+use autodidact::model::{GraphSpec, OpSpec};
+use autodidact::net::{Activation as DeviceActivation, Addition, Element, OpKind, OpRecord};
+use autodidact::num::Multiplier;
+use autodidact::score::Level;
+
+use super::network::{Format, LARGEST_BIAS, LARGEST_SUM, least_squares_format};
+use super::{FEATURE_UNIT, QuantisedPart};
+use crate::data::Table;
+use crate::oracle::{by_element, graph_values};
+use crate::train::model::{Activation, GraphKind, GraphNet, GraphOp, ScoreModel};
+use crate::train::random::{generator, normal};
+
+/// Calibration rows over all levels.
+const CALIBRATION_ROWS: usize = 768;
+
+/// Least calibration rows of a level.
+const LEVEL_ROWS: usize = 16;
+
+/// How far beyond the range seen `i16` values reach.
+const MARGIN: f64 = 1.5;
+
+/// The stream of calibration noise.
+const CALIBRATION_STREAM: u64 = 3000;
+
+/// Type of the values inside a graph.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Precision {
+    /// 16 bits: a quarter of a rounding error's power of ten less, twice the workspace.
+    #[default]
+    I16,
+    /// 8 bits.
+    I8,
+}
+
+/// A graph in integers.
+#[derive(Clone, Debug)]
+pub struct QuantisedGraph {
+    /// Height, width and channels of the input.
+    pub input: [u16; 3],
+    /// Operations of the encoder, if it has a code.
+    pub code_op: Option<u16>,
+    /// The operations.
+    pub ops: Vec<QuantisedOp>,
+}
+
+/// An operation in integers.
+#[derive(Clone, Debug)]
+pub struct QuantisedOp {
+    /// All but the order of the weights and where things lie.
+    pub record: OpRecord,
+    /// Row-major.
+    pub weights: Vec<i8>,
+    /// One record an output, for conditioned layers for every level in turn.
+    pub channels: Vec<Channel>,
+    /// Parameters of a sum.
+    pub addition: Option<Addition>,
+}
+
+impl QuantisedGraph {
+    /// The operations for the container's writer, weights in `order`.
+    pub(super) fn specs(&self, order: Order) -> Vec<OpSpec<'_>> {
+        let spec = |op: &'_ QuantisedOp| {
+            let mut record = op.record;
+            if record.kind().is_some_and(OpKind::has_weights) {
+                record.order = order as u8;
+            }
+            record
+        };
+        self.ops
+            .iter()
+            .map(|op| OpSpec {
+                record: spec(op),
+                weights: &op.weights,
+                channels: &op.channels,
+                addition: op.addition,
+            })
+            .collect()
+    }
+
+    pub(super) fn spec<'a>(&self, ops: &'a [OpSpec<'a>]) -> GraphSpec<'a> {
+        GraphSpec {
+            input: self.input,
+            code_op: self.code_op,
+            ops,
+        }
+    }
+}
+
+/// What rounding one operation alone does to the network's output, over the calibration rows: signal to error in
+/// decibels.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct OpError {
+    /// Index of the operation.
+    pub op: usize,
+    /// What it is.
+    pub kind: GraphKind,
+    /// Its weights rounded, nothing else; `None` without weights.
+    pub weights: Option<f64>,
+    /// The value that it makes rounded, nothing else.
+    pub value: f64,
+}
+
+impl fmt::Display for OpError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match self.kind {
+            GraphKind::Dense => "dense",
+            GraphKind::Conv3x3 { .. } => "conv 3x3",
+            GraphKind::Add => "sum",
+            GraphKind::AveragePool => "pooling",
+            GraphKind::Upsample => "upsampling",
+        };
+        let weights = self.weights.map_or("-".into(), |db| format!("{db:.1} dB"));
+        write!(f, "{:>2} {kind:<10} {weights:>10} {:>7.1} dB", self.op, self.value)
+    }
+}
+
+/// Quantises a score network and its levels; calibration rows are training rows with the noise of each level.
+///
+/// # Errors
+///
+/// As [`graph`]; a factor of a level that the format cannot hold.
+pub fn score(
+    model: &ScoreModel,
+    features: &Table,
+    precision: Precision,
+) -> Result<(QuantisedPart, Vec<OpError>)> {
+    let count = model.levels.sigmas.len();
+    let rows = (CALIBRATION_ROWS / count).max(LEVEL_ROWS);
+    let mut generator = generator(0, CALIBRATION_STREAM);
+    let calibration: Vec<Table> = (0..count)
+        .map(|level| {
+            let (sigma, factors) = (model.levels.sigmas[level], model.factors(level));
+            let values = (0..rows).flat_map(|row| {
+                // Other rows at every level, spread over the table.
+                let at = (row * count + level) * features.rows() / (rows * count);
+                &features.values()[at * features.width()..][..features.width()]
+            });
+            let values = values.map(|&y| {
+                let x = f64::from(y) + sigma * f64::from(normal(&mut generator));
+                (x * factors.input) as f32
+            });
+            Table::new("calibration", features.columns().to_vec(), values.collect())
+        })
+        .collect::<Result<_>>()?;
+    let (graph, errors) = graph(&model.net, &calibration, precision)?;
+    let levels = model
+        .levels
+        .sigmas
+        .iter()
+        .map(|&sigma| {
+            Level::preconditioned(sigma, model.spread, sigma.hypot(model.spread)).with_context(|| {
+                format!("noise of {sigma:.3} features is out of range: levels lie between 1e-6 and 2047")
+            })
+        })
+        .collect::<Result<_>>()?;
+    Ok((QuantisedPart::Score { graph, levels }, errors))
+}
+
+/// Quantises a graph; `calibration` holds rows of features as the device will see them, one table a noise level.
+///
+/// # Errors
+///
+/// Not one table a level, or one of another width; parameters that are not finite; an output that ends in a function
+/// without a format as features; weights that cannot be represented without overflowing the accumulator.
+pub fn graph(
+    net: &GraphNet,
+    calibration: &[Table],
+    precision: Precision,
+) -> Result<(QuantisedGraph, Vec<OpError>)> {
+    net.check()?;
+    ensure!(
+        calibration.len() == net.levels && calibration.iter().all(|t| t.width() == net.inputs()),
+        "calibration takes one table of {} columns for each of {} noise levels",
+        net.inputs(),
+        net.levels
+    );
+    let most = (CALIBRATION_ROWS / net.levels).max(LEVEL_ROWS);
+    let rows: Vec<Rows> = calibration.iter().map(|table| Rows::of(table, most)).collect();
+    let mut reached: Vec<Vec<f64>> = vec![Vec::new(); net.ops.len()];
+    let mut exact = Vec::new();
+    for (level, rows) in rows.iter().enumerate() {
+        let values = rows.run(net, level, &mut |_, _| {});
+        exact.extend_from_slice(values.last().map_or(&[][..], Vec::as_slice));
+        for (all, value) in reached.iter_mut().zip(&values[1..]) {
+            all.extend_from_slice(value);
+        }
+    }
+    let mut values = vec![ValueFormat {
+        format: Format::FEATURES,
+        clamp: Format::FEATURES.bounds(),
+    }];
+    let mut ops = Vec::new();
+    let mut rounded = net.clone();
+    for (at, op) in net.ops.iter().enumerate() {
+        let inputs = op.inputs.map(|value| values[value]);
+        let last = at + 1 == net.ops.len();
+        let is_code = net.code_op == Some(at + 1);
+        let value = value_format(op, inputs[0], &reached[at], last, is_code, precision)
+            .with_context(|| format!("operation {at} of the network"))?;
+        let quantised = quantise(op, net.levels, inputs, value, &mut rounded.ops[at].weights)
+            .with_context(|| format!("operation {at} of the network"))?;
+        ops.push(quantised);
+        values.push(value);
+    }
+    let errors = net.ops.iter().enumerate().map(|(op, original)| {
+        let output = |net: &GraphNet, change: &mut dyn FnMut(usize, &mut [f64])| {
+            let of_level = |(level, rows): (usize, &Rows)| rows.run(net, level, change).pop().unwrap_or_default();
+            decibels(&exact, &rows.iter().enumerate().flat_map(of_level).collect::<Vec<_>>())
+        };
+        let weights = original.kind.has_weights().then(|| {
+            let mut one = net.clone();
+            one.ops[op].weights.clone_from(&rounded.ops[op].weights);
+            output(&one, &mut |_, _| {})
+        });
+        let format = values[op + 1];
+        let value = output(net, &mut |at, made| {
+            if at == op {
+                made.iter_mut().for_each(|x| *x = format.rounded(*x));
+            }
+        });
+        OpError { op, kind: original.kind, weights, value }
+    });
+    let errors = errors.collect();
+    Ok((
+        QuantisedGraph {
+            input: shape(net.input)?,
+            code_op: net.code_op.map(u16::try_from).transpose()?,
+            ops,
+        },
+        errors,
+    ))
+}
+
+/// Calibration rows of a level, element by element.
+struct Rows {
+    values: Vec<f64>,
+    count: usize,
+}
+
+impl Rows {
+    fn of(table: &Table, most: usize) -> Self {
+        let every = table.rows().div_ceil(most).max(1);
+        let rows: Vec<f64> = table
+            .iter_rows()
+            .step_by(every)
+            .flatten()
+            .map(|&x| f64::from(x))
+            .collect();
+        Self {
+            count: rows.len() / table.width(),
+            values: by_element(&rows, table.width()),
+        }
+    }
+
+    fn run(
+        &self,
+        net: &GraphNet,
+        level: usize,
+        change: &mut dyn FnMut(usize, &mut [f64]),
+    ) -> Vec<Vec<f64>> {
+        graph_values(net, level, self.values.clone(), self.count, change)
+    }
+}
+
+/// `10 log10(sum a^2 / sum (a - b)^2)`.
+fn decibels(exact: &[f64], rounded: &[f64]) -> f64 {
+    let signal: f64 = exact.iter().map(|x| x * x).sum();
+    let error: f64 = exact.iter().zip(rounded).map(|(a, b)| (a - b).powi(2)).sum();
+    10.0 * (signal / error.max(f64::MIN_POSITIVE)).log10()
+}
+
+/// A format and the range that values in it have.
+#[derive(Clone, Copy)]
+struct ValueFormat {
+    format: Format,
+    clamp: (i16, i16),
+}
+
+impl ValueFormat {
+    fn rounded(&self, value: f64) -> f64 {
+        let zero = f64::from(self.format.zero_point);
+        let integer = (value / self.format.scale).round() + zero;
+        let kept = integer.clamp(self.clamp.0.into(), self.clamp.1.into());
+        (kept - zero) * self.format.scale
+    }
+
+    /// Largest magnitude of an integer, what stands for zero included.
+    fn largest(&self) -> f64 {
+        let (min, max) = self.clamp;
+        let all = [min, max, self.format.zero_point];
+        f64::from(all.map(i16::unsigned_abs).into_iter().max().unwrap_or(0))
+    }
+}
+
+/// The format of the value that an operation makes.
+fn value_format(
+    op: &GraphOp,
+    input: ValueFormat,
+    reached: &[f64],
+    last: bool,
+    is_code: bool,
+    precision: Precision,
+) -> Result<ValueFormat> {
+    if matches!(op.kind, GraphKind::AveragePool | GraphKind::Upsample) {
+        ensure!(!last, "what leaves a network are features; end it in a layer or a sum");
+        return Ok(input);
+    }
+    let symmetric = |scale| Format {
+        element: Element::I16,
+        zero_point: 0,
+        scale,
+    };
+    let wide = precision == Precision::I16 || is_code;
+    let format = match op.activation {
+        Activation::Sigmoid | Activation::Tanh if last => bail!(
+            "the last layer ends in {}, but what leaves a network are features; end it in identity or relu",
+            op.activation
+        ),
+        Activation::Sigmoid | Activation::Tanh if wide => symmetric(1.0 / 32_768.0),
+        Activation::Sigmoid => Format {
+            element: Element::I8,
+            zero_point: -128,
+            scale: 1.0 / 256.0,
+        },
+        Activation::Tanh => Format {
+            element: Element::I8,
+            zero_point: 0,
+            scale: 1.0 / 128.0,
+        },
+        _ if last => Format::FEATURES,
+        Activation::Elu | Activation::Silu if wide => Format::FEATURES,
+        _ => {
+            let (low, high) = reached
+                .iter()
+                .fold((0f64, 0f64), |(low, high), &x| (low.min(x), high.max(x)));
+            ensure!(
+                low < high,
+                "its values are 0 for every calibration row: training has failed, try a lower learning rate"
+            );
+            if wide {
+                symmetric(MARGIN * high.max(-low) / 32_767.0)
+            } else {
+                let narrow = matches!(op.activation, Activation::Elu | Activation::Silu);
+                let mut format = least_squares_format(low, high, || reached.iter().copied());
+                // The device's factor of 2^-12 over the scale has 16 bits below 1/16.
+                if narrow && format.scale < 1.01 / 256.0 {
+                    format.scale = 1.01 / 256.0;
+                    format.zero_point = (-128.0 - low / format.scale).round().clamp(-128.0, 127.0) as i16;
+                }
+                format
+            }
+        }
+    };
+    let (mut min, max) = format.bounds();
+    if op.activation == Activation::Relu {
+        min = format.zero_point;
+    }
+    Ok(ValueFormat {
+        format,
+        clamp: (min, max),
+    })
+}
+
+fn shape(shape: [usize; 3]) -> Result<[u16; 3]> {
+    let [height, width, channels] = shape.map(u16::try_from);
+    Ok([height?, width?, channels?])
+}
+
+/// One operation; what its weights are worth after rounding goes to `rounded`.
+fn quantise(
+    op: &GraphOp,
+    levels: usize,
+    [left, right]: [ValueFormat; 2],
+    value: ValueFormat,
+    rounded: &mut [f32],
+) -> Result<QuantisedOp> {
+    let output = value.format;
+    let kind = match op.kind {
+        GraphKind::Dense => OpKind::Dense,
+        GraphKind::Conv3x3 { .. } => OpKind::Conv3x3,
+        GraphKind::Add => OpKind::Add,
+        GraphKind::AveragePool => OpKind::AveragePool,
+        GraphKind::Upsample => OpKind::Upsample,
+    };
+    let first = u16::try_from(op.inputs[0])?;
+    let mut record = OpRecord::wide(kind, first, shape(op.shape)?);
+    record.inputs[1] = u16::try_from(op.inputs[1])?;
+    record.element = u8::from(output.element == Element::I16);
+    (record.min, record.max) = value.clamp;
+    record.unit = output.scale as f32;
+    record.zero_point = output.zero_point;
+    if let GraphKind::Conv3x3 { stride } = op.kind {
+        record.stride = u8::try_from(stride)?;
+    }
+    let mut quantised = QuantisedOp {
+        record,
+        weights: Vec::new(),
+        channels: Vec::new(),
+        addition: None,
+    };
+    if op.kind == GraphKind::Add {
+        let (a, b) = (left.format.scale / output.scale, right.format.scale / output.scale);
+        let offset = f64::from(output.zero_point)
+            - a * f64::from(left.format.zero_point)
+            - b * f64::from(right.format.zero_point);
+        let addition = Addition::from_f64(a, b, offset);
+        quantised.addition = Some(addition.context("the scales of a sum's operands are too far apart")?);
+        return Ok(quantised);
+    }
+    if !op.kind.has_weights() {
+        return Ok(quantised);
+    }
+    let record = &mut quantised.record;
+    let activation = match op.activation {
+        Activation::Identity | Activation::Relu => DeviceActivation::Clamp,
+        Activation::Sigmoid => DeviceActivation::Sigmoid,
+        Activation::Tanh => DeviceActivation::Tanh,
+        Activation::Elu => DeviceActivation::Elu,
+        Activation::Silu => DeviceActivation::Silu,
+    };
+    record.activation = activation.tag();
+    record.conditioned = u8::from(op.is_conditioned());
+    // Sums before a function are features themselves.
+    let sum_scale = if activation == DeviceActivation::Clamp {
+        output.scale
+    } else {
+        1.0 / FEATURE_UNIT
+    };
+    match activation {
+        // The device's formats of these have a zero point of their own.
+        DeviceActivation::Sigmoid | DeviceActivation::Tanh => record.zero_point = 0,
+        DeviceActivation::Elu | DeviceActivation::Silu if output.element == Element::I8 => {
+            record.narrow = (2f64.powi(20) / (FEATURE_UNIT * output.scale)).round() as u16;
+        }
+        _ => {}
+    }
+    let sets = if op.is_conditioned() { levels } else { 1 };
+    let rows = op.rows();
+    quantised.channels = vec![
+        Channel {
+            bias: 0,
+            multiplier: 0,
+            shift: 0
+        };
+        sets * rows
+    ];
+    let matrix = op.weights.chunks_exact(op.cols()).zip(rounded.chunks_exact_mut(op.cols()));
+    for (index, (row, rounded)) in matrix.enumerate() {
+        let of_level = (0..sets).map(|level| RowLevel {
+            gain: op.gain_at(level, index),
+            bias: f64::from(op.bias_at(level)[index]),
+        });
+        let of_level: Vec<RowLevel> = of_level.collect();
+        let (weights, channels) = quantise_row(row, &of_level, left, sum_scale, rounded)?;
+        quantised.weights.extend(weights);
+        for (level, channel) in channels.into_iter().enumerate() {
+            quantised.channels[level * rows + index] = channel;
+        }
+    }
+    Ok(quantised)
+}
+
+/// Gain and bias of a row at a level.
+struct RowLevel {
+    gain: f64,
+    bias: f64,
+}
+
+fn quantise_row(
+    row: &[f32],
+    levels: &[RowLevel],
+    input: ValueFormat,
+    sum_scale: f64,
+    rounded: &mut [f32],
+) -> Result<(Vec<i8>, Vec<Channel>)> {
+    let unit = input.format.scale;
+    let largest = row.iter().fold(0.0f64, |m, &w| m.max(f64::from(w.abs())));
+    let magnitude: f64 = row.iter().map(|&w| f64::from(w.abs())).sum();
+    // sum |w| · max |x| / scale has to stay inside the accumulator.
+    let mut scale = (largest / 127.0).max(magnitude * input.largest() / (LARGEST_SUM - LARGEST_BIAS));
+    for RowLevel { gain, bias } in levels {
+        // A row of almost nothing still needs a representable factor and a bias in range.
+        scale = scale
+            .max(sum_scale / (unit * gain) * 2f64.powi(-30))
+            .max(bias.abs() / (unit * gain * LARGEST_BIAS));
+    }
+    let weights: Vec<i8> = row
+        .iter()
+        .map(|&w| (f64::from(w) / scale).round_ties_even() as i8)
+        .collect();
+    for (rounded, &weight) in rounded.iter_mut().zip(&weights) {
+        *rounded = (f64::from(weight) * scale) as f32;
+    }
+    let sum: i64 = weights.iter().map(|&w| i64::from(w)).sum();
+    let channels = levels.iter().map(|RowLevel { gain, bias }| {
+        let folded = (bias / (unit * scale * gain)).round_ties_even()
+            - (i64::from(input.format.zero_point) * sum) as f64;
+        let factor = gain * unit * scale / sum_scale;
+        let multiplier = Multiplier::from_f64(factor).with_context(|| {
+            format!("the output scale {factor:.3e} is out of range; train with weight decay")
+        })?;
+        Ok(Channel {
+            bias: folded as i32,
+            multiplier: multiplier.multiplier,
+            shift: multiplier.shift,
+        })
+    });
+    let channels = channels.collect::<Result<_>>()?;
+    Ok((weights, channels))
+}

@@ -1,0 +1,383 @@
+//! Score networks of the bundled digits: what they take away of noise, what they draw, what they fill in.
+
+use anyhow::{Context, Result};
+use autodidact::kernels::Order;
+use autodidact::model::Model;
+use autodidact::rng::Generator;
+use autodidact::score::Inpainting;
+use serde::Serialize;
+
+use crate::data::{self, Scaling, Standardiser, Table};
+use crate::evaluate::{NOISE_SEED, Units};
+use crate::oracle::{self, Projection, covariance, jacobi_eigen};
+use crate::quantize::{self, AlignedBytes, FEATURE_UNIT, OpError, Precision, QuantisedModel};
+use crate::sampler::{Sampler, in_data_units, note_schedule, schedule, score_network};
+use crate::train::Progress;
+use crate::train::device::TrainingDevice;
+use crate::train::model::{NoiseLevels, ScoreModel};
+use crate::train::pca::{self, PcaOptions};
+use crate::train::random::{generator, normal};
+use crate::train::score::{self, ScoreOptions};
+
+/// Pixels a row of a digit.
+pub const SIDE: usize = 8;
+
+/// Smallest noise level of the digits, pixels being 0..=1.
+pub const SMALLEST: f64 = 0.05;
+
+/// Steps of the walk at each level.
+pub const WALK_STEPS: u16 = 5;
+
+/// Mean squared error of the best linear guess of a digit's right half.
+pub const LINEAR_INPAINTING: f64 = 0.0566;
+
+/// Principal components that samples are compared in.
+const COMPONENTS: usize = 16;
+
+/// The stream of held-out noise; one more for every level.
+const NOISE_STREAM: u64 = 4000;
+
+/// Digits in data units of 0..=1, split, with a score network trained on them and its container.
+#[derive(Debug)]
+pub struct ScoreDigits {
+    /// Rows that training saw.
+    pub training: Table,
+    /// Rows that it did not.
+    pub held_out: Table,
+    /// Data units to features.
+    pub standardiser: Standardiser,
+    /// In f32.
+    pub model: ScoreModel,
+    /// In integers.
+    pub container: AlignedBytes,
+    /// What rounding does, operation by operation.
+    pub errors: Vec<OpError>,
+}
+
+impl ScoreDigits {
+    /// Trains and quantises with the tool's default options.
+    ///
+    /// # Errors
+    ///
+    /// None that the bundled data leads to.
+    pub fn train(seed: u64, device: &TrainingDevice, progress: &mut dyn FnMut(Progress)) -> Result<Self> {
+        let split = data::digits()?.scaled(1.0 / data::DIGIT_MAX)?.split_held_out()?;
+        let standardiser = Scaling::Uniform.fit(&split.training)?;
+        let features = standardiser.transform(&split.training)?;
+        let smallest = SMALLEST / standardiser.std[0];
+        let levels = NoiseLevels::by_rule(&features, smallest, WALK_STEPS)?;
+        let options = ScoreOptions {
+            seed,
+            ..ScoreOptions::new(levels)
+        };
+        let model = score::fit(&options.check()?, &features, Some([SIDE, SIDE]), device, progress)?;
+        let (part, errors) = quantize::score(&model, &features, Precision::default())?;
+        let mut container = QuantisedModel::new(&standardiser, split.training.columns())?;
+        note_schedule(&mut container, model.levels.gamma, model.levels.steps);
+        container.parts.push(("score".into(), part));
+        Ok(Self {
+            container: container.encode(Order::RowMajor)?,
+            training: split.training,
+            held_out: split.held_out,
+            standardiser,
+            model,
+            errors,
+        })
+    }
+}
+
+/// How well noise of one level is taken away.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Denoising {
+    /// Standard deviation of the noise in features.
+    pub sigma: f64,
+    /// In data units, where all columns have one.
+    pub sigma_data: f64,
+    /// Peak signal-to-noise ratio of the f32 network's clean estimates, in decibels.
+    pub f32_db: f64,
+    /// That of the device's.
+    pub device_db: f64,
+}
+
+/// Denoises the rows of `table` (data units) at every level, noise from the fixed seed, by the f32 network and by the
+/// container's.
+///
+/// # Errors
+///
+/// The table or the network do not fit the container.
+pub fn denoising(float: &ScoreModel, container: &Model<'_>, table: &Table) -> Result<Vec<Denoising>> {
+    let units = Units::of(container)?;
+    let mut device = Sampler::new(score_network(container)?, schedule(container)?);
+    let (min, max) = units.counts_range;
+    let peak = (f64::from(max) - f64::from(min)) * units.lsb[0];
+    let reference: Vec<f64> = table.values().iter().map(|&x| f64::from(x)).collect();
+    let width = table.width();
+    let all = |features: &[f64]| -> Vec<f64> {
+        features.chunks_exact(width).flat_map(|row| units.data(row)).collect()
+    };
+    (0u16..)
+        .zip(&float.levels.sigmas)
+        .map(|(level, &sigma)| {
+            let mut noise = generator(NOISE_SEED, NOISE_STREAM + u64::from(level));
+            let noisy: Vec<f64> = table
+                .iter_rows()
+                .flat_map(|row| units.features(row))
+                .map(|y| y + sigma * f64::from(normal(&mut noise)))
+                .collect();
+            let clean = float.denoise(usize::from(level), &noisy);
+            let mut integers = Vec::with_capacity(noisy.len());
+            for row in noisy.chunks_exact(width) {
+                let row = device.denoise_wide(level, row)?;
+                integers.extend(row.iter().map(|&y| f64::from(y) / FEATURE_UNIT));
+            }
+            Ok(Denoising {
+                sigma,
+                sigma_data: sigma * units.std[0],
+                f32_db: oracle::psnr_db(&reference, &all(&clean), peak),
+                device_db: oracle::psnr_db(&reference, &all(&integers), peak),
+            })
+        })
+        .collect()
+}
+
+/// Rows in data units drawn by the f32 network.
+#[must_use]
+pub fn f32_samples(float: &ScoreModel, units: &Units, rows: usize, seed: u64) -> Vec<Vec<f64>> {
+    let samples = float.sample(rows, seed);
+    let rows = samples.chunks_exact(float.net.inputs());
+    rows.map(|row| units.data(row)).collect()
+}
+
+/// Rows in data units drawn by the container's network.
+///
+/// # Errors
+///
+/// The container has no score network.
+pub fn device_samples(container: &Model<'_>, rows: usize, seed: u64) -> Result<Vec<Vec<f64>>> {
+    let units = Units::of(container)?;
+    let mut sampler = Sampler::new(score_network(container)?, schedule(container)?);
+    let mut rng = Generator::from_seed(seed);
+    (0..rows)
+        .map(|_| Ok(in_data_units(&units, &sampler.sample(&mut rng, None, &mut |_, _| {})?)))
+        .collect()
+}
+
+/// What samples are compared with: training rows in data units and their principal components.
+pub struct Reference {
+    training: Vec<Vec<f64>>,
+    components: Projection,
+    moments: Moments,
+    /// Median distance of a held-out row to the nearest training row.
+    median: f64,
+}
+
+/// Mean and covariance of principal scores.
+struct Moments {
+    mean: Vec<f64>,
+    covariance: Vec<f64>,
+}
+
+/// How near samples come to the data.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Closeness {
+    /// Squared Fréchet distance to the training rows in 16 principal scores, data units.
+    pub frechet: f64,
+    /// Share nearer to a training row than the median held-out row: a half where samples are as new as those.
+    pub copies: f64,
+    /// Median distance to the nearest training row over that of held-out rows.
+    pub distance: f64,
+}
+
+impl Reference {
+    /// Compares with the rows of `training`, held against those of `held_out`, both in data units.
+    ///
+    /// # Errors
+    ///
+    /// Fewer columns than principal components.
+    pub fn new(training: &Table, held_out: &Table) -> Result<Self> {
+        let options = PcaOptions {
+            components: COMPONENTS.min(training.width()),
+        };
+        let fitted = pca::fit(&options.check()?, training, &TrainingDevice::cpu())?;
+        let components = Projection::from(&fitted);
+        let training = rows_of(training);
+        let mut reference = Self {
+            moments: Moments::of(&components, &training),
+            training,
+            components,
+            median: 1.0,
+        };
+        reference.median = median(reference.distances(&rows_of(held_out)));
+        Ok(reference)
+    }
+
+    /// Judges rows in data units.
+    #[must_use]
+    pub fn judge(&self, rows: &[Vec<f64>]) -> Closeness {
+        let distances = self.distances(rows);
+        let near = distances.iter().filter(|&&d| d < self.median).count();
+        Closeness {
+            frechet: frechet(&self.moments, &Moments::of(&self.components, rows)),
+            copies: near as f64 / rows.len() as f64,
+            distance: median(distances) / self.median,
+        }
+    }
+
+    /// Distance of each row to the nearest training row.
+    fn distances(&self, rows: &[Vec<f64>]) -> Vec<f64> {
+        let squared = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum::<f64>();
+        rows.iter()
+            .map(|row| {
+                let all = self.training.iter().map(|other| squared(row, other));
+                all.fold(f64::INFINITY, f64::min).sqrt()
+            })
+            .collect()
+    }
+}
+
+/// Rows in f64.
+#[must_use]
+pub fn rows_of(table: &Table) -> Vec<Vec<f64>> {
+    let wide = |row: &[f32]| row.iter().map(|&x| f64::from(x)).collect();
+    table.iter_rows().map(wide).collect()
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+impl Moments {
+    fn of(components: &Projection, rows: &[Vec<f64>]) -> Self {
+        let scores: Vec<Vec<f64>> = rows.iter().map(|row| components.project(row)).collect();
+        let width = scores.first().map_or(0, Vec::len);
+        let columns: Vec<Vec<f64>> = (0..width)
+            .map(|at| scores.iter().map(|row| row[at]).collect())
+            .collect();
+        Self {
+            mean: columns
+                .iter()
+                .map(|column| column.iter().sum::<f64>() / column.len() as f64)
+                .collect(),
+            covariance: covariance(&columns),
+        }
+    }
+}
+
+/// `|m1 - m2|^2 + tr(C1 + C2 - 2 (C1^1/2 C2 C1^1/2)^1/2)`.
+fn frechet(a: &Moments, b: &Moments) -> f64 {
+    let n = a.mean.len();
+    let eigen = jacobi_eigen(&a.covariance, n);
+    let mut root = vec![0.0; n * n];
+    for (value, vector) in eigen.values.iter().zip(&eigen.vectors) {
+        for i in 0..n {
+            for j in 0..n {
+                root[i * n + j] += value.max(0.0).sqrt() * vector[i] * vector[j];
+            }
+        }
+    }
+    let product = |x: &[f64], y: &[f64]| -> Vec<f64> {
+        (0..n * n)
+            .map(|at| (0..n).map(|k| x[at / n * n + k] * y[k * n + at % n]).sum())
+            .collect()
+    };
+    let inner = jacobi_eigen(&product(&product(&root, &b.covariance), &root), n);
+    let cross: f64 = inner.values.iter().map(|value| value.max(0.0).sqrt()).sum();
+    let trace = |m: &Moments| (0..n).map(|at| m.covariance[at * n + at]).sum::<f64>();
+    let shift: f64 = a.mean.iter().zip(&b.mean).map(|(a, b)| (a - b).powi(2)).sum();
+    shift + trace(a) + trace(b) - 2.0 * cross
+}
+
+/// How rows are filled in.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Filling {
+    /// Mean squared error of the mean of `draws` samples a row, over the unknown pixels.
+    pub of_mean: f64,
+    /// That of single samples.
+    pub of_one: f64,
+    /// Samples a row.
+    pub draws: usize,
+    /// Rows.
+    pub rows: usize,
+}
+
+/// The right half of a digit is unknown.
+#[must_use]
+pub fn left_half() -> Vec<bool> {
+    (0..SIDE * SIDE).map(|pixel| pixel % SIDE < SIDE / 2).collect()
+}
+
+/// Fills in what `known` leaves out of every row of `table` (data units), `draws` times each.
+///
+/// # Errors
+///
+/// The table does not fit the container, which has no score network.
+pub fn inpainting(
+    container: &Model<'_>,
+    table: &Table,
+    known: &[bool],
+    draws: usize,
+    seed: u64,
+) -> Result<Filling> {
+    let units = Units::of(container)?;
+    let counts = units.counts(table)?;
+    let mut sampler = Sampler::new(score_network(container)?, schedule(container)?);
+    let mut rng = Generator::from_seed(seed);
+    let (mut of_mean, mut of_one, mut pixels) = (0.0, 0.0, 0);
+    let mut features = vec![0; table.width()];
+    for (row, counts) in table.iter_rows().zip(counts.chunks_exact(table.width())) {
+        container.scaler().scale_into(counts, &mut features)?;
+        let inpainting = Inpainting {
+            known: &features,
+            mask: known,
+        };
+        let mut mean = vec![0.0; row.len()];
+        let unknown = |at: &usize| !known[*at];
+        for _ in 0..draws {
+            let sample = sampler.sample(&mut rng, Some(inpainting), &mut |_, _| {})?;
+            let sample = in_data_units(&units, &sample);
+            for at in (0..row.len()).filter(unknown) {
+                mean[at] += sample[at] / draws as f64;
+                of_one += (sample[at] - f64::from(row[at])).powi(2) / draws as f64;
+            }
+        }
+        for at in (0..row.len()).filter(unknown) {
+            of_mean += (mean[at] - f64::from(row[at])).powi(2);
+            pixels += 1;
+        }
+    }
+    let pixels = Some(pixels).filter(|&n| n > 0).context("nothing is unknown")?;
+    Ok(Filling {
+        of_mean: of_mean / f64::from(pixels),
+        of_one: of_one / f64::from(pixels),
+        draws,
+        rows: table.rows(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frechet_distance_of_normal_densities_is_the_textbooks() {
+        // Diagonal covariances: the sum over columns of (difference of means)^2 + (difference of deviations)^2.
+        let moments = |mean: [f64; 2], std: [f64; 2]| Moments {
+            mean: mean.to_vec(),
+            covariance: vec![std[0] * std[0], 0.0, 0.0, std[1] * std[1]],
+        };
+        let (a, b) = (moments([0.0, 1.0], [1.0, 2.0]), moments([3.0, 1.0], [2.0, 0.5]));
+        assert!((frechet(&a, &b) - (9.0 + 1.0 + 2.25)).abs() < 1e-9);
+        assert!(frechet(&a, &a).abs() < 1e-9);
+    }
+
+    #[test]
+    fn copies_of_training_rows_are_found_out() {
+        let split = data::digits().unwrap().split_held_out().unwrap();
+        let reference = Reference::new(&split.training, &split.held_out).unwrap();
+        let held_out = reference.judge(&rows_of(&split.held_out));
+        assert!((held_out.copies - 0.5).abs() < 0.01 && (held_out.distance - 1.0).abs() < 1e-9);
+        let copies = reference.judge(&rows_of(&split.training));
+        assert!(copies.copies == 1.0 && copies.frechet.abs() < 1e-6 && copies.distance == 0.0);
+    }
+}
