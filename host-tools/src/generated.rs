@@ -30,6 +30,9 @@ pub const CONFIDENT: f64 = 0.8;
 /// A row is a copy when its nearest training row is nearer than this share of the distance to the second nearest.
 const COPY: f64 = 1.0 / 3.0;
 
+/// Most held-out rows whose nearest training rows are looked for.
+const MEDIAN_ROWS: usize = 1000;
+
 /// Mean and covariance (divided by rows - 1) of rows of features.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Moments {
@@ -216,9 +219,10 @@ impl Judge {
             .map(|row| classifier.judge(row).features)
             .collect();
         let nearest = |row| nearest_two(training, row)[0].sqrt();
+        let step = held_out.rows().div_ceil(MEDIAN_ROWS).max(1);
         Ok(Self {
             moments: Moments::of(&features)?,
-            held_out_distance: median(held_out.iter_rows().map(nearest).collect()),
+            held_out_distance: median(held_out.iter_rows().step_by(step).map(nearest).collect()),
             training: training.clone(),
             classifier,
         })

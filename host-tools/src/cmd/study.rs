@@ -23,7 +23,7 @@ pub(crate) struct Study {
     #[arg(value_enum)]
     topic: Topic,
 
-    /// The folder with `spambase/` and `nab/` (for seeding and anomaly).
+    /// The folder with `spambase/`, `nab/` and `mnist/` (for seeding, anomaly, and generated if MNIST is wanted).
     #[arg(long, value_name = "FOLDER")]
     data: Option<PathBuf>,
 
@@ -75,7 +75,7 @@ impl Study {
             Topic::Mixtures => mixtures(self.json)?,
             Topic::Anomaly => anomaly(self.folder()?, self.picture.as_deref(), self.json)?,
             Topic::Sketch => sketch(self.json)?,
-            Topic::Generated => generated(self.quick, self.json)?,
+            Topic::Generated => generated(self.data.as_deref(), self.quick, self.json)?,
             Topic::ScoreIdentity => score_identity(self.quick, self.json)?,
             Topic::TwoModes => two_modes(self.quick, self.json)?,
             Topic::Gan => gan(self.quick, self.json)?,
@@ -268,10 +268,19 @@ fn sketch(json: bool) -> Result<Value> {
     Ok(json!({ "rank_errors": to_value(&errors)?, "alarm_rates": to_value(&rates)? }))
 }
 
-fn generated(quick: bool, json: bool) -> Result<Value> {
+fn generated(folder: Option<&Path>, quick: bool, json: bool) -> Result<Value> {
     let device = TrainingDevice::cpu();
     let (judge, accuracy) = generated::digit_judge(&device)?;
     let baselines = generated::baselines(&judge, quick, &device)?;
+    let mnist = folder
+        .map(|folder| {
+            let (judge, accuracy) = generated::mnist_judge(folder, &device)?;
+            let test = generated::Labelled::mnist(folder)?.images.held_out;
+            let rows = test.values()[..2000 * test.width()].to_vec();
+            let test = Table::new("MNIST's test images", test.columns().to_vec(), rows)?;
+            anyhow::Ok((accuracy, judge.report(&test)?))
+        })
+        .transpose()?;
     if !json {
         println!(
             "By a classifier of the digits (64-128-64-10, {:.1} % right on held-out digits), against training digits.\n\n\
@@ -283,12 +292,23 @@ fn generated(quick: bool, json: bool) -> Result<Value> {
         for (name, report) in &baselines {
             println!("{name:<26} {report}");
         }
+        if let Some((accuracy, report)) = &mnist {
+            println!(
+                "{:<26} {report}\n(MNIST by a classifier of its own, 784-256-64-10, {:.1} % right on the test images)",
+                "MNIST, test images",
+                100.0 * accuracy
+            );
+        }
         println!(
             "\ncopies: nearer to one training row than a third of the way to the second nearest. nearest: median distance to\n\
              the nearest training row, over that of held-out digits."
         );
     }
-    Ok(json!({ "accuracy": accuracy, "reports": to_value(&baselines)? }))
+    Ok(json!({
+        "accuracy": accuracy,
+        "reports": to_value(&baselines)?,
+        "mnist": to_value(&mnist)?,
+    }))
 }
 
 fn score_identity(quick: bool, json: bool) -> Result<Value> {

@@ -1,10 +1,13 @@
 //! What the measures of [`generated`](crate::generated) say of images that are known: the scale that figures of
 //! generators are read on.
 
+use std::path::Path;
+
 use anyhow::{Result, ensure};
 use rand_chacha::rand_core::Rng as _;
 
-use crate::data::{DIGIT_MAX, Split, Table, digit_labels, digits, split_labels};
+use super::data_file;
+use crate::data::{self, DIGIT_MAX, ReadOptions, Split, Table, digit_labels, digits, split_labels};
 use crate::generated::{GenerativeReport, Judge};
 use crate::oracle::jacobi_eigen;
 use crate::train::classifier::{self, ClassifierOptions};
@@ -39,6 +42,31 @@ impl Labelled {
         })
     }
 
+    /// MNIST: the first 10,000 training images, and the test images; from the folder with `mnist/` in it.
+    ///
+    /// # Errors
+    ///
+    /// A file that is missing or damaged.
+    pub fn mnist(folder: &Path) -> Result<Self> {
+        let read = |name: &str, what: &str| {
+            let path = data_file(folder, &format!("mnist/{name}.gz"), what)?;
+            data::open(&path, &ReadOptions::default())
+        };
+        let images = |name| read(name, "images of MNIST, gzipped IDX")?.scaled(1.0 / 255.0);
+        let labels = |name| {
+            let table = read(name, "labels of MNIST, gzipped IDX")?;
+            Ok::<Vec<u8>, anyhow::Error>(table.values().iter().map(|&x| x as u8).collect())
+        };
+        Ok(Self {
+            images: Split {
+                training: images("train10k-images-idx3-ubyte")?,
+                held_out: images("t10k-images-idx3-ubyte")?,
+            },
+            training: labels("train10k-labels-idx1-ubyte")?,
+            held_out: labels("t10k-labels-idx1-ubyte")?,
+        })
+    }
+
     /// A judge of images like these, and its accuracy on held-out ones.
     ///
     /// # Errors
@@ -69,6 +97,20 @@ impl Labelled {
 /// Training fails.
 pub fn digit_judge(device: &TrainingDevice) -> Result<(Judge, f64)> {
     Labelled::digits()?.judge(ClassifierOptions::default(), device)
+}
+
+/// The judge of MNIST, which is the same for all studies, and its accuracy on the test images.
+///
+/// # Errors
+///
+/// A file that is missing or damaged; training fails.
+pub fn mnist_judge(folder: &Path, device: &TrainingDevice) -> Result<(Judge, f64)> {
+    let options = ClassifierOptions {
+        hidden: vec![256, 64],
+        epochs: 12,
+        ..ClassifierOptions::default()
+    };
+    Labelled::mnist(folder)?.judge(options, device)
 }
 
 /// Rows drawn from a mixture, clipped to shades 0..=1.
