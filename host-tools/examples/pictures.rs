@@ -299,7 +299,7 @@ const SEGMENTS: usize = 22;
 /// The residuals of a denoiser of the spiral: exact, and as the device's integers have learnt them.
 fn spiral(file: &Path) -> Result<()> {
     let density = score_identity::exact()?;
-    let trained = score_identity::run(false, &TrainingDevice::cpu())?;
+    let trained = score_identity::run(true, &TrainingDevice::cpu())?;
     let denoiser = trained.first().context("no denoiser was trained")?;
     let field = Field::on(&density, SEGMENTS);
     let learnt = denoiser
@@ -342,7 +342,7 @@ fn dot(sheet: &mut [f64], place: [f64; 2], shade: f64) {
 
 /// Where chains between two modes end: plain and annealed by the exact score, annealed by the device's integers.
 fn modes(file: &Path) -> Result<()> {
-    let network = two_modes::train(false, &TrainingDevice::cpu())?;
+    let network = two_modes::train(true, &TrainingDevice::cpu())?;
     let walks = [
         two_modes::plain(SEED),
         two_modes::annealed(SEED),
