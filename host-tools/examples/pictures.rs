@@ -124,7 +124,13 @@ fn centroids(digits: &Digits, file: &Path) -> Result<()> {
 
 /// The first eight components; two digits, each beside its reconstructions from 2, 8 and 16 components.
 fn components(digits: &Digits, file: &Path) -> Result<()> {
-    let fit = |components| pca::fit(&PcaOptions { components }.check()?, &digits.features);
+    let fit = |components| {
+        pca::fit(
+            &PcaOptions { components }.check()?,
+            &digits.features,
+            &TrainingDevice::cpu(),
+        )
+    };
     let bytes = digits.container(vec![
         ("two".into(), quantize::pca(&fit(2)?)?),
         ("eight".into(), quantize::pca(&fit(8)?)?),
@@ -195,7 +201,11 @@ fn behind_components(
     components: usize,
     covariance: CovarianceKind,
 ) -> Result<AlignedBytes> {
-    let pca = pca::fit(&PcaOptions { components }.check()?, &digits.features)?;
+    let pca = pca::fit(
+        &PcaOptions { components }.check()?,
+        &digits.features,
+        &TrainingDevice::cpu(),
+    )?;
     let options = GmmOptions {
         k: 10,
         covariance,
@@ -296,11 +306,11 @@ fn sheet(model: &Model<'_>) -> Result<Picture> {
 /// Segments of a field from one side of its sheet to the other.
 const SEGMENTS: usize = 22;
 
-/// The residuals of a denoiser of the spiral: exact, and as the device's integers have learnt them.
+/// The residuals of the spiral: exact, and as the device's integers have learnt them by denoising score matching.
 fn spiral(file: &Path) -> Result<()> {
     let density = score_identity::exact()?;
     let trained = score_identity::run(true, &TrainingDevice::cpu())?;
-    let denoiser = trained.first().context("no denoiser was trained")?;
+    let denoiser = trained.get(1).context("no network was trained")?;
     let field = Field::on(&density, SEGMENTS);
     let learnt = denoiser
         .role
