@@ -11,12 +11,15 @@ pub mod data;
 pub mod emulator;
 pub mod energy;
 pub mod evaluate;
+#[cfg(feature = "train")]
+pub mod generated;
 pub mod learn;
 pub mod oracle;
 pub mod picture;
 pub mod quantize;
 pub mod query;
 pub mod replay;
+pub mod restoration;
 pub mod sampler;
 #[cfg(feature = "train")]
 pub mod showcase;

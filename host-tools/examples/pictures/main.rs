@@ -1,5 +1,5 @@
 //! Draws the pictures of docs/: what k-means, principal components, mixtures and Boltzmann machines learn from the
-//! bundled digits.
+//! bundled digits, and what denoisers know of densities.
 //!
 //! `cargo run --release --package autodidact-tools --example pictures` writes into docs/, or into the folder that is
 //! given. Whatever is drawn comes from a container through the device's own arithmetic, but for the pictures of
@@ -19,7 +19,10 @@ use autodidact_tools::data::{Scaling, Standardiser, Table};
 use autodidact_tools::evaluate::{Units, whitened};
 use autodidact_tools::picture::{Picture, write_grid};
 use autodidact_tools::quantize::{self, AlignedBytes, FEATURE_UNIT, QuantisedModel, QuantisedPart};
+use autodidact_tools::restoration::{DenoiserScore, DescentOptions, mean_shift};
 use autodidact_tools::showcase;
+use autodidact_tools::study::score_identity::{self, Field, REACH as SPIRAL_REACH};
+use autodidact_tools::study::{restoration, two_modes};
 use autodidact_tools::train::device::TrainingDevice;
 use autodidact_tools::train::gmm::{self, GmmOptions};
 use autodidact_tools::train::kmeans::{self, KMeansOptions};
@@ -57,9 +60,9 @@ fn main() -> Result<()> {
     centroids(&digits, &folder.join("kmeans.png"))?;
     components(&digits, &folder.join("pca.png"))?;
     mixture(&digits, &folder.join("gmm.png"))?;
-    let folder = folder.join("pictures");
-    std::fs::create_dir_all(&folder)
-        .with_context(|| format!("{} cannot be made", folder.display()))?;
+    spiral(&folder.join("spiral.png"))?;
+    modes(&folder.join("two-modes.png"))?;
+    restored(&folder.join("restoration.png"))?;
     energy::draw(&folder)
 }
 
@@ -302,4 +305,96 @@ fn sheet(model: &Model<'_>) -> Result<Picture> {
         width: SHEET,
         shades,
     })
+}
+
+/// Segments of a field from one side of its sheet to the other.
+const SEGMENTS: usize = 22;
+
+/// The residuals of the spiral: exact, and as the device's integers have learnt them by denoising score matching.
+fn spiral(file: &Path) -> Result<()> {
+    let density = score_identity::exact()?;
+    let trained = score_identity::run(true, &TrainingDevice::cpu())?;
+    let denoiser = trained.get(1).context("no network was trained")?;
+    let field = Field::on(&density, SEGMENTS);
+    let learnt = denoiser
+        .role
+        .device_field(&denoiser.quantised.network()?, &field.points)?;
+    let sheets = [&field.residuals, &learnt].map(|residuals| {
+        let mut sheet = vec![1.0; SHEET * SHEET];
+        for point in &density.points {
+            dot(
+                &mut sheet,
+                [point[0], point[1]].map(|x| x / SPIRAL_REACH),
+                0.8,
+            );
+        }
+        for (point, residual) in field.points.iter().zip(residuals) {
+            const STEPS: usize = 12;
+            for step in 0..=STEPS {
+                let share = step as f64 / STEPS as f64;
+                let at = [0, 1].map(|i| (point[i] + share * residual[i]) / SPIRAL_REACH);
+                // Dark where it leads to.
+                dot(&mut sheet, at, 0.6 * (1.0 - share));
+            }
+        }
+        Picture {
+            width: SHEET,
+            shades: sheet,
+        }
+    });
+    write_grid(file, &[sheets.to_vec()], 2)
+}
+
+/// Darkens the pixel at a place within ±1 of the centre of a sheet.
+fn dot(sheet: &mut [f64], place: [f64; 2], shade: f64) {
+    let [x, y] = place.map(|x| (x + 1.0) * 0.5 * SHEET as f64);
+    if (0.0..SHEET as f64).contains(&x) && (0.0..SHEET as f64).contains(&y) {
+        let at = (SHEET - 1 - y as usize) * SHEET + x as usize;
+        sheet[at] = sheet[at].min(shade);
+    }
+}
+
+/// Where chains between two modes end: plain and annealed by the exact score, annealed by the device's integers.
+fn modes(file: &Path) -> Result<()> {
+    let network = two_modes::train(true, &TrainingDevice::cpu())?;
+    let walks = [
+        two_modes::plain(SEED),
+        two_modes::annealed(SEED),
+        network.device_annealed(SEED)?,
+    ];
+    let sheets = walks.map(|walk| {
+        let mut sheet = vec![1.0; SHEET * SHEET];
+        for point in walk.points {
+            dot(&mut sheet, point.map(|x| x / 10.0), 0.0);
+        }
+        Picture {
+            width: SHEET,
+            shades: sheet,
+        }
+    });
+    write_grid(file, &[sheets.to_vec()], 2)
+}
+
+/// Held-out digits, damaged and restored by the device's loop: a blur with noise, and a missing half.
+fn restored(file: &Path) -> Result<()> {
+    const DIGITS: usize = 10;
+    let mut lines = Vec::new();
+    for posed in &restoration::PROBLEMS[1..] {
+        let bench = restoration::bench(posed, false, &TrainingDevice::cpu())?;
+        let network = bench.denoiser.network()?;
+        let mut score = DenoiserScore::new(&network, posed.sigma / bench.problem.scale.std)?;
+        let options = DescentOptions {
+            jitter: posed.jitter,
+            ..DescentOptions::default()
+        };
+        let restored = mean_shift(&bench.problem, &mut score, 0, &bench.damaged, &options)?;
+        for table in [&bench.clean, &bench.damaged, &restored] {
+            let pictures = table.iter_rows().take(DIGITS).map(|row| Picture {
+                width: SIDE,
+                shades: row.iter().map(|&x| f64::from(x)).collect(),
+            });
+            lines.push(pictures.collect());
+        }
+    }
+    write_grid(file, &lines, 4)
 }

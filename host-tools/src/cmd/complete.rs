@@ -8,6 +8,7 @@ use autodidact::rbm::{Rbm, Units as UnitKind};
 use autodidact::rng::Generator;
 use autodidact_tools::artifact;
 use autodidact_tools::chain::{self, Inference};
+use autodidact_tools::data::columns_named;
 use autodidact_tools::evaluate::Units;
 use clap::Args;
 
@@ -60,7 +61,7 @@ impl Complete {
             .into_iter()
             .map(|column| column.name)
             .collect();
-        let unknown = chain::columns_named(&self.unknown, &names)?;
+        let unknown = columns_named(&self.unknown, &names)?;
         ensure!(
             unknown.contains(&false),
             "every column is unknown, so there is nothing to go by; `autodidact sample` draws whole rows"

@@ -16,6 +16,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::deep_autoencoder::DeepAutoencoderFit;
 use super::energy::{DbnFit, RbmFit};
+use super::gan::GanFit;
 use super::latent_class::LatentClassFit;
 use super::ncsn::NcsnFit;
 use super::prepare::{Common, Prepared, ScaleChoice};
@@ -95,6 +96,8 @@ enum Family {
     Dbn(DbnFit),
     /// A noise-conditional score network, which samples are drawn with.
     Ncsn(NcsnFit),
+    /// A generative adversarial network: a generator of rows, and a discriminator.
+    Gan(GanFit),
     /// A denoising autoencoder.
     Dae {
         #[command(flatten)]
@@ -215,6 +218,7 @@ impl Fit {
             Family::Dbn(fit) => fit.run(),
             Family::DeepAutoencoder(fit) => fit.run(),
             Family::Ncsn(fit) => fit.run(),
+            Family::Gan(fit) => fit.run(),
             Family::Dae {
                 common,
                 hidden,

@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use autodidact::model::Model;
 use autodidact::rng::Generator;
 use autodidact::score::Inpainting;
 use autodidact_tools::artifact;
+use autodidact_tools::data::columns_named;
 use autodidact_tools::evaluate::Units;
 use autodidact_tools::sampler::in_data_units;
 use clap::Args;
@@ -88,30 +89,4 @@ impl Inpaint {
         }
         self.drawing.print(&names, &filled)
     }
-}
-
-/// Columns named in a list of names, numbers and ranges.
-fn columns_named(text: &str, names: &[String]) -> Result<Vec<bool>> {
-    let mut flags = vec![false; names.len()];
-    for word in text.split(',').map(str::trim) {
-        let range = match names.iter().position(|name| name == word) {
-            Some(at) => Some((at, at)),
-            None => {
-                let (first, last) = word.split_once('-').unwrap_or((word, word));
-                let number = |text: &str| text.trim().parse::<usize>().ok()?.checked_sub(1);
-                number(first).zip(number(last))
-            }
-        };
-        let (first, last) = range
-            .filter(|(first, last)| first <= last && *last < names.len())
-            .with_context(|| {
-                format!(
-                    "`{word}` is no column; give names, numbers of 1 to {} or ranges such as 1-{}",
-                    names.len(),
-                    names.len().div_ceil(2)
-                )
-            })?;
-        flags[first..=last].fill(true);
-    }
-    Ok(flags)
 }

@@ -12,6 +12,8 @@ mod eval;
 #[cfg(feature = "train")]
 mod fit;
 #[cfg(feature = "train")]
+mod gan;
+#[cfg(feature = "train")]
 mod import;
 mod inpaint;
 mod inspect;
@@ -23,6 +25,7 @@ mod ncsn;
 #[cfg(feature = "train")]
 mod prepare;
 mod query;
+mod restore;
 mod run;
 mod sample;
 mod shared;
@@ -62,6 +65,8 @@ enum Verb {
     Complete(complete::Complete),
     /// Fill in unknown columns by a score network.
     Inpaint(inpaint::Inpaint),
+    /// Damage rows and restore them with a denoiser or score network as the prior.
+    Restore(restore::Restore),
     /// Run a container over a file on an emulated core and compare with the host.
     Emulate(emulate::Emulate),
     /// Learn from a file on an emulated core, pass after pass, and compare with the host and with f64.
@@ -88,6 +93,7 @@ impl Cli {
             Verb::Sample(sample) => sample.run(),
             Verb::Complete(complete) => complete.run(),
             Verb::Inpaint(inpaint) => inpaint.run(),
+            Verb::Restore(restore) => restore.run(),
             Verb::Emulate(emulate) => emulate.run(),
             Verb::Learn(learn) => learn.run(),
             #[cfg(feature = "train")]

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use anyhow::{Result, bail, ensure};
 use autodidact::gmm::Gmm;
 use autodidact::latent_class::{LatentClass, MISSING};
-use autodidact::model::{Body, Input, Model};
+use autodidact::model::{Body, Input, Model, Task};
+use autodidact::net::Graph;
 use autodidact::pca::Pca;
 use autodidact::rng::Generator;
 use autodidact_tools::evaluate::Units;
@@ -86,6 +87,19 @@ impl Sample {
             let rows = rows.collect::<Result<Vec<_>>>()?;
             return self.drawing.print(&names(&model), &rows);
         }
+        if let Some(generator) = generator(&model) {
+            let units = Units::of(&model)?;
+            let mut workspace = vec![0; generator.workspace_bytes()];
+            let (mut latent, mut features) =
+                (vec![0; generator.inputs()], vec![0; generator.outputs()]);
+            let rows = (0..self.rows).map(|_| {
+                latent.fill_with(|| autodidact::rng::normal(&mut rng));
+                generator.run(0, &mut workspace, &latent, &mut features)?;
+                Ok(in_data_units(&units, &features))
+            });
+            let rows = rows.collect::<Result<Vec<_>>>()?;
+            return self.drawing.print(&names(&model), &rows);
+        }
         let part = queryable(&model)?;
         match (&part.body, &part.input) {
             (Body::LatentClass(classes), _) => {
@@ -131,6 +145,14 @@ impl Sample {
         }
         Ok(None)
     }
+}
+
+/// The first generator of a container.
+fn generator<'a>(model: &Model<'a>) -> Option<Graph<'a>> {
+    model.parts().find_map(|part| match part.body {
+        Body::Graph(graph, Task::Generator) => Some(graph),
+        _ => None,
+    })
 }
 
 /// Names of the columns.

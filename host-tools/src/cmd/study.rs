@@ -4,7 +4,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use autodidact_tools::data::{self, ReadOptions, Table};
-use autodidact_tools::study::{anomaly, chart, data_file, energy, mixtures, seeding, sketch};
+use autodidact_tools::generated::GenerativeReport;
+use autodidact_tools::study::{
+    anomaly, chart, data_file, energy, gan, generated, mixtures, restoration, score_identity,
+    seeding, sketch, two_modes,
+};
 use autodidact_tools::train::device::TrainingDevice;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
@@ -19,13 +23,19 @@ pub(crate) struct Study {
     #[arg(value_enum)]
     topic: Topic,
 
-    /// The folder with `spambase/`, `nab/` and `mnist/` (for seeding, anomaly and energy).
+    /// The folder with `spambase/`, `nab/` and `mnist/` (for seeding, anomaly and energy, and for generated if MNIST is
+    /// wanted).
     #[arg(long, value_name = "FOLDER")]
     data: Option<PathBuf>,
 
     /// Keep the training's checkpoint in this file, and go on from there after an interruption (scores only).
     #[arg(long, value_name = "FILE")]
     checkpoint: Option<PathBuf>,
+
+    /// Shorter training and fewer rows, no MNIST (for energy, generated, score-identity, two-modes, gan and
+    /// restoration).
+    #[arg(long)]
+    quick: bool,
 
     /// Print JSON in place of a table.
     #[arg(long)]
@@ -34,10 +44,6 @@ pub(crate) struct Study {
     /// Draw the machine's temperature, its scores and their threshold to this PNG (anomaly only).
     #[arg(long, value_name = "FILE")]
     picture: Option<PathBuf>,
-
-    /// The bundled digits only, one seed each and shorter chains (energy only).
-    #[arg(long)]
-    quick: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -52,6 +58,16 @@ enum Topic {
     Sketch,
     /// Boltzmann machines, a deep belief net and deep autoencoders, on the bundled digits and on MNIST.
     Energy,
+    /// Fréchet distance, Inception score and copies of images that are known: the scale for generators.
+    Generated,
+    /// Denoisers of a spiral against the exact score.
+    ScoreIdentity,
+    /// Plain and annealed Langevin dynamics between two modes.
+    TwoModes,
+    /// Modes that a GAN finds on a ring and on a grid.
+    Gan,
+    /// Deblurring and inpainting of the digits with priors made of denoisers.
+    Restoration,
     /// Score networks of the bundled digits: denoising by level, samples, inpainting; f32 against the device.
     Scores,
 }
@@ -62,10 +78,6 @@ impl Study {
             self.picture.is_none() || self.topic == Topic::Anomaly,
             "--picture goes with the study anomaly only"
         );
-        ensure!(
-            !self.quick || self.topic == Topic::Energy,
-            "--quick goes with the study energy only"
-        );
         let figures = match self.topic {
             Topic::Seeding => seeding(&spambase(self.folder()?)?, self.json)?,
             Topic::Mixtures => mixtures(self.json)?,
@@ -74,6 +86,11 @@ impl Study {
             Topic::Energy if self.quick => energy(None, self.json)?,
             Topic::Energy => energy(Some(self.folder()?), self.json)?,
             Topic::Scores => super::ncsn::study(SEED, self.checkpoint.as_ref(), self.json)?,
+            Topic::Generated => generated(self.data.as_deref(), self.quick, self.json)?,
+            Topic::ScoreIdentity => score_identity(self.quick, self.json)?,
+            Topic::TwoModes => two_modes(self.quick, self.json)?,
+            Topic::Gan => gan(self.quick, self.json)?,
+            Topic::Restoration => restoration(self.quick, self.json)?,
         };
         if self.json {
             println!("{}", serde_json::to_string_pretty(&figures)?);
@@ -262,6 +279,111 @@ fn sketch(json: bool) -> Result<Value> {
 }
 
 /// Without a folder the quick part.
+fn generated(folder: Option<&Path>, quick: bool, json: bool) -> Result<Value> {
+    let device = TrainingDevice::cpu();
+    let (judge, accuracy) = generated::digit_judge(&device)?;
+    let baselines = generated::baselines(&judge, quick, &device)?;
+    let mnist = folder
+        .map(|folder| {
+            let (judge, accuracy) = generated::mnist_judge(folder, &device)?;
+            let test = generated::Labelled::mnist(folder)?.images.held_out;
+            let rows = test.values()[..2000 * test.width()].to_vec();
+            let test = Table::new("MNIST's test images", test.columns().to_vec(), rows)?;
+            anyhow::Ok((accuracy, judge.report(&test)?))
+        })
+        .transpose()?;
+    if !json {
+        println!(
+            "By a classifier of the digits (64-128-64-10, {:.1} % right on held-out digits), against training digits.\n\n\
+             {:<26} {}",
+            100.0 * accuracy,
+            "images",
+            GenerativeReport::header()
+        );
+        for (name, report) in &baselines {
+            println!("{name:<26} {report}");
+        }
+        if let Some((accuracy, report)) = &mnist {
+            println!(
+                "{:<26} {report}\n(MNIST by a classifier of its own, 784-256-64-10, {:.1} % right on the test images)",
+                "MNIST, test images",
+                100.0 * accuracy
+            );
+        }
+        println!(
+            "\ncopies: nearer to one training row than a third of the way to the second nearest. nearest: median distance to\n\
+             the nearest training row, over that of held-out digits."
+        );
+    }
+    Ok(json!({
+        "accuracy": accuracy,
+        "reports": to_value(&baselines)?,
+        "mnist": to_value(&mnist)?,
+    }))
+}
+
+fn score_identity(quick: bool, json: bool) -> Result<Value> {
+    let found = score_identity::run(quick, &TrainingDevice::cpu())?;
+    if !json {
+        println!(
+            "Residuals on a spiral with noise of {}, against the exact score times the variance of the noise, where the\n\
+             density is above 1 % of its maximum.\n",
+            score_identity::SIGMA
+        );
+        for trained in &found {
+            println!("{:<26} host    {}", trained.objective, trained.host);
+            println!("{:<26} device  {}", "", trained.device);
+        }
+    }
+    let rows = found.iter().map(|trained| {
+        json!({
+            "objective": trained.objective,
+            "host": trained.host,
+            "device": trained.device,
+        })
+    });
+    Ok(rows.collect())
+}
+
+fn two_modes(quick: bool, json: bool) -> Result<Value> {
+    let seeds = if quick { 3 } else { 20 };
+    let shares = two_modes::run(seeds, quick, &TrainingDevice::cpu())?;
+    if !json {
+        println!(
+            "Share of {} chains in the mode of weight {}.\n",
+            two_modes::CHAINS,
+            two_modes::MINOR
+        );
+        for shares in &shares {
+            println!("{shares}");
+        }
+    }
+    to_value(&shares)
+}
+
+fn gan(quick: bool, json: bool) -> Result<Value> {
+    let seeds = if quick { 1 } else { 3 };
+    let mut rows = Vec::new();
+    for toy in [gan::Toy::Ring, gan::Toy::Grid] {
+        let [modes, high] = toy.reference();
+        if !json {
+            println!(
+                "{toy:?}: {} modes; the plain GAN of the reference finds {modes:.1}, {:.1} % of high quality",
+                toy.modes().len(),
+                100.0 * high
+            );
+        }
+        for seed in 0..seeds {
+            let figures = gan::run(toy, quick, seed, &TrainingDevice::cpu())?;
+            if !json {
+                println!("{figures}");
+            }
+            rows.push(to_value(&figures)?);
+        }
+    }
+    Ok(rows.into())
+}
+
 fn energy(folder: Option<&Path>, json: bool) -> Result<Value> {
     let device = TrainingDevice::cpu();
     let mut rows = Vec::new();
@@ -283,6 +405,25 @@ fn energy(folder: Option<&Path>, json: bool) -> Result<Value> {
         energy::mnist(folder, &device, &mut report)?;
     }
     to_value(&rows)
+}
+
+fn restoration(quick: bool, json: bool) -> Result<Value> {
+    let device = TrainingDevice::cpu();
+    let mut rows = Vec::new();
+    if !json {
+        println!(
+            "Held-out digits: dB for blurs, mean squared error of the missing half.\n\n{}",
+            restoration::Figures::header()
+        );
+    }
+    for posed in &restoration::PROBLEMS {
+        let figures = restoration::bench(posed, quick, &device)?.figures(posed, &device)?;
+        if !json {
+            println!("{figures}");
+        }
+        rows.push(to_value(&figures)?);
+    }
+    Ok(rows.into())
 }
 
 fn to_value(figures: &impl Serialize) -> Result<Value> {

@@ -19,6 +19,7 @@ mod npy;
 mod npz;
 mod open;
 mod scale;
+mod selection;
 mod table;
 
 pub use chunks::{
@@ -30,4 +31,5 @@ pub use mixed::{Column, Kind, MixedOptions, MixedTable, open_mixed, parse_schema
 pub use npz::Npz;
 pub use open::{ReadOptions, open};
 pub use scale::{Scaling, Standardiser};
-pub use table::{HELD_OUT_REMAINDER, HELD_OUT_STRIDE, Split, Table};
+pub use selection::columns_named;
+pub use table::{HELD_OUT_REMAINDER, HELD_OUT_STRIDE, Split, Table, split_labels};

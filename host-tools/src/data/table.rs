@@ -206,6 +206,18 @@ impl Table {
     }
 }
 
+/// Labels of training rows and of held-out rows, split as [`Table::split_held_out`] splits the rows.
+#[must_use]
+pub fn split_labels(labels: &[u8]) -> (Vec<u8>, Vec<u8>) {
+    let part = |held_out: bool| {
+        let rows = labels.iter().enumerate();
+        rows.filter(|(at, _)| (at % HELD_OUT_STRIDE == HELD_OUT_REMAINDER) == held_out)
+            .map(|(_, &label)| label)
+            .collect()
+    };
+    (part(false), part(true))
+}
+
 /// The positions of the named columns; a name may be a number counted from 1.
 pub(super) fn find_columns(
     source: &str,

@@ -7,6 +7,7 @@
 //! written.
 
 mod bytes;
+mod device_network;
 mod gmm;
 mod graph;
 pub mod latent_class;
@@ -14,6 +15,7 @@ mod network;
 mod rbm;
 
 pub use bytes::AlignedBytes;
+pub use device_network::DeviceNetwork;
 pub use gmm::{QuantisedGmm, gmm};
 pub use graph::{OpError, Precision, QuantisedGraph, QuantisedOp, graph, score};
 pub use latent_class::QuantisedLatentClass;

@@ -6,10 +6,15 @@
 pub mod anomaly;
 pub mod chart;
 pub mod energy;
+pub mod gan;
+pub mod generated;
 pub mod mixtures;
+pub mod restoration;
+pub mod score_identity;
 pub mod scores;
 pub mod seeding;
 pub mod sketch;
+pub mod two_modes;
 
 use std::path::{Path, PathBuf};
 

@@ -69,6 +69,22 @@ impl DenseNet {
         Self::of_layers(layers, weight_decay, device)
     }
 
+    /// As [`new`](Self::new), every layer but the last with `hidden` as its activation.
+    pub(super) fn hidden_and_last(
+        widths: &[usize],
+        hidden: Activation,
+        last: Activation,
+        weight_decay: f32,
+        generator: &mut ChaCha8Rng,
+        device: &Device,
+    ) -> Self {
+        let mut activations = vec![hidden; widths.len().saturating_sub(1)];
+        if let Some(activation) = activations.last_mut() {
+            *activation = last;
+        }
+        Self::new(widths, &activations, weight_decay, generator, device)
+    }
+
     /// A network that goes on from given parameters.
     pub(super) fn from_stack(stack: &DenseStack, weight_decay: f32, device: &Device) -> Self {
         let device = device.clone().autodiff();
@@ -99,27 +115,93 @@ impl DenseNet {
     }
 
     /// Values that a row of the first layer has.
-    fn inputs(&self) -> usize {
+    pub(super) fn inputs(&self) -> usize {
         self.layers
             .first()
             .map_or(0, |layer| layer.weights.value.dims()[0])
     }
 
-    fn outputs(&self) -> usize {
+    pub(super) fn outputs(&self) -> usize {
         self.layers
             .last()
             .map_or(0, |layer| layer.weights.value.dims()[1])
     }
 
+    /// A network with these parameters.
+    pub(super) fn of(stack: &DenseStack, device: &Device) -> Self {
+        let device = device.clone().autodiff();
+        let layers = stack.layers.iter().map(|layer| {
+            let weights = tensors::upload(layer.weights.clone(), layer.inputs, &device);
+            let weights = weights.inner().transpose();
+            Layer {
+                weights: Parameter {
+                    value: Tensor::from_inner(weights).require_grad(),
+                    moments: None,
+                },
+                bias: Parameter::new(layer.bias.clone(), layer.outputs, &device),
+                activation: layer.activation,
+            }
+        });
+        Self {
+            layers: layers.collect(),
+            optimiser: AdamWConfig::new()
+                .with_epsilon(ADAM_EPSILON)
+                .with_weight_decay(0.0)
+                .build(),
+            device,
+        }
+    }
+
+    /// The network with another decay rate of Adam's first moment than 0.9.
+    pub(super) fn with_beta_1(mut self, beta_1: f32) -> Self {
+        self.optimiser = AdamWConfig::new()
+            .with_beta_1(beta_1)
+            .with_epsilon(ADAM_EPSILON)
+            .with_weight_decay(0.0)
+            .build();
+        self
+    }
+
+    /// Where the parameters are, and gradients are kept.
+    pub(super) fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// Weights (`[inputs][outputs]`) and biases of the layers.
+    pub(super) fn parameters(&self) -> impl Iterator<Item = (&Tensor<2>, &Tensor<2>)> {
+        self.layers
+            .iter()
+            .map(|layer| (&layer.weights.value, &layer.bias.value))
+    }
+
+    /// Moves every parameter towards that of `other`: `decay` of its own value stays.
+    pub(super) fn follow(&mut self, other: &Self, decay: f64) {
+        for (own, other) in self.layers.iter_mut().zip(&other.layers) {
+            for (own, other) in [
+                (&mut own.weights, &other.weights),
+                (&mut own.bias, &other.bias),
+            ] {
+                let (a, b) = (own.value.clone().inner(), other.value.clone().inner());
+                let value = a.mul_scalar(decay) + b.mul_scalar(1.0 - decay);
+                own.value = Tensor::from_inner(value).require_grad();
+            }
+        }
+    }
+
     /// The mean squared error between the outputs for `input` and `target`, rows behind one another.
     pub(super) fn loss(&self, input: Vec<f32>, target: Vec<f32>) -> Tensor<1> {
         let target = tensors::upload(target, self.outputs(), &self.device);
-        let mut rows = tensors::upload(input, self.inputs(), &self.device);
+        let rows = tensors::upload(input, self.inputs(), &self.device);
+        (self.forward(rows) - target).square().mean()
+    }
+
+    /// The outputs for rows of inputs.
+    pub(super) fn forward(&self, mut rows: Tensor<2>) -> Tensor<2> {
         for layer in &self.layers {
             let sums = rows.matmul(layer.weights.value.clone()) + layer.bias.value.clone();
             rows = tensors::activate(layer.activation, sums);
         }
-        (rows - target).square().mean()
+        rows
     }
 
     /// One step of Adam against the gradient of `loss`.

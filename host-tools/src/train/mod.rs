@@ -15,6 +15,8 @@ pub mod model;
 pub mod random;
 
 #[cfg(feature = "train")]
+pub mod classifier;
+#[cfg(feature = "train")]
 pub mod dae;
 #[cfg(feature = "train")]
 pub mod dbn;
@@ -25,6 +27,8 @@ mod dense_net;
 #[cfg(feature = "train")]
 pub mod device;
 #[cfg(feature = "train")]
+pub mod gan;
+#[cfg(feature = "train")]
 pub mod gmm;
 #[cfg(feature = "train")]
 mod graph_net;
@@ -34,8 +38,12 @@ pub mod kmeans;
 #[cfg(feature = "train")]
 pub mod pca;
 #[cfg(feature = "train")]
+pub mod prior;
+#[cfg(feature = "train")]
 pub mod rbm;
 pub mod score;
+#[cfg(feature = "train")]
+pub mod score_matching;
 #[cfg(feature = "train")]
 mod tensors;
 

@@ -1,0 +1,245 @@
+//! `autodidact restore`: rows damaged and restored again, with the device's own loop.
+
+use std::path::PathBuf;
+
+use anyhow::{Result, bail, ensure};
+use autodidact::model::{Body, Model, Task};
+use autodidact::score::{ONE, Score};
+use autodidact_tools::artifact;
+use autodidact_tools::data::{Table, columns_named};
+use autodidact_tools::evaluate::{Noise, Units};
+use autodidact_tools::picture::{Picture, side_by_side, write_grid};
+use autodidact_tools::restoration::{
+    Damage, DenoiserScore, DescentOptions, Problem, Scale, mean_shift,
+};
+use clap::Args;
+
+use super::sample::names;
+use super::shared::{Data, Rows, draw_seed};
+
+/// Pictures that are drawn.
+const PICTURES: usize = 8;
+
+#[derive(Debug, Args)]
+pub(crate) struct Restore {
+    /// The container, with a denoiser or a score network over columns of one unit.
+    model: PathBuf,
+
+    #[command(flatten)]
+    data: Data,
+
+    /// Blur images by a Gaussian of this many pixels (5x5; beyond the edge lies 0); goes with --width.
+    #[arg(
+        long,
+        value_name = "SD",
+        requires = "width",
+        conflicts_with = "unknown"
+    )]
+    blur: Option<f64>,
+
+    /// Hide these columns, by name or number from 1, ranges too: `33-64`.
+    #[arg(long, value_name = "COLUMNS")]
+    unknown: Option<String>,
+
+    /// Standard deviation of the noise on what is seen, in data units.
+    #[arg(long, value_name = "S", default_value_t = 0.0)]
+    noise: f64,
+
+    /// Pixels a row of images: draws the first rows as they were, damaged and restored.
+    #[arg(long, value_name = "PIXELS")]
+    width: Option<usize>,
+
+    /// Write the pictures to this PNG file instead.
+    #[arg(long, value_name = "FILE", requires = "width")]
+    png: Option<PathBuf>,
+
+    /// Which rows.
+    #[arg(long, value_enum, default_value_t = Rows::HeldOut)]
+    rows: Rows,
+
+    /// Most rows.
+    #[arg(short = 'n', long)]
+    limit: Option<usize>,
+
+    /// Noise level of the prior in data units, for score networks; the nearest level is taken. A tenth of the range of
+    /// the data, four tenths where columns are unknown.
+    #[arg(long)]
+    sigma: Option<f64>,
+
+    /// Steps of the descent.
+    #[arg(long, default_value_t = 300)]
+    steps: u16,
+
+    /// Noise on the prior's input in each step, in standard deviations of its level: 1 for blurs, 0 where columns are
+    /// unknown.
+    #[arg(long)]
+    jitter: Option<f64>,
+
+    /// Do not tell the restoration how strong the noise is.
+    #[arg(long)]
+    blind: bool,
+
+    /// Fixes the noise; drawn and printed when it is not given.
+    #[arg(long)]
+    seed: Option<u64>,
+}
+
+impl Restore {
+    pub(crate) fn run(self) -> Result<()> {
+        let bytes = artifact::read(&self.model)?;
+        let model = Model::load(&bytes)?;
+        let units = Units::of(&model)?;
+        let scale = Scale::of_units(&units)?;
+        let clean = self.clean()?;
+        let problem = Problem {
+            damage: self.damage(&model)?,
+            noise: self.noise,
+            scale,
+        };
+        let seed = draw_seed(self.seed);
+        let damaged = problem.damage(&clean, seed)?;
+        let hidden = matches!(problem.damage, Damage::Unknown(_));
+        let options = DescentOptions {
+            steps: self.steps,
+            jitter: self.jitter.unwrap_or(if hidden { 0.0 } else { 1.0 }),
+            blind: self.blind,
+            seed,
+            ..DescentOptions::default()
+        };
+        let restored = self.restore(&model, &units, &problem, &damaged, &options)?;
+        println!("{} rows of {}", clean.rows(), clean.source());
+        println!(
+            "{:<10} {:>10} {:>20}",
+            "", "PSNR (dB)", "mean squared error"
+        );
+        for (name, table) in [("damaged", &damaged), ("restored", &restored)] {
+            let quality = problem.quality(&clean, table);
+            println!("{name:<10} {:>10.2} {:>20.5}", quality.psnr, quality.error);
+        }
+        if hidden {
+            println!("The error is that of the unknown columns; damaged, they have their means.");
+        }
+        self.draw(&[&clean, &damaged, &restored])
+    }
+
+    fn clean(&self) -> Result<Table> {
+        let table = self.rows.of(self.data.read()?)?;
+        let rows = self.limit.unwrap_or(usize::MAX).clamp(1, table.rows());
+        Table::new(
+            table.source(),
+            table.columns().to_vec(),
+            table.values()[..rows * table.width()].to_vec(),
+        )
+    }
+
+    fn damage(&self, model: &Model<'_>) -> Result<Damage> {
+        let columns = model.scaler().len();
+        if let Some(unknown) = &self.unknown {
+            let unknown = columns_named(unknown, &names(model))?;
+            return Ok(Damage::Unknown(unknown.into_iter().map(|x| !x).collect()));
+        }
+        match (self.blur, self.width) {
+            (Some(sd), Some(width)) => {
+                ensure!(
+                    width > 0 && columns.is_multiple_of(width),
+                    "{columns} columns make no images {width} wide; give a --width that divides them"
+                );
+                Damage::gaussian(sd, [columns / width, width])
+            }
+            _ => {
+                ensure!(
+                    self.noise > 0.0,
+                    "nothing is damaged: give --blur, --unknown or --noise"
+                );
+                Ok(Damage::None)
+            }
+        }
+    }
+
+    /// By the first denoiser or score network of the container.
+    fn restore(
+        &self,
+        model: &Model<'_>,
+        units: &Units,
+        problem: &Problem,
+        damaged: &Table,
+        options: &DescentOptions,
+    ) -> Result<Table> {
+        for part in model.parts() {
+            match part.body {
+                Body::Network(network, Task::Denoiser) => {
+                    let level = match units.noise {
+                        Some(Noise::Data(sigma)) => sigma / problem.scale.std,
+                        Some(Noise::Features(sigma)) => sigma,
+                        None => bail!(
+                            "the model's provenance does not say what noise part `{}` was trained for",
+                            part.name
+                        ),
+                    };
+                    println!(
+                        "part `{}`, noise level {:.3}",
+                        part.name,
+                        level * problem.scale.std
+                    );
+                    let mut score = DenoiserScore::new(&network, level)?;
+                    return mean_shift(problem, &mut score, 0, damaged, options);
+                }
+                Body::Score(network) => {
+                    let mut workspace = vec![0; network.workspace_bytes()];
+                    let mut features = vec![0; network.features_len()];
+                    let mut score = network.with_memory(&mut workspace, &mut features)?;
+                    let (low, high) = problem.scale.range;
+                    let share = match problem.damage {
+                        Damage::Unknown(_) => 0.4,
+                        _ => 0.1,
+                    };
+                    let wanted = self.sigma.unwrap_or(share * (high - low));
+                    let sigma = |level: u16| {
+                        f64::from(score.sigma(level)) / f64::from(ONE) * problem.scale.std
+                    };
+                    let distance = |level: &u16| (sigma(*level) / wanted).ln().abs();
+                    let level = (0..score.levels())
+                        .min_by(|a, b| distance(a).total_cmp(&distance(b)))
+                        .unwrap_or(0);
+                    println!(
+                        "part `{}`, level {level} of noise {:.3}",
+                        part.name,
+                        sigma(level)
+                    );
+                    return mean_shift(problem, &mut score, level, damaged, options);
+                }
+                _ => {}
+            }
+        }
+        bail!(
+            "the model has no denoiser and no score network; train one with `autodidact fit dae` or `autodidact fit ncsn`"
+        )
+    }
+
+    /// Rows of pictures, one a table.
+    fn draw(&self, tables: &[&Table]) -> Result<()> {
+        let Some(width) = self.width else {
+            return Ok(());
+        };
+        let lines = tables.iter().map(|table| {
+            let pictures = table.iter_rows().take(PICTURES).map(|row| Picture {
+                width,
+                shades: row.iter().map(|&x| x.into()).collect(),
+            });
+            pictures.collect::<Vec<_>>()
+        });
+        let lines: Vec<Vec<Picture>> = lines.collect();
+        if let Some(path) = &self.png {
+            write_grid(path, &lines, 4)?;
+            println!("{}: as they were, damaged, restored", path.display());
+            return Ok(());
+        }
+        for line in lines {
+            for text in side_by_side(&line) {
+                println!("{text}");
+            }
+            println!();
+        }
+        Ok(())
+    }
+}
