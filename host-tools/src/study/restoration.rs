@@ -70,7 +70,7 @@ pub const PROBLEMS: [Posed; 3] = [
         noise: 0.0,
         sigma: 0.4,
         jitter: 0.0,
-        epochs: 200,
+        epochs: 350,
         reference: 0.0566,
     },
 ];
