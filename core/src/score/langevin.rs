@@ -16,15 +16,16 @@ pub struct Schedule {
 
 impl Schedule {
     /// `steps` a level; `gamma = epsilon / sigma_L^2` in `U2F30`, below 2, with sigma_L the smallest standard
-    /// deviation and epsilon the literature's step size, in the same unit as sigma_L^2. `denoise` ends with one
-    /// whole residual, as NCSNv2 does.
+    /// deviation and epsilon the step size of Song and Ermon 2019, in the same unit as sigma_L^2; that of NCSNv2
+    /// (2020), which steps by `epsilon s + sqrt(2 epsilon) z`, is half as large. `denoise` ends with one whole
+    /// residual, as NCSNv2 does.
     ///
     /// `None` when there is no step or `gamma` is 0 or 2 and more: from `gamma = 4` on the walk would not settle.
     ///
     /// ```
     /// use autodidact::score::Schedule;
-    /// // NCSNv2's rules for 8x8 digits: sigma_L = 0.05, epsilon = 6.0e-4.
-    /// let gamma = (6.0e-4 / 0.05f64.powi(2) * f64::from(1 << 30)) as u32;
+    /// // NCSNv2's rules for 8x8 digits: sigma_L = 0.05, its epsilon = 6.0e-4.
+    /// let gamma = (2.0 * 6.0e-4 / 0.05f64.powi(2) * f64::from(1 << 30)) as u32;
     /// let schedule = Schedule::new(gamma, 5, true).unwrap();
     /// assert_eq!(schedule.evaluations(16), 81);
     /// ```

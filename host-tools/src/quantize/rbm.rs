@@ -86,7 +86,7 @@ pub fn rbm(parameters: &RbmParameters) -> Result<QuantisedRbm> {
 ///
 /// # Errors
 ///
-/// As [`rbm`], with the machine named.
+/// As [`rbm()`], with the machine named.
 pub fn dbn(parameters: &DbnParameters) -> Result<Vec<QuantisedRbm>> {
     let layers = parameters.layers.iter().enumerate();
     layers

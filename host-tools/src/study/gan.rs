@@ -3,7 +3,7 @@
 //! The toys of Z. Lin et al., *PacGAN: the power of two samples in generative adversarial networks*, 2018: 8 Gaussians
 //! of standard deviation 0.01 on a ring of radius 1, or 25 of 0.05 on a grid from -4 to 4. A sample is of high quality
 //! within three standard deviations of a mode, and a mode is found when a sample of high quality is nearest to it. A
-//! smaller budget than theirs, and noise that lets the densities overlap; see [`gan`](crate::train::gan).
+//! smaller budget than theirs, and noise that lets the densities overlap; see [`train::gan`](crate::train::gan).
 
 use std::f64::consts::TAU;
 use std::fmt;

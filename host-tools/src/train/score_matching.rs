@@ -154,10 +154,7 @@ fn explicit_loss(net: &DenseNet, rows: Tensor<2>, sigma: f64) -> Tensor<1> {
         for (column, tangent) in tangents.iter_mut().enumerate() {
             let moved = match tangent.take() {
                 Some(tangent) => tangent.matmul(weights.clone()),
-                None => weights
-                    .clone()
-                    .slice([column..column + 1])
-                    .repeat_dim(0, count),
+                None => weights.clone().narrow(0, column, 1).repeat_dim(0, count),
             };
             *tangent = Some(match &slope {
                 Some(slope) => moved * slope.clone(),
