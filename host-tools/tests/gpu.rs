@@ -11,6 +11,7 @@ use autodidact_tools::{
         kmeans::{self, KMeansOptions},
         model::DenseStack,
         pca::{self, PcaOptions},
+        rbm::{self, Binarise, RbmOptions},
     },
 };
 
@@ -118,5 +119,32 @@ fn principal_components_explain_the_same_variance() {
     // Directions of near variances turn into one another easily; the gaps here are a percent or more.
     for (cpu, gpu) in cpu.components.iter().zip(&gpu.components) {
         assert!((cpu - gpu).abs() < 1e-3, "{cpu} and {gpu}");
+    }
+}
+
+#[test]
+fn a_boltzmann_machine_learns_alike() {
+    let (features, _) = digit_features(256);
+    let options = RbmOptions {
+        hidden: 8,
+        binarise: Binarise::Threshold(0.0),
+        epochs: 5,
+        seed: 1,
+        ..RbmOptions::default()
+    };
+    let config = options.check().unwrap();
+    let train = |device: &TrainingDevice| -> Vec<f64> {
+        let mut losses = Vec::new();
+        rbm::fit(&config, &features, device, &mut |progress| {
+            losses.push(progress.loss);
+        })
+        .unwrap();
+        losses
+    };
+    let (cpu, gpu) = (train(&TrainingDevice::cpu()), train(&wgpu()));
+    assert!(cpu[4] < 0.95 * cpu[0], "the machine learned: {cpu:?}");
+    for (cpu, gpu) in cpu.iter().zip(&gpu) {
+        // The draws are the same; one that is nearly a tie may fall the other way.
+        assert!((cpu / gpu - 1.0).abs() < 0.01, "{cpu} and {gpu}");
     }
 }
