@@ -64,8 +64,9 @@ pub(super) struct Walk {
 impl Walk {
     /// A sampler of the model's score network.
     pub(super) fn sampler<'a>(&self, model: &Model<'a>) -> Result<Sampler<'a>> {
+        let network = score_network(model)?;
         let schedule = Steps::of(model).changed(self.gamma, self.walk).schedule()?;
-        Ok(Sampler::new(score_network(model)?, schedule))
+        Ok(Sampler::new(network, schedule))
     }
 }
 
@@ -100,7 +101,11 @@ impl Sample {
             let rows = rows.collect::<Result<Vec<_>>>()?;
             return self.drawing.print(&names(&model), &rows);
         }
-        let part = queryable(&model)?;
+        let Ok(part) = queryable(&model) else {
+            bail!(
+                "the model has nothing to draw from; mixtures, latent classes, Boltzmann machines, belief nets, generators and score networks can be sampled"
+            );
+        };
         match (&part.body, &part.input) {
             (Body::LatentClass(classes), _) => {
                 let coding = coding(&model, classes.lines())?;
@@ -110,10 +115,12 @@ impl Sample {
                 "--given works for latent classes; of a mixture, ask `autodidact query` for the conditional mean"
             ),
             (Body::Gmm(gmm), Input::Features) => {
-                print_mixture(&model, gmm, None, self.rows, &mut rng)
+                let rows = of_mixture(&model, gmm, None, self.rows, &mut rng)?;
+                self.drawing.print(&names(&model), &rows)
             }
             (Body::Gmm(gmm), Input::Whitened(pca)) => {
-                print_mixture(&model, gmm, Some(pca), self.rows, &mut rng)
+                let rows = of_mixture(&model, gmm, Some(pca), self.rows, &mut rng)?;
+                self.drawing.print(&names(&model), &rows)
             }
             _ => bail!("part `{}` cannot be sampled", part.name),
         }
@@ -186,18 +193,17 @@ fn print_classes(
 }
 
 /// Rows in data units; behind principal components, what the drawn scores are reconstructed to.
-fn print_mixture(
+fn of_mixture(
     model: &Model<'_>,
     gmm: &Gmm<'_>,
     pca: Option<&Pca<'_>>,
     rows: usize,
     rng: &mut Generator,
-) -> Result<()> {
+) -> Result<Vec<Vec<f64>>> {
     let units = Units::of(model)?;
     let width = model.scaler().len();
-    let names: Vec<String> = columns(model, width).into_iter().map(|c| c.name).collect();
-    println!("{}", names.join(","));
     let mut drawn = vec![0; gmm.dimensions()];
+    let mut sampled = Vec::with_capacity(rows);
     for _ in 0..rows {
         gmm.sample_into(rng, &mut drawn)?;
         let mut features = drawn.clone();
@@ -215,12 +221,7 @@ fn print_mixture(
             .iter()
             .map(|&x| f64::from(x) / FEATURE_UNIT)
             .collect();
-        let cells: Vec<String> = units
-            .data(&features)
-            .iter()
-            .map(|x| format!("{x:.4}"))
-            .collect();
-        println!("{}", cells.join(","));
+        sampled.push(units.data(&features));
     }
-    Ok(())
+    Ok(sampled)
 }

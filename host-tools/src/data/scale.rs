@@ -111,7 +111,7 @@ impl Scaling {
                 let at = at.unwrap_or((low + high) / 2.0);
                 ensure!(
                     low < at && at <= high,
-                    "no value of {source} is on either side of {at}: they go from {low} to {high}; give a --threshold between"
+                    "the values of {source} go from {low} to {high} and none is on the other side of {at}; give a --threshold between"
                 );
                 let std = (high - low) / 2.0;
                 mean.fill(at - ABOVE_ZERO * std);
