@@ -128,7 +128,8 @@ fn a_boltzmann_machine_learns_alike() {
     let options = RbmOptions {
         hidden: 8,
         binarise: Binarise::Threshold(0.0),
-        epochs: 5,
+        epochs: 30,
+        learning_rate: 0.1,
         seed: 1,
         ..RbmOptions::default()
     };
@@ -142,9 +143,10 @@ fn a_boltzmann_machine_learns_alike() {
         losses
     };
     let (cpu, gpu) = (train(&TrainingDevice::cpu()), train(&wgpu()));
-    assert!(cpu[4] < 0.95 * cpu[0], "the machine learned: {cpu:?}");
+    assert!(cpu[29] < 0.9 * cpu[0], "the machine learned: {cpu:?}");
+    assert!((cpu[0] / gpu[0] - 1.0).abs() < 1e-3, "{cpu:?} {gpu:?}");
     for (cpu, gpu) in cpu.iter().zip(&gpu) {
-        // The draws are the same; one that is nearly a tie may fall the other way.
-        assert!((cpu / gpu - 1.0).abs() < 0.01, "{cpu} and {gpu}");
+        // The draws are the same; one that is nearly a tie may fall the other way, and others follow it.
+        assert!((cpu / gpu - 1.0).abs() < 0.05, "{cpu} and {gpu}");
     }
 }
