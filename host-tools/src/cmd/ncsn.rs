@@ -256,10 +256,10 @@ pub(super) fn study(seed: u64, checkpoint: Option<&PathBuf>, json: bool) -> Resu
     let samples: Vec<(&str, Closeness)> = vec![
         (
             "held-out digits",
-            reference.judge(&scores::rows_of(&digits.held_out)),
+            reference.judge(&scores::rows_of(&digits.held_out))?,
         ),
-        ("f32 sampler", reference.judge(&float)),
-        ("device's sampler", reference.judge(&device)),
+        ("f32 sampler", reference.judge(&float)?),
+        ("device's sampler", reference.judge(&device)?),
     ];
     let filled = scores::inpainting(
         &container,

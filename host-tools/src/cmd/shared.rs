@@ -3,11 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, ensure};
+#[cfg(feature = "train")]
 use autodidact::kernels::Order;
 use autodidact::model::{Body, Model};
 #[cfg(feature = "train")]
 use autodidact_tools::data::FileChunks;
 use autodidact_tools::data::{self, MixedOptions, ReadOptions, Table};
+#[cfg(feature = "train")]
 use autodidact_tools::emulator::Core;
 use autodidact_tools::evaluate::{PartReport, Units};
 use autodidact_tools::picture::{Picture, side_by_side, write_grid};
@@ -86,6 +88,7 @@ impl Data {
         Ok((table.rows(), table.source().into(), counts))
     }
 
+    #[cfg(feature = "train")]
     pub(crate) fn name(&self) -> String {
         let name = self.path.file_name().unwrap_or(self.path.as_os_str());
         name.to_string_lossy().into_owned()
@@ -187,6 +190,7 @@ pub(crate) fn draw_seed(asked: Option<u64>) -> u64 {
 }
 
 /// The order of weights that a core reads fastest.
+#[cfg(feature = "train")]
 pub(crate) fn fast_order(core: Core) -> Order {
     match core {
         Core::M4 => Order::Quads,

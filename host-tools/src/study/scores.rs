@@ -9,7 +9,8 @@ use serde::Serialize;
 
 use crate::data::{self, Scaling, Standardiser, Table};
 use crate::evaluate::{NOISE_SEED, Units};
-use crate::oracle::{self, Projection, covariance, jacobi_eigen};
+use crate::generated::{Moments, frechet_distance};
+use crate::oracle::{self, Projection};
 use crate::quantize::{self, AlignedBytes, FEATURE_UNIT, OpError, Precision, QuantisedModel};
 use crate::sampler::{Sampler, in_data_units, note_schedule, schedule, score_network};
 use crate::train::Progress;
@@ -192,12 +193,6 @@ pub struct Reference {
     median: f64,
 }
 
-/// Mean and covariance of principal scores.
-struct Moments {
-    mean: Vec<f64>,
-    covariance: Vec<f64>,
-}
-
 /// How near samples come to the data.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Closeness {
@@ -223,7 +218,7 @@ impl Reference {
         let components = Projection::from(&fitted);
         let training = rows_of(training);
         let mut reference = Self {
-            moments: Moments::of(&components, &training),
+            moments: moments(&components, &training)?,
             training,
             components,
             median: 1.0,
@@ -233,15 +228,18 @@ impl Reference {
     }
 
     /// Judges rows in data units.
-    #[must_use]
-    pub fn judge(&self, rows: &[Vec<f64>]) -> Closeness {
+    ///
+    /// # Errors
+    ///
+    /// Fewer than two rows.
+    pub fn judge(&self, rows: &[Vec<f64>]) -> Result<Closeness> {
         let distances = self.distances(rows);
         let near = distances.iter().filter(|&&d| d < self.median).count();
-        Closeness {
-            frechet: frechet(&self.moments, &Moments::of(&self.components, rows)),
+        Ok(Closeness {
+            frechet: frechet_distance(&self.moments, &moments(&self.components, rows)?)?,
             copies: near as f64 / rows.len() as f64,
             distance: median(distances) / self.median,
-        }
+        })
     }
 
     /// Distance of each row to the nearest training row.
@@ -269,50 +267,10 @@ fn median(mut values: Vec<f64>) -> f64 {
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
-impl Moments {
-    fn of(components: &Projection, rows: &[Vec<f64>]) -> Self {
-        let scores: Vec<Vec<f64>> = rows.iter().map(|row| components.project(row)).collect();
-        let width = scores.first().map_or(0, Vec::len);
-        let columns: Vec<Vec<f64>> = (0..width)
-            .map(|at| scores.iter().map(|row| row[at]).collect())
-            .collect();
-        Self {
-            mean: columns
-                .iter()
-                .map(|column| column.iter().sum::<f64>() / column.len() as f64)
-                .collect(),
-            covariance: covariance(&columns),
-        }
-    }
-}
-
-/// `|m1 - m2|^2 + tr(C1 + C2 - 2 (C1^1/2 C2 C1^1/2)^1/2)`.
-fn frechet(a: &Moments, b: &Moments) -> f64 {
-    let n = a.mean.len();
-    let eigen = jacobi_eigen(&a.covariance, n);
-    let mut root = vec![0.0; n * n];
-    for (value, vector) in eigen.values.iter().zip(&eigen.vectors) {
-        for i in 0..n {
-            for j in 0..n {
-                root[i * n + j] += value.max(0.0).sqrt() * vector[i] * vector[j];
-            }
-        }
-    }
-    let product = |x: &[f64], y: &[f64]| -> Vec<f64> {
-        (0..n * n)
-            .map(|at| (0..n).map(|k| x[at / n * n + k] * y[k * n + at % n]).sum())
-            .collect()
-    };
-    let inner = jacobi_eigen(&product(&product(&root, &b.covariance), &root), n);
-    let cross: f64 = inner.values.iter().map(|value| value.max(0.0).sqrt()).sum();
-    let trace = |m: &Moments| (0..n).map(|at| m.covariance[at * n + at]).sum::<f64>();
-    let shift: f64 = a
-        .mean
-        .iter()
-        .zip(&b.mean)
-        .map(|(a, b)| (a - b).powi(2))
-        .sum();
-    shift + trace(a) + trace(b) - 2.0 * cross
+/// Mean and covariance of the principal scores of rows.
+fn moments(components: &Projection, rows: &[Vec<f64>]) -> Result<Moments> {
+    let scores: Vec<Vec<f64>> = rows.iter().map(|row| components.project(row)).collect();
+    Moments::of(&scores)
 }
 
 /// How rows are filled in.
@@ -393,6 +351,7 @@ mod tests {
 
     #[test]
     fn frechet_distance_of_normal_densities_is_the_textbooks() {
+        let frechet = |a: &Moments, b: &Moments| frechet_distance(a, b).unwrap();
         // Diagonal covariances: the sum over columns of (difference of means)^2 + (difference of deviations)^2.
         let moments = |mean: [f64; 2], std: [f64; 2]| Moments {
             mean: mean.to_vec(),
@@ -454,9 +413,9 @@ mod tests {
     fn copies_of_training_rows_are_found_out() {
         let split = data::digits().unwrap().split_held_out().unwrap();
         let reference = Reference::new(&split.training, &split.held_out).unwrap();
-        let held_out = reference.judge(&rows_of(&split.held_out));
+        let held_out = reference.judge(&rows_of(&split.held_out)).unwrap();
         assert!((held_out.copies - 0.5).abs() < 0.01 && (held_out.distance - 1.0).abs() < 1e-9);
-        let copies = reference.judge(&rows_of(&split.training));
+        let copies = reference.judge(&rows_of(&split.training)).unwrap();
         assert!(copies.copies == 1.0 && copies.frechet.abs() < 1e-6 && copies.distance == 0.0);
     }
 }

@@ -13,6 +13,7 @@ use super::{
     Progress,
     dense_net::DenseNet,
     device::TrainingDevice,
+    epochs::Decay,
     model::{Activation, DenseStack},
     random::{generator, normal},
     tensors,
@@ -156,7 +157,7 @@ pub fn fit(
             let likelihood = activation::log_softmax(net.forward(rows), 1) * truth;
             let loss = likelihood.sum().div_scalar(-(batch.len() as f64));
             let done = step as f64 / steps as f64;
-            let rate = 0.5 * options.learning_rate * (1.0 + (std::f64::consts::PI * done).cos());
+            let rate = options.learning_rate * Decay::Cosine.factor(done);
             net.descend(&loss, rate)?;
             losses.push(loss.inner());
             step += 1;

@@ -9,42 +9,19 @@
 //! I. Loshchilov and F. Hutter, *Decoupled weight decay regularization*, 2019.
 
 use anyhow::{Result, ensure};
-use burn::tensor::Tensor;
-use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
 use super::{
     Progress,
     dense_net::DenseNet,
     device::TrainingDevice,
+    epochs::{Epochs, gather},
     model::{Activation, DenseStack},
     random::{generator, normal},
-    tensors,
 };
 use crate::data::Table;
 
-/// How the learning rate falls over the training run; all but `Constant` end at zero.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Decay {
-    /// Half a cosine: slow, fast, slow.
-    #[default]
-    Cosine,
-    /// A straight line.
-    Linear,
-    /// It does not fall.
-    Constant,
-}
-
-impl Decay {
-    /// What the learning rate is multiplied with when `done` of the steps, 0..=1, lie behind.
-    pub(super) fn factor(self, done: f64) -> f64 {
-        match self {
-            Self::Cosine => 0.5 * (1.0 + (std::f64::consts::PI * done).cos()),
-            Self::Linear => 1.0 - done,
-            Self::Constant => 1.0,
-        }
-    }
-}
+pub use super::epochs::Decay;
 
 /// What to train; [`DaeOptions::check`] makes it a [`DaeConfig`].
 #[derive(Clone, Debug, PartialEq)]
@@ -136,10 +113,6 @@ impl DaeConfig {
     pub fn options(&self) -> &DaeOptions {
         &self.0
     }
-
-    fn learning_rate(&self, step: usize, steps: usize) -> f64 {
-        self.0.learning_rate * self.0.decay.factor(step as f64 / steps as f64)
-    }
 }
 
 /// Trains a network on a table of features; `progress` is called after each epoch.
@@ -175,42 +148,23 @@ pub fn fit(
         &mut generator(options.seed, 0),
         &device.device,
     );
-    let mut order_generator = generator(options.seed, 1);
     let mut noise_generator = generator(options.seed, 2);
-    let mut order: Vec<usize> = (0..features.rows()).collect();
-    let steps = options.epochs * features.rows().div_ceil(options.batch);
-    let mut step = 0;
-    for epoch in 1..=options.epochs {
-        order.shuffle(&mut order_generator);
-        let mut losses: Vec<(Tensor<1>, usize)> = Vec::new();
-        for batch in order.chunks(options.batch) {
-            let clean = gather(features, batch);
-            let noisy = corrupt(&clean, &options.sigma, &mut noise_generator);
-            let loss = net.loss(noisy, clean);
-            net.descend(&loss, config.learning_rate(step, steps))?;
-            losses.push((loss.inner(), batch.len()));
-            step += 1;
-        }
-        let loss = weighted_mean(losses)?;
-        ensure!(
-            loss.is_finite(),
-            "training diverged in epoch {epoch}; lower the learning rate, which is {}",
-            options.learning_rate
-        );
-        progress(Progress {
-            step: epoch,
-            steps: options.epochs,
-            loss,
-        });
-    }
+    let run = Epochs {
+        epochs: options.epochs,
+        batch: options.batch,
+        learning_rate: options.learning_rate,
+        decay: options.decay,
+        order: generator(options.seed, 1),
+        phase: "",
+    };
+    run.run(features.rows(), progress, |batch, learning_rate| {
+        let clean = gather(features, batch);
+        let noisy = corrupt(&clean, &options.sigma, &mut noise_generator);
+        let loss = net.loss(noisy, clean);
+        net.descend(&loss, learning_rate)?;
+        Ok(loss.inner())
+    })?;
     net.download()
-}
-
-pub(super) fn gather(features: &Table, rows: &[usize]) -> Vec<f32> {
-    let width = features.width();
-    rows.iter()
-        .flat_map(|&row| features.values()[row * width..][..width].iter().copied())
-        .collect()
 }
 
 /// Values with fresh noise; as they are if there are no noise levels.
@@ -223,18 +177,6 @@ fn corrupt(clean: &[f32], sigma: &[f32], generator: &mut ChaCha8Rng) -> Vec<f32>
         .zip(sigma.iter().cycle())
         .map(|(value, sigma)| value + sigma * normal(generator))
         .collect()
-}
-
-/// Reads the losses of an epoch in one go: reading each at its step would make a GPU wait.
-pub(super) fn weighted_mean(losses: Vec<(Tensor<1>, usize)>) -> Result<f64> {
-    let (losses, rows): (Vec<_>, Vec<_>) = losses.into_iter().unzip();
-    let losses = tensors::download(Tensor::cat(losses, 0))?;
-    let sum: f64 = losses
-        .iter()
-        .zip(&rows)
-        .map(|(&loss, &rows)| f64::from(loss) * rows as f64)
-        .sum();
-    Ok(sum / rows.iter().sum::<usize>() as f64)
 }
 
 #[cfg(test)]
@@ -339,25 +281,6 @@ mod tests {
             ..options
         };
         assert_ne!(once.0, train(other, &features).unwrap().0);
-    }
-
-    #[test]
-    fn learning_rates_fall_to_zero() {
-        for (decay, half_way, end) in [
-            (Decay::Cosine, 0.5, 0.0),
-            (Decay::Linear, 0.5, 0.0),
-            (Decay::Constant, 1.0, 1.0),
-        ] {
-            let options = DaeOptions {
-                decay,
-                learning_rate: 1.0,
-                ..DaeOptions::default()
-            };
-            let config = options.check().unwrap();
-            assert_eq!(config.learning_rate(0, 10), 1.0);
-            assert!((config.learning_rate(5, 10) - half_way).abs() < 1e-12);
-            assert!((config.learning_rate(10, 10) - end).abs() < 1e-12);
-        }
     }
 
     #[test]

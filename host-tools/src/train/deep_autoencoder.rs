@@ -9,15 +9,13 @@
 //! 2006; D. Kingma and J. Ba, *Adam*, 2015.
 
 use anyhow::{Context, Result, ensure};
-use burn::tensor::Tensor;
-use rand::seq::SliceRandom;
 
 use super::{
     Progress,
-    dae::{Decay, gather, weighted_mean},
     dbn::{self, DbnOptions},
     dense_net::{DenseNet, transposed},
     device::TrainingDevice,
+    epochs::{Decay, Epochs, gather},
     model::{Activation, DbnParameters, DenseLayer, DenseStack, RbmParameters, VisibleUnits},
     random::generator,
     rbm::{Binarise, RbmOptions},
@@ -162,33 +160,27 @@ pub fn fit(
         }
         None => random_start(options, features.width(), device),
     };
-    let mut order_generator = generator(options.seed, 1);
-    let mut order: Vec<usize> = (0..features.rows()).collect();
-    let steps = options.epochs * features.rows().div_ceil(options.batch);
-    let mut step = 0;
-    for epoch in 1..=options.epochs {
-        order.shuffle(&mut order_generator);
-        let mut losses: Vec<(Tensor<1>, usize)> = Vec::new();
-        for batch in order.chunks(options.batch) {
-            let rows = gather(features, batch);
-            let loss = net.loss(rows.clone(), rows);
-            let factor = options.decay.factor(step as f64 / steps as f64);
-            net.descend(&loss, options.learning_rate * factor)?;
-            losses.push((loss.inner(), batch.len()));
-            step += 1;
-        }
-        let loss = weighted_mean(losses)?;
-        ensure!(
-            loss.is_finite(),
-            "training diverged in epoch {epoch} of fine-tuning; lower the learning rate, which is {}",
-            options.learning_rate
-        );
+    let run = Epochs {
+        epochs: options.epochs,
+        batch: options.batch,
+        learning_rate: options.learning_rate,
+        decay: options.decay,
+        order: generator(options.seed, 1),
+        phase: " of fine-tuning",
+    };
+    let progress = &mut |epoch: Progress| {
         progress(Progress {
-            step: pretraining_epochs + epoch,
+            step: pretraining_epochs + epoch.step,
             steps: all_epochs,
-            loss,
+            loss: epoch.loss,
         });
-    }
+    };
+    run.run(features.rows(), progress, |batch, learning_rate| {
+        let rows = gather(features, batch);
+        let loss = net.loss(rows.clone(), rows);
+        net.descend(&loss, learning_rate)?;
+        Ok(loss.inner())
+    })?;
     net.download()
 }
 

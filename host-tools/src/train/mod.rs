@@ -27,6 +27,8 @@ mod dense_net;
 #[cfg(feature = "train")]
 pub mod device;
 #[cfg(feature = "train")]
+mod epochs;
+#[cfg(feature = "train")]
 pub mod gan;
 #[cfg(feature = "train")]
 pub mod gmm;
@@ -41,6 +43,7 @@ pub mod pca;
 pub mod prior;
 #[cfg(feature = "train")]
 pub mod rbm;
+#[cfg(feature = "train")]
 pub mod score;
 #[cfg(feature = "train")]
 pub mod score_matching;

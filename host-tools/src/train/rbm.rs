@@ -17,13 +17,12 @@ use std::{fmt, str::FromStr};
 
 use anyhow::{Result, bail, ensure};
 use burn::tensor::{Device, Tensor, activation};
-use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
 use super::{
     Progress,
-    dae::{Decay, gather, weighted_mean},
     device::TrainingDevice,
+    epochs::{Decay, Epochs, gather},
     means,
     model::{RbmParameters, VisibleUnits},
     random::{generator, normal, uniform, uniforms},
@@ -237,34 +236,20 @@ pub fn fit(
     let options = config.options();
     check_values(options, data)?;
     let mut machine = Machine::new(options, data, &device.device);
-    let mut order_generator = generator(options.seed, 1);
     let mut binarise_generator = generator(options.seed, 2);
-    let mut order: Vec<usize> = (0..data.rows()).collect();
-    let steps = options.epochs * data.rows().div_ceil(options.batch);
-    let mut step = 0;
-    for epoch in 1..=options.epochs {
-        order.shuffle(&mut order_generator);
-        let mut losses: Vec<(Tensor<1>, usize)> = Vec::new();
-        for batch in order.chunks(options.batch) {
-            let mut rows = gather(data, batch);
-            options.binarise.apply(&mut rows, &mut binarise_generator);
-            let factor = options.decay.factor(step as f64 / steps as f64);
-            let loss = machine.update(rows, options, options.learning_rate * factor);
-            losses.push((loss, batch.len()));
-            step += 1;
-        }
-        let loss = weighted_mean(losses)?;
-        ensure!(
-            loss.is_finite(),
-            "training diverged in epoch {epoch}; lower the learning rate, which is {}",
-            options.learning_rate
-        );
-        progress(Progress {
-            step: epoch,
-            steps: options.epochs,
-            loss,
-        });
-    }
+    let run = Epochs {
+        epochs: options.epochs,
+        batch: options.batch,
+        learning_rate: options.learning_rate,
+        decay: options.decay,
+        order: generator(options.seed, 1),
+        phase: "",
+    };
+    run.run(data.rows(), progress, |batch, learning_rate| {
+        let mut rows = gather(data, batch);
+        options.binarise.apply(&mut rows, &mut binarise_generator);
+        Ok(machine.update(rows, options, learning_rate))
+    })?;
     machine.download()
 }
 

@@ -1,0 +1,140 @@
+//! The loop of every trainer that sees all rows once an epoch, in batches and in an order of chance.
+
+use anyhow::{Result, ensure};
+use burn::tensor::Tensor;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
+
+use super::{Progress, tensors};
+use crate::data::Table;
+
+/// How the learning rate falls over the training run; all but `Constant` end at zero.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Decay {
+    /// Half a cosine: slow, fast, slow.
+    #[default]
+    Cosine,
+    /// A straight line.
+    Linear,
+    /// It does not fall.
+    Constant,
+}
+
+impl Decay {
+    /// Share of the first learning rate that is left when a share of `done` of all steps is done.
+    pub(super) fn factor(self, done: f64) -> f64 {
+        match self {
+            Self::Cosine => 0.5 * (1.0 + (std::f64::consts::PI * done).cos()),
+            Self::Linear => 1.0 - done,
+            Self::Constant => 1.0,
+        }
+    }
+}
+
+/// A training run in epochs.
+pub(super) struct Epochs {
+    /// How often every row is seen.
+    pub(super) epochs: usize,
+    /// Rows per step.
+    pub(super) batch: usize,
+    /// Learning rate at the start.
+    pub(super) learning_rate: f64,
+    /// How it falls.
+    pub(super) decay: Decay,
+    /// Shuffles the rows.
+    pub(super) order: ChaCha8Rng,
+    /// What follows the number of an epoch that diverged: ` of fine-tuning`, or nothing.
+    pub(super) phase: &'static str,
+}
+
+impl Epochs {
+    fn learning_rate(&self, step: usize, steps: usize) -> f64 {
+        self.learning_rate * self.decay.factor(step as f64 / steps as f64)
+    }
+
+    /// Gives every batch of rows, by their indices, and its learning rate to `update`, which returns the mean
+    /// loss of the batch; `progress` is told the mean of an epoch.
+    ///
+    /// # Errors
+    ///
+    /// `update` fails, or training diverges (named with the learning rate).
+    pub(super) fn run(
+        mut self,
+        rows: usize,
+        progress: &mut dyn FnMut(Progress),
+        mut update: impl FnMut(&[usize], f64) -> Result<Tensor<1>>,
+    ) -> Result<()> {
+        let mut order: Vec<usize> = (0..rows).collect();
+        let steps = self.epochs * rows.div_ceil(self.batch);
+        let mut step = 0;
+        for epoch in 1..=self.epochs {
+            order.shuffle(&mut self.order);
+            let mut losses: Vec<(Tensor<1>, usize)> = Vec::new();
+            for batch in order.chunks(self.batch) {
+                let loss = update(batch, self.learning_rate(step, steps))?;
+                losses.push((loss, batch.len()));
+                step += 1;
+            }
+            let loss = weighted_mean(losses)?;
+            ensure!(
+                loss.is_finite(),
+                "training diverged in epoch {epoch}{}; lower the learning rate, which is {}",
+                self.phase,
+                self.learning_rate
+            );
+            progress(Progress {
+                step: epoch,
+                steps: self.epochs,
+                loss,
+            });
+        }
+        Ok(())
+    }
+}
+
+/// Rows of a table, one behind the other.
+pub(super) fn gather(features: &Table, rows: &[usize]) -> Vec<f32> {
+    let width = features.width();
+    rows.iter()
+        .flat_map(|&row| features.values()[row * width..][..width].iter().copied())
+        .collect()
+}
+
+/// Reads the losses of an epoch in one go: reading each at its step would make a GPU wait.
+fn weighted_mean(losses: Vec<(Tensor<1>, usize)>) -> Result<f64> {
+    let (losses, rows): (Vec<_>, Vec<_>) = losses.into_iter().unzip();
+    let losses = tensors::download(Tensor::cat(losses, 0))?;
+    let sum: f64 = losses
+        .iter()
+        .zip(&rows)
+        .map(|(&loss, &rows)| f64::from(loss) * rows as f64)
+        .sum();
+    Ok(sum / rows.iter().sum::<usize>() as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::train::random::generator;
+
+    #[test]
+    fn learning_rates_fall_to_zero() {
+        for (decay, half_way, end) in [
+            (Decay::Cosine, 0.5, 0.0),
+            (Decay::Linear, 0.5, 0.0),
+            (Decay::Constant, 1.0, 1.0),
+        ] {
+            let run = Epochs {
+                epochs: 1,
+                batch: 1,
+                learning_rate: 1.0,
+                decay,
+                order: generator(0, 0),
+                phase: "",
+            };
+            assert_eq!(run.learning_rate(0, 10), 1.0);
+            assert!((run.learning_rate(5, 10) - half_way).abs() < 1e-12);
+            assert!((run.learning_rate(10, 10) - end).abs() < 1e-12);
+        }
+    }
+}
