@@ -10,7 +10,7 @@ use autodidact::ShapeError;
 use autodidact::net::Network;
 use autodidact::restore::{Blur, Degradation, MeanShift, Noise, Observation, Settings};
 use autodidact::rng::Generator;
-use autodidact::score::{ONE, Score, features_into, from_features_into};
+use autodidact::score::{self, ONE, Score};
 
 use crate::data::{Standardiser, Table};
 use crate::evaluate::Units;
@@ -322,14 +322,13 @@ pub fn linear(problem: &Problem, training: &Table, damaged: &Table) -> Result<Ta
     damaged.with_values(values.map(|x| x.clamp(low, high) as f32).collect())
 }
 
-/// A dense denoiser for one level of noise, as the device's restoration asks it.
+/// A dense denoiser for one level of noise, with memory of its own: what the device's restoration asks.
 #[derive(Debug)]
 pub struct DenoiserScore<'n, 'a> {
     network: &'n Network<'a>,
     sigma: u32,
     workspace: Vec<u8>,
-    input: Vec<i16>,
-    output: Vec<i16>,
+    features: Vec<i16>,
 }
 
 impl<'n, 'a> DenoiserScore<'n, 'a> {
@@ -347,8 +346,7 @@ impl<'n, 'a> DenoiserScore<'n, 'a> {
         Ok(Self {
             sigma,
             workspace: vec![0; network.workspace_bytes()],
-            input: vec![0; network.inputs()],
-            output: vec![0; network.inputs()],
+            features: vec![0; 2 * network.inputs()],
             network,
         })
     }
@@ -375,18 +373,13 @@ impl Score for DenoiserScore<'_, '_> {
 
     fn residual_into(
         &mut self,
-        _: u16,
+        level: u16,
         state: &[i32],
         residual: &mut [i32],
     ) -> Result<(), ShapeError> {
-        features_into(state, &mut self.input)?;
-        self.network
-            .run(&mut self.workspace, &self.input, &mut self.output)?;
-        from_features_into(&self.output, residual)?;
-        for (r, x) in residual.iter_mut().zip(state) {
-            *r = r.saturating_sub(*x);
-        }
-        Ok(())
+        let (network, workspace) = (self.network, &mut self.workspace);
+        score::DenoiserScore::new(network, self.sigma, workspace, &mut self.features)?
+            .residual_into(level, state, residual)
     }
 }
 
