@@ -315,9 +315,12 @@ pub fn for_each_taps<I: Activation, O>(
             input,
             taps,
             |taps| taps.fill(outside),
-            |from, into| {
-                for (to, from) in into.iter_mut().zip(from) {
-                    *to = wide(*from);
+            |from, into| match I::as_i16(from) {
+                Some(from) => crate::slices::copy_long(from, into),
+                None => {
+                    for (to, from) in into.iter_mut().zip(from) {
+                        *to = wide(*from);
+                    }
                 }
             },
         )?;

@@ -42,8 +42,9 @@ impl Rows<'_> {
         }
         let sums = sums.get_mut(..output.len()).unwrap_or_default();
         self.call(&SUMS, input, scratch, sums)?;
-        for (y, sum) in output.iter_mut().zip(sums) {
-            *y = saturating_i8(op.narrow(op.activation().apply(*sum)));
+        op.activation().apply_all(sums, i16::MIN, i16::MAX);
+        for (y, value) in output.iter_mut().zip(sums) {
+            *y = saturating_i8(op.narrow(*value));
         }
         Ok(())
     }
@@ -65,9 +66,7 @@ impl Rows<'_> {
             return self.call(&stage, input, scratch, output);
         }
         self.call(&SUMS, input, scratch, output)?;
-        for y in output {
-            *y = activation.apply(*y).min(op.max).max(op.min);
-        }
+        activation.apply_all(output, op.min, op.max);
         Ok(())
     }
 

@@ -30,9 +30,14 @@ pub struct Blur {
     height: usize,
     width: usize,
     channels: usize,
-    kernel: [i16; SIDE * SIDE],
+    kernel: Kernel,
+    /// The same, mirrored at its middle: that of the transpose.
+    mirrored: Kernel,
     outside: i32,
 }
+
+/// Row-major.
+type Kernel = [i16; SIDE * SIDE];
 
 impl Blur {
     /// A blur by `kernel`, row-major, 15 fractional bits; `outside` is the feature (`I4F12`) beyond the edge:
@@ -46,11 +51,14 @@ impl Blur {
         outside: i16,
     ) -> Option<Self> {
         let elements = height.checked_mul(width)?.checked_mul(channels)?;
+        let mut mirrored = kernel;
+        mirrored.reverse();
         (elements > 0 && elements <= 1 << 24).then_some(Self {
             height,
             width,
             channels,
             kernel,
+            mirrored,
             outside: crate::score::from_feature(outside),
         })
     }
@@ -69,31 +77,37 @@ impl Blur {
 
     /// One element of the correlation, or with `adjoint` of its transpose, which has zeros beyond the edge.
     fn element(&self, x: &[i32], at: usize, adjoint: bool) -> i32 {
+        let (kernel, outside) = if adjoint {
+            (&self.mirrored, 0)
+        } else {
+            (&self.kernel, self.outside)
+        };
         let pixel = at.checked_div(self.channels).unwrap_or(0);
         let channel = at.wrapping_sub(pixel * self.channels);
         let row = pixel.checked_div(self.width).unwrap_or(0);
         let column = pixel.wrapping_sub(row * self.width);
+        let columns = inside(column, self.width);
+        // 25 products below 2^46 in all.
         let mut sum = 0i64;
-        for (tap, weight) in self.kernel.iter().enumerate() {
-            let (down, right) = (tap / SIDE, tap % SIDE);
-            let (down, right) = if adjoint {
-                (SIDE - 1 - down, SIDE - 1 - right)
-            } else {
-                (down, right)
-            };
-            // What lies before the edge wraps around to a number beyond any image.
+        let mut within = 0i64;
+        for down in inside(row, self.height) {
+            let weights = SIDE * down + columns.start..SIDE * down + columns.end;
+            let weights = kernel.get(weights).unwrap_or_default();
+            // Rows and columns inside the image: nothing wraps.
             let y = (row + down).wrapping_sub(SIDE / 2);
-            let z = (column + right).wrapping_sub(SIDE / 2);
-            let value = if y < self.height && z < self.width {
-                let index = (y * self.width + z) * self.channels + channel;
-                x.get(index).copied().unwrap_or(0)
-            } else if adjoint {
-                0
-            } else {
-                self.outside
-            };
-            // 25 products below 2^46.
-            sum += i64::from(*weight) * i64::from(value);
+            let z = (column + columns.start).wrapping_sub(SIDE / 2);
+            let first = (y * self.width + z) * self.channels + channel;
+            let values = x.get(first..).unwrap_or_default().iter();
+            for (weight, value) in weights.iter().zip(values.step_by(self.channels.max(1))) {
+                sum += i64::from(*weight) * i64::from(*value);
+            }
+            if outside != 0 {
+                within += weights.iter().map(|w| i64::from(*w)).sum::<i64>();
+            }
+        }
+        if outside != 0 {
+            let all = kernel.iter().map(|w| i64::from(*w)).sum::<i64>();
+            sum += (all - within) * i64::from(outside);
         }
         saturating_i32(rounding_shift_right(sum, 15))
     }
@@ -103,6 +117,12 @@ impl Blur {
         let squares = self.kernel.iter().map(|w| i64::from(*w) * i64::from(*w));
         squares.sum::<i64>().unsigned_abs()
     }
+}
+
+/// The rows or columns of a kernel around `at` that lie inside an image of `side`.
+fn inside(at: usize, side: usize) -> core::ops::Range<usize> {
+    let start = (SIDE / 2).saturating_sub(at);
+    start..SIDE.min((side + SIDE / 2).saturating_sub(at))
 }
 
 impl Degradation<'_> {
