@@ -253,7 +253,10 @@ impl Request {
 ///
 /// It did not: the message says where they differ first.
 pub fn ensure_same(who: &str, host: &[i16], device: &[i16]) -> Result<()> {
-    let differs = host.iter().zip(device).position(|(host, device)| host != device);
+    let differs = host
+        .iter()
+        .zip(device)
+        .position(|(host, device)| host != device);
     let at = differs.unwrap_or(host.len().min(device.len()));
     ensure!(
         host == device,

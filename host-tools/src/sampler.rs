@@ -93,9 +93,7 @@ pub fn score_network<'a>(model: &Model<'a>) -> Result<ScoreNetwork<'a>> {
         Body::Score(network) => Some(network),
         _ => None,
     });
-    networks
-        .next()
-        .context(NO_SCORE_NETWORK)
+    networks.next().context(NO_SCORE_NETWORK)
 }
 
 /// What a walk is watched with: where it stands, and its state (`I12F20`).

@@ -8,9 +8,7 @@ use autodidact::model::{Model, Task};
 
 use crate::data::{self, Scaling, Standardiser, Table};
 use crate::evaluate::{Outcome, Units};
-use crate::quantize::{
-    self, Calibration, FEATURE_UNIT, Precision, QuantisedModel, QuantisedPart,
-};
+use crate::quantize::{self, Calibration, FEATURE_UNIT, Precision, QuantisedModel, QuantisedPart};
 use crate::replay::{self, PartResult};
 use crate::sampler::note_schedule;
 use crate::study::scores::{SMALLEST, WALK_STEPS};

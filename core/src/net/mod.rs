@@ -112,9 +112,9 @@ impl Activation {
         let clamped = |value: i16| value.min(max).max(min);
         // A loop a function, with nothing left to choose in it.
         match self {
-            Self::Elu => each(sums, |sum| clamped(elu(sum))),
-            Self::Silu => each(sums, |sum| clamped(silu(sum))),
-            _ => each(sums, |sum| clamped(self.saturate(sum))),
+            Self::Elu => each(sums, |sum| clamped(Self::Elu.apply(sum))),
+            Self::Silu => each(sums, |sum| clamped(Self::Silu.apply(sum))),
+            _ => each(sums, |sum| clamped(self.apply(sum))),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use crate::num::{rounding_shift_right, saturating_i32};
 use crate::{Operand, ShapeError};
+use core::ops::Range;
 
 /// One in a kernel's format, `I1F15` less its sign: weights sum to about this.
 pub const KERNEL_ONE: i32 = 1 << 15;
@@ -77,39 +78,41 @@ impl Blur {
 
     /// One element of the correlation, or with `adjoint` of its transpose, which has zeros beyond the edge.
     fn element(&self, x: &[i32], at: usize, adjoint: bool) -> i32 {
-        let (kernel, outside) = if adjoint {
-            (&self.mirrored, 0)
+        let kernel = if adjoint {
+            &self.mirrored
         } else {
-            (&self.kernel, self.outside)
+            &self.kernel
         };
         let pixel = at.checked_div(self.channels).unwrap_or(0);
         let channel = at.wrapping_sub(pixel * self.channels);
         let row = pixel.checked_div(self.width).unwrap_or(0);
         let column = pixel.wrapping_sub(row * self.width);
-        let columns = inside(column, self.width);
+        let (rows, columns) = (inside(row, self.height), inside(column, self.width));
         // 25 products below 2^46 in all.
         let mut sum = 0i64;
-        let mut within = 0i64;
-        for down in inside(row, self.height) {
+        if !adjoint && self.outside != 0 {
+            sum = self.beyond(rows.clone(), columns.clone()) * i64::from(self.outside);
+        }
+        for down in rows {
             let weights = SIDE * down + columns.start..SIDE * down + columns.end;
-            let weights = kernel.get(weights).unwrap_or_default();
             // Rows and columns inside the image: nothing wraps.
             let y = (row + down).wrapping_sub(SIDE / 2);
             let z = (column + columns.start).wrapping_sub(SIDE / 2);
             let first = (y * self.width + z) * self.channels + channel;
-            let values = x.get(first..).unwrap_or_default().iter();
-            for (weight, value) in weights.iter().zip(values.step_by(self.channels.max(1))) {
-                sum += i64::from(*weight) * i64::from(*value);
+            if let (Some(weights), Some(values)) = (kernel.get(weights), x.get(first..)) {
+                sum += dot(weights, values, self.channels);
             }
-            if outside != 0 {
-                within += weights.iter().map(|w| i64::from(*w)).sum::<i64>();
-            }
-        }
-        if outside != 0 {
-            let all = kernel.iter().map(|w| i64::from(*w)).sum::<i64>();
-            sum += (all - within) * i64::from(outside);
         }
         saturating_i32(rounding_shift_right(sum, 15))
+    }
+
+    /// Sum of the kernel's weights beyond the edge, where `rows` and `columns` of it lie inside.
+    #[inline(never)]
+    fn beyond(&self, rows: Range<usize>, columns: Range<usize>) -> i64 {
+        let weights = (0..).zip(&self.kernel);
+        let beyond = weights
+            .filter(|(at, _)| !(rows.contains(&(at / SIDE)) && columns.contains(&(at % SIDE))));
+        beyond.map(|(_, weight)| i64::from(*weight)).sum()
     }
 
     /// Sum of the squared weights, 30 fractional bits.
@@ -119,8 +122,24 @@ impl Blur {
     }
 }
 
+/// Sum of the products of weights and as many values, `stride` apart.
+#[inline(never)]
+fn dot(weights: &[i16], values: &[i32], stride: usize) -> i64 {
+    let product = |(weight, value): (&i16, &i32)| i64::from(*weight) * i64::from(*value);
+    // Away from the edges of a grey image.
+    if let (1, Ok(weights), Some(values)) = (
+        stride,
+        <&[i16; SIDE]>::try_from(weights),
+        values.first_chunk::<SIDE>(),
+    ) {
+        return weights.iter().zip(values).map(product).sum();
+    }
+    let values = values.iter().step_by(stride.max(1));
+    weights.iter().zip(values).map(product).sum()
+}
+
 /// The rows or columns of a kernel around `at` that lie inside an image of `side`.
-fn inside(at: usize, side: usize) -> core::ops::Range<usize> {
+fn inside(at: usize, side: usize) -> Range<usize> {
     let start = (SIDE / 2).saturating_sub(at);
     start..SIDE.min((side + SIDE / 2).saturating_sub(at))
 }

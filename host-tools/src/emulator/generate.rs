@@ -57,13 +57,7 @@ pub fn generate(core: Core, model: &[u8], request: &Request) -> Result<GenerateR
     for (name, bytes) in files(request)? {
         write(folder.path(), name, &bytes)?;
     }
-    parse(run_in(
-        core,
-        &elf,
-        folder.path(),
-        Some(model),
-        RUN_TIMEOUT,
-    )?)
+    parse(run_in(core, &elf, folder.path(), Some(model), RUN_TIMEOUT)?)
 }
 
 /// Has an image that brings its own model along ([`build_draw`](super::build_draw)) do what a request says.
@@ -73,14 +67,20 @@ pub fn generate(core: Core, model: &[u8], request: &Request) -> Result<GenerateR
 /// QEMU is missing and cannot be installed, or the device reports an error.
 pub fn draw(core: Core, elf: &Path, request: &Request) -> Result<GenerateRun> {
     let files = files(request)?;
-    let files: Vec<(&str, &[u8])> = files.iter().map(|(name, bytes)| (*name, &**bytes)).collect();
+    let files: Vec<(&str, &[u8])> = files
+        .iter()
+        .map(|(name, bytes)| (*name, &**bytes))
+        .collect();
     parse(run_image(core, elf, &files, RUN_TIMEOUT)?)
 }
 
 /// What the device reads.
 fn files(request: &Request) -> Result<[(&'static str, Vec<u8>); 2]> {
     let rows = request.rows();
-    let rows = rows.iter().flat_map(|number| number.to_le_bytes()).collect();
+    let rows = rows
+        .iter()
+        .flat_map(|number| number.to_le_bytes())
+        .collect();
     Ok([
         ("settings.bin", request.encode()?.to_vec()),
         ("samples.bin", rows),

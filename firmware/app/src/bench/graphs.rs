@@ -38,6 +38,17 @@ pub(super) fn run(counter: &impl Counter, mut operands: Operands<'_>) {
     let operands = &mut operands;
     let name = "graph_dense_64_256_256_64";
     refused(name, measure_graph(counter, name, &dense(), operands));
+    for (name, channels) in [
+        ("graph_conv3x3_i16_8x8x16_16", 16),
+        ("graph_conv3x3_i16_8x8x32_32", 32),
+    ] {
+        let shape = [8, 8, channels];
+        let mut program = Program::new(shape, Element::I16);
+        let done = program
+            .push(OpRecord::wide(OpKind::Conv3x3, 0, shape))
+            .and_then(|_| measure_graph(counter, name, &program, operands));
+        refused(name, done);
+    }
     for (name, side, inner) in [
         ("graph_conv16_8x8", 8, Element::I16),
         ("graph_conv16_8x8_i8", 8, Element::I8),
@@ -254,8 +265,7 @@ fn measure_restoration(counter: &impl Counter, operands: &mut Operands<'_>) -> O
     let mut memory = [0; 4 * PIXELS];
     let mut rng = Generator::from_seed(1);
     measure(counter, "restore_digit", macs, ONCE, || {
-        let score =
-            DenoiserScore::new(&network, sigma, operands.workspace, operands.output).ok();
+        let score = DenoiserScore::new(&network, sigma, operands.workspace, operands.output).ok();
         let observation = Observation {
             features: operands.input.get(..PIXELS).unwrap_or_default(),
             degradation: Degradation::Blur(blur),
