@@ -19,8 +19,8 @@ pub enum Inference {
     MeanField(usize),
 }
 
-/// Rows drawn from a machine's chain, `steps` Gibbs steps apart: states of binary units, features of
-/// Gaussian ones (as real numbers).
+/// Rows drawn from a machine's chain, `steps` Gibbs steps apart, in `I4F12`: states of binary units, features of
+/// Gaussian ones.
 ///
 /// # Errors
 ///
@@ -30,29 +30,29 @@ pub fn sample_rbm(
     rows: usize,
     steps: usize,
     rng: &mut Generator,
-) -> Result<Vec<Vec<f64>>> {
+) -> Result<Vec<i16>> {
     let mut memory = vec![0; Gibbs::words(rbm.units(), rbm.visible(), rbm.hidden())];
     let mut chain = Gibbs::new(*rbm, &mut memory)?;
     for _ in 0..WARM_UP {
         chain.step(rng);
     }
-    let mut drawn = Vec::with_capacity(rows);
+    let mut drawn = Vec::with_capacity(rows * rbm.visible());
     for _ in 0..rows {
         for _ in 0..steps {
             chain.step(rng);
         }
-        drawn.push(match chain.visible() {
-            States::Binary(bits) => (0..rbm.visible())
-                .map(|unit| f64::from(bits[unit / 32] >> (unit % 32) & 1))
-                .collect(),
-            States::Real(features) => real(features),
-        });
+        match chain.visible() {
+            States::Binary(bits) => drawn.extend(
+                (0..rbm.visible()).map(|unit| (bits[unit / 32] >> (unit % 32) & 1) as i16 * ONE),
+            ),
+            States::Real(features) => drawn.extend(features),
+        }
     }
     Ok(drawn)
 }
 
 /// Rows drawn from a belief net: a chain in its highest machine, each row one pass down from there. The
-/// means of the lowest visible units, which are smoother than their states.
+/// means of the lowest visible units, which are smoother than their states, in `I4F12`.
 ///
 /// # Errors
 ///
@@ -62,7 +62,7 @@ pub fn sample_dbn(
     rows: usize,
     steps: usize,
     rng: &mut Generator,
-) -> Result<Vec<Vec<f64>>> {
+) -> Result<Vec<i16>> {
     let top = *dbn.top();
     let mut memory = vec![0; Gibbs::words(top.units(), top.visible(), top.hidden())];
     let mut chain = Gibbs::new(top, &mut memory)?;
@@ -70,14 +70,12 @@ pub fn sample_dbn(
         chain.step(rng);
     }
     let mut workspace = vec![0; dbn.workspace_len()];
-    let mut means = vec![0; dbn.visible()];
-    let mut drawn = Vec::with_capacity(rows);
-    for _ in 0..rows {
+    let mut drawn = vec![0; rows * dbn.visible()];
+    for means in drawn.chunks_exact_mut(dbn.visible()) {
         for _ in 0..steps {
             chain.step(rng);
         }
-        dbn.down_into(chain.hidden_bits(), rng, &mut workspace, &mut means)?;
-        drawn.push(real(&means));
+        dbn.down_into(chain.hidden_bits(), rng, &mut workspace, means)?;
     }
     Ok(drawn)
 }
@@ -157,7 +155,9 @@ pub fn complete(
     Ok(completed)
 }
 
-fn real(values: &[i16]) -> Vec<f64> {
+/// Values in `I4F12` as real numbers.
+#[must_use]
+pub fn real(values: &[i16]) -> Vec<f64> {
     let values = values.iter();
     values.map(|&x| f64::from(x) / FEATURE_UNIT).collect()
 }
@@ -217,9 +217,9 @@ mod tests {
     fn drawn_units_agree_more_often_than_chance() {
         tied(VisibleUnits::Bernoulli, |rbm| {
             let rows = sample_rbm(rbm, 500, 5, &mut Generator::from_seed(2)).unwrap();
-            let alike = rows.iter().filter(|row| row[0] == row[1]).count();
+            let alike = rows.chunks(4).filter(|row| row[0] == row[1]).count();
             assert!(alike > 350, "{alike} of 500");
-            assert!(rows.iter().flatten().all(|x| *x == 0.0 || *x == 1.0));
+            assert!(rows.iter().all(|x| *x == 0 || *x == ONE));
         });
     }
 }

@@ -11,6 +11,7 @@ pub mod data;
 pub mod emulator;
 pub mod energy;
 pub mod evaluate;
+pub mod generate;
 #[cfg(feature = "train")]
 pub mod generated;
 pub mod learn;

@@ -5,8 +5,8 @@
 //! and packed. k-means: index `u32`, squared distance `u64`. PCA: scores `i32`, reconstruction
 //! `i16`, residual `u64`. Network: outputs `i16`. Gaussian mixture and latent classes: log-likelihood
 //! `i32`, k responsibilities `u32`. Boltzmann machine: free energy `i32`, means of the hidden units `i16`.
-//! Deep belief net: means of the highest hidden units `i16`.
-//! `i32`, k responsibilities `u32`. Graph: outputs `i16` if it reads features. Score network, generator: nothing.
+//! Deep belief net: means of the highest hidden units `i16`. Graph: outputs `i16` if it reads features. Score
+//! network, generator: nothing.
 
 use anyhow::{Context, Result, ensure};
 use autodidact::model::{Body, Model, Part};

@@ -10,7 +10,7 @@ use autodidact::ShapeError;
 use autodidact::net::Network;
 use autodidact::restore::{Blur, Degradation, MeanShift, Noise, Observation, Settings};
 use autodidact::rng::Generator;
-use autodidact::score::{ONE, Score, features_into, from_features_into};
+use autodidact::score::{self, ONE, Score};
 
 use crate::data::{Standardiser, Table};
 use crate::evaluate::Units;
@@ -267,6 +267,16 @@ impl Problem {
         }
     }
 
+    /// Restored rows of features (`I4F12`) in data units, in place of the damaged ones.
+    ///
+    /// # Errors
+    ///
+    /// Not as many values as there were.
+    pub fn restored(&self, damaged: &Table, features: &[i16]) -> Result<Table> {
+        let features = features.iter().map(|&x| f64::from(x) / FEATURE_UNIT);
+        damaged.with_values(self.scale.data(features).collect())
+    }
+
     /// What was seen of a row, in features, less what the columns' means are seen as: then 0 lies beyond the edge.
     fn observed(&self, row: &[f32]) -> Vec<f64> {
         let seen_mean = self.damage.apply(&self.scale.mean);
@@ -322,14 +332,13 @@ pub fn linear(problem: &Problem, training: &Table, damaged: &Table) -> Result<Ta
     damaged.with_values(values.map(|x| x.clamp(low, high) as f32).collect())
 }
 
-/// A dense denoiser for one level of noise, as the device's restoration asks it.
+/// A dense denoiser for one level of noise, with memory of its own: what the device's restoration asks.
 #[derive(Debug)]
 pub struct DenoiserScore<'n, 'a> {
     network: &'n Network<'a>,
     sigma: u32,
     workspace: Vec<u8>,
-    input: Vec<i16>,
-    output: Vec<i16>,
+    features: Vec<i16>,
 }
 
 impl<'n, 'a> DenoiserScore<'n, 'a> {
@@ -347,8 +356,7 @@ impl<'n, 'a> DenoiserScore<'n, 'a> {
         Ok(Self {
             sigma,
             workspace: vec![0; network.workspace_bytes()],
-            input: vec![0; network.inputs()],
-            output: vec![0; network.inputs()],
+            features: vec![0; 2 * network.inputs()],
             network,
         })
     }
@@ -375,18 +383,13 @@ impl Score for DenoiserScore<'_, '_> {
 
     fn residual_into(
         &mut self,
-        _: u16,
+        level: u16,
         state: &[i32],
         residual: &mut [i32],
     ) -> Result<(), ShapeError> {
-        features_into(state, &mut self.input)?;
-        self.network
-            .run(&mut self.workspace, &self.input, &mut self.output)?;
-        from_features_into(&self.output, residual)?;
-        for (r, x) in residual.iter_mut().zip(state) {
-            *r = r.saturating_sub(*x);
-        }
-        Ok(())
+        let (network, workspace) = (self.network, &mut self.workspace);
+        score::DenoiserScore::new(network, self.sigma, workspace, &mut self.features)?
+            .residual_into(level, state, residual)
     }
 }
 
@@ -421,6 +424,101 @@ impl Default for DescentOptions {
     }
 }
 
+/// Rows to restore by the mean-shift prior, in the device's formats.
+#[derive(Clone, Debug)]
+pub struct Descents {
+    /// What was seen, features in `I4F12`, row after row.
+    pub observed: Vec<i16>,
+    /// What had happened to it.
+    pub damage: Damage,
+    /// What is known of the noise on it.
+    pub noise: Noise,
+    /// How the descents go.
+    pub settings: Settings,
+    /// Standard deviation of the prior's noise, `U12F20`.
+    pub sigma: u32,
+}
+
+impl Descents {
+    /// Descents for the rows of `damaged` by a prior of one `level`, whose noise is `sigma` (`U12F20`).
+    ///
+    /// # Errors
+    ///
+    /// Images of another size than the problem's; figures beyond the device's formats.
+    pub fn new(
+        problem: &Problem,
+        (level, sigma): (u16, u32),
+        damaged: &Table,
+        options: &DescentOptions,
+    ) -> Result<Self> {
+        problem.damage.check(damaged.width())?;
+        let unit = |x: f64| (x.clamp(0.0, 1.0) * f64::from(1 << 30)) as u32;
+        let deviation = f64::from(sigma) / f64::from(ONE);
+        let noise = match options.blind {
+            true => Noise::Blind,
+            false => Noise::Known(
+                fixed(problem.noise / problem.scale.std).context("the noise is too large")?,
+            ),
+        };
+        // Float casts saturate.
+        let observed = damaged.iter_rows().flat_map(|row| problem.observed(row));
+        Ok(Self {
+            observed: observed
+                .map(|x| (x * FEATURE_UNIT).round_ties_even() as i16)
+                .collect(),
+            damage: problem.damage.clone(),
+            noise,
+            settings: Settings {
+                level,
+                eta: fixed(options.jitter * deviation).context("the jitter is too large")?,
+                rate: unit(options.rate),
+                momentum: unit(options.momentum),
+                steps: options.steps,
+            },
+            sigma,
+        })
+    }
+
+    /// The restored rows, features in `I4F12`, by the device's own loop.
+    ///
+    /// # Errors
+    ///
+    /// Rows of another width than the prior's.
+    pub fn run(&self, score: &mut impl Score, seed: u64) -> Result<Vec<i16>> {
+        let d = score.dimensions();
+        ensure!(
+            self.observed.len().is_multiple_of(d),
+            "the prior takes {d} values, but {} are no whole rows of that",
+            self.observed.len()
+        );
+        let degradation = match &self.damage {
+            Damage::None => Degradation::Identity,
+            Damage::Blur {
+                shape: [height, width],
+                kernel,
+            } => Degradation::Blur(
+                Blur::new([*height, *width, 1], *kernel, 0).context("the image is too large")?,
+            ),
+            Damage::Unknown(seen) => Degradation::Mask(seen),
+        };
+        let mut rng = Generator::from_seed(seed);
+        let mut memory = vec![0; 4 * d];
+        let mut restored = vec![0; self.observed.len()];
+        let rows = self.observed.chunks_exact(d);
+        for (features, restored) in rows.zip(restored.chunks_exact_mut(d)) {
+            let observation = Observation {
+                features,
+                degradation,
+                noise: self.noise,
+            };
+            let mut descent = MeanShift::new(&mut *score, observation, self.settings, &mut memory)?;
+            while descent.step(&mut rng)?.is_some() {}
+            descent.features_into(restored)?;
+        }
+        Ok(restored)
+    }
+}
+
 /// Restores by the mean-shift prior, in the device's integers: its loop, its kernels, its random numbers.
 ///
 /// # Errors
@@ -433,7 +531,6 @@ pub fn mean_shift(
     damaged: &Table,
     options: &DescentOptions,
 ) -> Result<Table> {
-    problem.damage.check(damaged.width())?;
     ensure!(
         score.dimensions() == damaged.width(),
         "the denoiser takes {} values, but {} has {} columns",
@@ -441,54 +538,9 @@ pub fn mean_shift(
         damaged.source(),
         damaged.width()
     );
-    let unit = |x: f64| (x.clamp(0.0, 1.0) * f64::from(1 << 30)) as u32;
-    let sigma = f64::from(score.sigma(level)) / f64::from(ONE);
-    let settings = Settings {
-        level,
-        eta: fixed(options.jitter * sigma).context("the jitter is too large")?,
-        rate: unit(options.rate),
-        momentum: unit(options.momentum),
-        steps: options.steps,
-    };
-    let noise = match options.blind {
-        true => Noise::Blind,
-        false => Noise::Known(
-            fixed(problem.noise / problem.scale.std).context("the noise is too large")?,
-        ),
-    };
-    let degradation = match &problem.damage {
-        Damage::None => Degradation::Identity,
-        Damage::Blur {
-            shape: [height, width],
-            kernel,
-        } => Degradation::Blur(
-            Blur::new([*height, *width, 1], *kernel, 0).context("the image is too large")?,
-        ),
-        Damage::Unknown(seen) => Degradation::Mask(seen),
-    };
-    let mut rng = Generator::from_seed(options.seed);
-    let mut memory = vec![0; 4 * damaged.width()];
-    let mut restored = vec![0i16; damaged.width()];
-    let mut values = Vec::with_capacity(damaged.values().len());
-    for row in damaged.iter_rows() {
-        // Float casts saturate.
-        let features: Vec<i16> = problem
-            .observed(row)
-            .iter()
-            .map(|x| (x * FEATURE_UNIT).round_ties_even() as i16)
-            .collect();
-        let observation = Observation {
-            features: &features,
-            degradation,
-            noise,
-        };
-        let mut descent = MeanShift::new(&mut *score, observation, settings, &mut memory)?;
-        while descent.step(&mut rng)?.is_some() {}
-        descent.features_into(&mut restored)?;
-        let features = restored.iter().map(|&x| f64::from(x) / FEATURE_UNIT);
-        values.extend(problem.scale.data(features));
-    }
-    damaged.with_values(values)
+    let prior = (level, score.sigma(level));
+    let descents = Descents::new(problem, prior, damaged, options)?;
+    problem.restored(damaged, &descents.run(score, options.seed)?)
 }
 
 /// Restores in f64 by gradient descent, `w K^T (K x - y) + (1 - w) g(x)` with `w = sigma^2 / (sigma^2 + noise^2)`.

@@ -13,6 +13,10 @@ use crate::quantize::{FEATURE_UNIT, QuantisedModel};
 /// One in the format of a schedule's step size, `U2F30`.
 const GAMMA_UNIT: f64 = 1_073_741_824.0;
 
+/// What there is to say where one is missing.
+pub const NO_SCORE_NETWORK: &str =
+    "the model has no score network; train one with `autodidact fit ncsn`";
+
 /// The keys of a container's provenance that say how its score network is walked.
 const GAMMA: &str = "langevin_gamma";
 const STEPS: &str = "langevin_steps";
@@ -89,9 +93,7 @@ pub fn score_network<'a>(model: &Model<'a>) -> Result<ScoreNetwork<'a>> {
         Body::Score(network) => Some(network),
         _ => None,
     });
-    networks
-        .next()
-        .context("the model has no score network; train one with `autodidact fit ncsn`")
+    networks.next().context(NO_SCORE_NETWORK)
 }
 
 /// What a walk is watched with: where it stands, and its state (`I12F20`).

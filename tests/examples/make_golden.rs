@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::Result;
 use autodidact::kernels::Order;
 use autodidact::model::Model;
-use autodidact_tests::small;
+use autodidact_tests::{graphs, requests, small};
 use autodidact_tools::replay;
 
 fn main() -> Result<()> {
@@ -34,5 +34,9 @@ fn main() -> Result<()> {
     let counts = small::random_counts(20, model.scaler().len(), 9);
     let results = replay::replay(&model, &counts)?;
     std::fs::write(folder.join("v1-energy.results"), results)?;
+    let bytes = graphs::container(Order::RowMajor);
+    std::fs::write(folder.join("v1-graphs.adm"), &*bytes)?;
+    let results = requests::results_of_graphs(&Model::load(&bytes)?)?;
+    std::fs::write(folder.join("v1-graphs.results"), results)?;
     Ok(())
 }

@@ -77,13 +77,7 @@ fn narrow(mut record: OpRecord, activation: Activation) -> OpRecord {
 pub fn container(order: Order) -> AlignedBytes {
     let mut rng = Generator::from_seed(16);
     let rng = &mut rng;
-    let base = |kind, input, shape| {
-        let mut record = OpRecord::wide(kind, input, shape);
-        if kind.has_weights() {
-            record.order = order as u8;
-        }
-        record
-    };
+    let base = |kind, input, shape| record(order, kind, input, shape);
     let first = narrow(base(OpKind::Conv3x3, 0, [4, 4, 3]), Activation::Clamp);
     let first = Layer::new(first, 9, 1, 45, rng);
     let mut pooled = base(OpKind::AveragePool, 1, [2, 2, 3]);
@@ -124,15 +118,9 @@ pub fn container(order: Order) -> AlignedBytes {
     let logit = Layer::new(base(OpKind::Dense, 1, [1, 1, 1]), 12, 1, 36, rng);
     let discriminator = [strided.spec(), logit.spec()];
 
-    let mut inner = base(OpKind::Conv3x3, 0, [4, 4, 2]);
-    (inner.activation, inner.conditioned) = (Activation::Silu.tag(), 1);
-    let inner = Layer::new(inner, 9, 3, 42, rng);
-    let outer = Layer::new(base(OpKind::Conv3x3, 1, [4, 4, 1]), 18, 1, 42, rng);
+    let (inner, outer) = score_layers(order, rng);
     let score = [inner.spec(), outer.spec()];
-    let levels = [4.0f64, 1.0, 0.25].map(|sigma| {
-        let root = (sigma * sigma + 1.0).sqrt();
-        Level::preconditioned(sigma, 1.0, root).expect("representable")
-    });
+    let levels = levels();
 
     let graph = |input, code_op, ops| GraphSpec {
         input,
@@ -171,11 +159,58 @@ pub fn container(order: Order) -> AlignedBytes {
         "score",
         PartBody::Score(graph(image, None, &score), &levels),
     ));
+    encode(&parts)
+}
+
+/// A container of nothing but a score network like that of [`container`].
+///
+/// # Panics
+/// Never: the parameters are valid.
+#[must_use]
+pub fn score_alone(order: Order) -> AlignedBytes {
+    let (inner, outer) = score_layers(order, &mut Generator::from_seed(17));
+    let graph = GraphSpec {
+        input: [4, 4, 1],
+        code_op: None,
+        ops: &[inner.spec(), outer.spec()],
+    };
+    encode(&[PartSpec {
+        name: "score",
+        input: None,
+        body: PartBody::Score(graph, &levels()),
+    }])
+}
+
+fn record(order: Order, kind: OpKind, input: u16, shape: [u16; 3]) -> OpRecord {
+    let mut record = OpRecord::wide(kind, input, shape);
+    if kind.has_weights() {
+        record.order = order as u8;
+    }
+    record
+}
+
+/// A score network of three levels over 4x4 pixels.
+fn score_layers(order: Order, rng: &mut Generator) -> (Layer, Layer) {
+    let mut inner = record(order, OpKind::Conv3x3, 0, [4, 4, 2]);
+    (inner.activation, inner.conditioned) = (Activation::Silu.tag(), 1);
+    let inner = Layer::new(inner, 9, 3, 42, rng);
+    let outer = record(order, OpKind::Conv3x3, 1, [4, 4, 1]);
+    (inner, Layer::new(outer, 18, 1, 42, rng))
+}
+
+fn levels() -> [Level; 3] {
+    [4.0f64, 1.0, 0.25].map(|sigma| {
+        let root = (sigma * sigma + 1.0).sqrt();
+        Level::preconditioned(sigma, 1.0, root).expect("representable")
+    })
+}
+
+fn encode(parts: &[PartSpec<'_>]) -> AlignedBytes {
     let lines = scaler(16);
     let spec = ModelSpec {
         scaler: &lines,
         counts_range: (-2000, 2000),
-        parts: &parts,
+        parts,
         text: "lsb: 1\n",
     };
     let mut bytes = AlignedBytes::zeroed(spec.encoded_len().expect("the model is valid"));

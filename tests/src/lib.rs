@@ -4,6 +4,7 @@
 pub mod graphs;
 pub mod image;
 pub mod mutate;
+pub mod requests;
 pub mod small;
 
 /// The Rust of the documentation's pages compiles, and runs where it has a `main`.
@@ -21,4 +22,8 @@ mod pages {
     struct Rbm;
     #[doc = include_str!("../../docs/anomaly.md")]
     struct Anomaly;
+    #[doc = include_str!("../../docs/score.md")]
+    struct Score;
+    #[doc = include_str!("../../docs/priors.md")]
+    struct Priors;
 }

@@ -2,7 +2,7 @@
 
 use autodidact::kernels::Order;
 use autodidact::model::Model;
-use autodidact_tests::{mutate, small};
+use autodidact_tests::{graphs, mutate, requests, small};
 use autodidact_tools::quantize::AlignedBytes;
 use autodidact_tools::replay;
 
@@ -92,6 +92,20 @@ fn a_container_of_energy_models_loads_and_gives_the_bits_it_gave() {
     let results = replay::replay(&model, &counts).unwrap();
     assert!(results == include_bytes!("../golden/v1-energy.results"));
     assert!(*small::energy() == *bytes);
+}
+
+#[test]
+fn a_container_of_graphs_and_a_score_network_loads_and_gives_the_bits_it_gave() {
+    let bytes = AlignedBytes::copy_of(include_bytes!("../golden/v1-graphs.adm"));
+    let results = requests::results_of_graphs(&Model::load(&bytes).unwrap()).unwrap();
+    assert!(results == include_bytes!("../golden/v1-graphs.results"));
+    assert!(*graphs::container(Order::RowMajor) == *bytes);
+    // Samples, fillings and restorations included, whatever order the weights are in.
+    for order in [Order::Quads, Order::Octets] {
+        let bytes = graphs::container(order);
+        let others = requests::results_of_graphs(&Model::load(&bytes).unwrap()).unwrap();
+        assert!(others == results, "{order:?}");
+    }
 }
 
 /// After a deliberate change of the format: `cargo run --release -p autodidact-tests --example

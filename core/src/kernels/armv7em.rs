@@ -252,13 +252,16 @@ const ONES: u32 = 0x0001_0001;
 
 /// Adds both halves of every word.
 pub(super) fn sum_pairs(pairs: &[u32]) -> i32 {
-    let mut sum = 0i32;
-    for pair in pairs {
+    let add = |sum: i32, pair: &u32| {
+        let mut sum = sum;
         // SAFETY: one instruction on registers.
         unsafe {
             asm!("smlad {sum}, {pair}, {ones}, {sum}", sum = inout(reg) sum, pair = in(reg) *pair,
                 ones = in(reg) ONES, options(pure, nomem, nostack));
         }
-    }
-    sum
+        sum
+    };
+    let (eights, rest) = pairs.as_chunks::<8>();
+    let sum = eights.iter().flatten().fold(0, add);
+    rest.iter().fold(sum, add)
 }

@@ -280,14 +280,53 @@ pub fn conv3x3(
     Ok(())
 }
 
-/// What is called with a window's inputs and outputs.
-type EachTaps<'e, O> = dyn FnMut(&[i16], &mut [O]) -> Option<()> + 'e;
+/// The inputs of one window, widened to 16 bits, as the core's kernel reads them.
+#[derive(Debug)]
+pub struct Taps<'t> {
+    /// The inputs; where the core's kernel wants that, on a word's boundary and padded with zeros to whole steps.
+    wide: &'t [i16],
+    /// Inputs without the padding.
+    len: usize,
+    /// Their sum, where the core's kernel wants it.
+    #[cfg(any(autodidact_kernels = "armv7em", autodidact_kernels = "armv6m"))]
+    sum: i32,
+}
 
-/// Calls `each` with the inputs of every window, widened to 16 bits, and the outputs that the window makes.
+impl Taps<'_> {
+    /// The inputs, in the order of the weights' columns.
+    #[must_use]
+    pub fn inputs(&self) -> &[i16] {
+        self.wide.get(..self.len).unwrap_or_default()
+    }
+
+    /// [`dense`](super::dense) over the window: as many rows as weights, channels and output all have.
+    #[inline]
+    pub fn dense<O: Activation>(
+        &self,
+        weights: &Matrix<'_>,
+        channels: &[Channel],
+        stage: &OutputStage<O>,
+        output: &mut [O],
+    ) {
+        #[cfg(any(autodidact_kernels = "armv7em", autodidact_kernels = "armv6m"))]
+        let done = super::packed::rows(weights, channels, stage, self.wide, self.sum, output);
+        #[cfg(autodidact_kernels = "helium")]
+        let done = super::helium::dense(weights, channels, stage, self.inputs(), output);
+        #[cfg(not(autodidact_kernels))]
+        let done: Option<()> = None;
+        if done.is_none() {
+            portable::dense(weights, channels, stage, self.inputs(), output);
+        }
+    }
+}
+
+/// What is called with a window's inputs and outputs.
+type EachTaps<'e, O> = dyn FnMut(&Taps<'_>, &mut [O]) + 'e;
+
+/// Calls `each` with the inputs of every window and the `channels` outputs that the window makes.
 ///
 /// What a convolution of 16-bit activations or one with a function is made of: `each` is a dense layer of
-/// `9 · in_channels` inputs and `channels` outputs. `taps` needs [`Conv3x3::window_len`] elements. Ends early
-/// when `each` gives `None`.
+/// `9 · in_channels` inputs and `channels` outputs. `scratch` needs [`Conv3x3::scratch_len`] elements.
 ///
 /// # Errors
 /// [`ShapeError`] when a slice has the wrong length; nothing is called then.
@@ -296,7 +335,7 @@ pub fn for_each_taps<I: Activation, O>(
     channels: usize,
     input_zero_point: I,
     input: &[I],
-    taps: &mut [i16],
+    scratch: &mut [i16],
     output: &mut [O],
     each: &mut EachTaps<'_, O>,
 ) -> Result<(), ShapeError> {
@@ -304,26 +343,38 @@ pub fn for_each_taps<I: Activation, O>(
     ShapeError::exact(Operand::Input, geometry.input_len(), input.len())?;
     let outputs = (height * width).saturating_mul(channels);
     ShapeError::exact(Operand::Output, outputs, output.len())?;
-    let window_len = geometry.window_len();
-    ShapeError::at_least(Operand::Workspace, window_len, taps.len())?;
-    let taps = taps.get_mut(..window_len).unwrap_or_default();
-    let wide = |x: I| saturating_i16(x.into());
-    let outside = wide(input_zero_point);
-    // Lengths are checked: only `each` can end this early.
+    ShapeError::at_least(Operand::Workspace, geometry.scratch_len(), scratch.len())?;
+    let len = geometry.window_len();
+    #[cfg(any(autodidact_kernels = "armv7em", autodidact_kernels = "armv6m"))]
+    let taps = super::packed::aligned(scratch, len.next_multiple_of(4)).unwrap_or_default();
+    #[cfg(not(any(autodidact_kernels = "armv7em", autodidact_kernels = "armv6m")))]
+    let taps = scratch.get_mut(..len).unwrap_or_default();
+    taps.fill(0);
+    let zero = saturating_i16(input_zero_point.into());
+    // Lengths are checked: nothing ends this early.
     let _ = geometry.for_each_window(channels, output, &mut |window, cell| {
-        window.gather(
-            input,
-            taps,
-            |taps| taps.fill(outside),
-            |from, into| {
-                for (to, from) in into.iter_mut().zip(from) {
-                    *to = wide(*from);
-                }
-            },
-        )?;
-        each(taps, cell)
+        window.gather(input, taps, |taps| taps.fill(zero), widen)?;
+        let taps = Taps {
+            wide: taps,
+            len,
+            #[cfg(any(autodidact_kernels = "armv7em", autodidact_kernels = "armv6m"))]
+            sum: super::packed::sum(taps),
+        };
+        each(&taps, cell);
+        Some(())
     });
     Ok(())
+}
+
+/// A run of inputs in 16 bits.
+#[inline]
+fn widen<I: Activation>(from: &[I], into: &mut [i16]) {
+    if let Some(from) = I::as_i16(from) {
+        return crate::slices::copy_long(from, into);
+    }
+    for (to, from) in into.iter_mut().zip(from) {
+        *to = saturating_i16((*from).into());
+    }
 }
 
 /// What a convolution reads, apart from its scratch.

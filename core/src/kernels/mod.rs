@@ -67,7 +67,7 @@ use armv7em as backend;
 
 #[cfg(autodidact_kernels = "armv7em")]
 pub(crate) use armv7em_rows::draw;
-pub use conv::{Conv3x3, Padding, conv3x3, for_each_taps};
+pub use conv::{Conv3x3, Padding, Taps, conv3x3, for_each_taps};
 pub use dense::{Activation, Channel, OutputStage, dense, dense_scratch_len};
 pub use distance::{Nearest, dot, manhattan_distance, nearest_l1, nearest_l2, squared_distance};
 pub use mahalanobis::{factor_index, factor_len, factor_rows, mahalanobis};

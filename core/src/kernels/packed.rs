@@ -14,7 +14,7 @@ struct Inputs<'a> {
 }
 
 /// The first `len` elements of `scratch` that start at a multiple of four bytes.
-fn aligned(scratch: &mut [i16], len: usize) -> Option<&mut [i16]> {
+pub(super) fn aligned(scratch: &mut [i16], len: usize) -> Option<&mut [i16]> {
     let skip = scratch.as_ptr().addr() / 2 % 2;
     scratch.get_mut(skip..)?.get_mut(..len)
 }
@@ -84,6 +84,30 @@ pub(super) fn dense<I: Activation, O: Activation>(
     let Inputs { pairs, correction } = inputs?;
     backend::rows(words, pairs, correction, channels, stage, output);
     Some(())
+}
+
+/// A layer's rows over inputs that lie on a word's boundary, padded with zeros to a multiple of four, and their sum;
+/// `None`, and nothing written, when they do not or the weights lie in another order.
+#[inline]
+pub(super) fn rows<O: Activation>(
+    weights: &Matrix<'_>,
+    channels: &[Channel],
+    stage: &OutputStage<O>,
+    inputs: &[i16],
+    sum: i32,
+    output: &mut [O],
+) -> Option<()> {
+    let words = words(weights)?;
+    let pairs = <[u32]>::ref_from_bytes(inputs.as_bytes()).ok()?;
+    let Inputs { pairs, correction } = Inputs::new(pairs, sum);
+    backend::rows(words, pairs, correction, channels, stage, output);
+    Some(())
+}
+
+/// Sum of such inputs.
+#[inline]
+pub(super) fn sum(inputs: &[i16]) -> i32 {
+    <[u32]>::ref_from_bytes(inputs.as_bytes()).map_or(0, backend::sum_pairs)
 }
 
 /// A convolution, window by window; `None` when the weights lie in another order.

@@ -9,13 +9,13 @@ use crate::num::saturating_i8;
 
 /// Runs a convolution: by the 8-bit kernel where nothing is wider, otherwise window by window.
 ///
-/// `taps` holds one window, the others are those of [`Rows::run`].
+/// The scratch is that of [`Rows::run`].
 pub(super) fn run(
     rows: &Rows<'_>,
     geometry: &Conv3x3,
     value: &Value,
     input: Input<'_>,
-    [taps, scratch, sums]: [&mut [i16]; 3],
+    [scratch, sums]: [&mut [i16]; 2],
     output: &mut Output<'_>,
 ) -> Result<(), ShapeError> {
     match (input, output) {
@@ -28,16 +28,11 @@ pub(super) fn run(
         }
         (Input::I8(input), output) => {
             let zero = saturating_i8(i32::from(value.zero));
-            windows(rows, geometry, zero, input, [taps, scratch, sums], output)
+            windows(rows, geometry, zero, input, [scratch, sums], output)
         }
-        (Input::I16(input), output) => windows(
-            rows,
-            geometry,
-            value.zero,
-            input,
-            [taps, scratch, sums],
-            output,
-        ),
+        (Input::I16(input), output) => {
+            windows(rows, geometry, value.zero, input, [scratch, sums], output)
+        }
     }
 }
 
@@ -46,29 +41,59 @@ fn windows<I: Element>(
     geometry: &Conv3x3,
     zero: I,
     input: &[I],
-    [taps, scratch, sums]: [&mut [i16]; 3],
+    [scratch, sums]: [&mut [i16]; 2],
     output: &mut Output<'_>,
 ) -> Result<(), ShapeError> {
-    let channels = rows.weights.rows();
-    // The slices of a window have the lengths that the layer checks: `ok` is never `None`.
+    let Rows {
+        weights, channels, ..
+    } = rows;
+    let count = weights.rows();
     match output {
-        Output::I8(output) => for_each_taps(
-            geometry,
-            channels,
-            zero,
-            input,
-            taps,
-            output,
-            &mut |taps, cell| rows.run_i8(Input::I16(taps), scratch, sums, cell).ok(),
-        ),
-        Output::I16(output) => for_each_taps(
-            geometry,
-            channels,
-            zero,
-            input,
-            taps,
-            output,
-            &mut |taps, cell| rows.run_i16(Input::I16(taps), scratch, cell).ok(),
-        ),
+        Output::I8(output) if rows.op.narrows() => {
+            let sums = sums.get_mut(..count).unwrap_or_default();
+            let stage = rows.stage_i16();
+            for_each_taps(
+                geometry,
+                count,
+                zero,
+                input,
+                scratch,
+                output,
+                &mut |taps, cell| {
+                    taps.dense(weights, channels, &stage, sums);
+                    rows.narrow(sums, cell);
+                },
+            )
+        }
+        Output::I8(output) => {
+            let stage = rows.stage_i8();
+            for_each_taps(
+                geometry,
+                count,
+                zero,
+                input,
+                scratch,
+                output,
+                &mut |taps, cell| {
+                    taps.dense(weights, channels, &stage, cell);
+                },
+            )
+        }
+        Output::I16(output) => {
+            let stage = rows.stage_i16();
+            for_each_taps(
+                geometry,
+                count,
+                zero,
+                input,
+                scratch,
+                output,
+                &mut |taps, cell| {
+                    taps.dense(weights, channels, &stage, cell);
+                },
+            )?;
+            rows.finish(output);
+            Ok(())
+        }
     }
 }

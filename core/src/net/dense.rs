@@ -29,46 +29,65 @@ impl Rows<'_> {
         }
     }
 
-    pub(super) fn run_i8(
+    fn run_i8(
         &self,
         input: Input<'_>,
         scratch: &mut [i16],
         sums: &mut [i16],
         output: &mut [i8],
     ) -> Result<(), ShapeError> {
-        let op = self.op;
-        if !op.narrows() {
+        if !self.op.narrows() {
             return self.call(&self.stage_i8(), input, scratch, output);
         }
         let sums = sums.get_mut(..output.len()).unwrap_or_default();
-        self.call(&SUMS, input, scratch, sums)?;
-        for (y, sum) in output.iter_mut().zip(sums) {
-            *y = saturating_i8(op.narrow(op.activation().apply(*sum)));
-        }
+        self.call(&self.stage_i16(), input, scratch, sums)?;
+        self.narrow(sums, output);
         Ok(())
     }
 
-    pub(super) fn run_i16(
+    fn run_i16(
         &self,
         input: Input<'_>,
         scratch: &mut [i16],
         output: &mut [i16],
     ) -> Result<(), ShapeError> {
-        let op = self.op;
-        let activation = op.activation();
-        if activation == Activation::Clamp {
-            let stage = OutputStage {
-                zero_point: op.zero_point,
-                min: op.min,
-                max: op.max,
-            };
-            return self.call(&stage, input, scratch, output);
-        }
-        self.call(&SUMS, input, scratch, output)?;
-        for y in output {
-            *y = activation.apply(*y).min(op.max).max(op.min);
-        }
+        self.call(&self.stage_i16(), input, scratch, output)?;
+        self.finish(output);
         Ok(())
+    }
+
+    /// 16-bit sums through a function into 8 bits.
+    pub(super) fn narrow(&self, sums: &mut [i16], output: &mut [i8]) {
+        let op = self.op;
+        op.activation().apply_all(sums, i16::MIN, i16::MAX);
+        for (y, value) in output.iter_mut().zip(sums) {
+            *y = saturating_i8(op.narrow(*value));
+        }
+    }
+
+    /// 16-bit sums through the function, if there is one.
+    pub(super) fn finish(&self, sums: &mut [i16]) {
+        let activation = self.op.activation();
+        if activation != Activation::Clamp {
+            activation.apply_all(sums, self.op.min, self.op.max);
+        }
+    }
+
+    /// What 16-bit sums become: the output where there is no function, otherwise sums in `I4F12`.
+    pub(super) fn stage_i16(&self) -> OutputStage<i16> {
+        if self.op.activation() == Activation::Clamp {
+            OutputStage {
+                zero_point: self.op.zero_point,
+                min: self.op.min,
+                max: self.op.max,
+            }
+        } else {
+            OutputStage {
+                zero_point: 0,
+                min: i16::MIN,
+                max: i16::MAX,
+            }
+        }
     }
 
     /// Zero point and clamp of an 8-bit output without a function.
@@ -94,13 +113,6 @@ impl Rows<'_> {
         }
     }
 }
-
-/// Sums in `I4F12`, before a function.
-const SUMS: OutputStage<i16> = OutputStage {
-    zero_point: 0,
-    min: i16::MIN,
-    max: i16::MAX,
-};
 
 /// An element type's own minimum to maximum, from 32 bits.
 pub(super) trait Narrow: Element {

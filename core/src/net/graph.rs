@@ -300,7 +300,7 @@ impl<'a> Graph<'a> {
         op: &OpRecord,
         level: u16,
         sources: &Sources<'_>,
-        scratch: [&mut [i16]; 3],
+        scratch: [&mut [i16]; 2],
         output: &mut Output<'_>,
     ) -> Result<(), ShapeError> {
         let [a, b] = op.inputs;
@@ -326,7 +326,7 @@ impl<'a> Graph<'a> {
                     channels,
                 };
                 if op.kind() == Some(OpKind::Dense) {
-                    let [_, scratch, sums] = scratch;
+                    let [scratch, sums] = scratch;
                     return rows.run(input, scratch, sums, output);
                 }
                 match op.geometry(&value) {
@@ -408,10 +408,6 @@ impl<'a> Graph<'a> {
             if kind.is_some_and(OpKind::has_weights) {
                 let cols = op.cols(&value);
                 scratch.row = scratch.row.max(dense_scratch_len(cols).next_multiple_of(2));
-                let wide = value.element == Element::I16 || op.element() == Element::I16;
-                if kind == Some(OpKind::Conv3x3) && (wide || op.narrows()) {
-                    scratch.taps = scratch.taps.max(cols.next_multiple_of(2));
-                }
                 if op.narrows() {
                     scratch.sums = scratch.sums.max(op.rows().next_multiple_of(2));
                 }
@@ -424,24 +420,21 @@ impl<'a> Graph<'a> {
 /// Scratch of one layer, in elements of 16 bits, each even.
 #[derive(Debug, Clone, Copy, Default)]
 struct Scratch {
-    /// A window, widened.
-    taps: usize,
-    /// What a dense layer needs.
+    /// What a dense layer or a convolution needs.
     row: usize,
     /// Sums before a function whose result is narrowed.
     sums: usize,
 }
 
 impl Scratch {
-    /// At most 2^17 elements.
+    /// At most 2^16 elements and few more.
     const fn total(self) -> usize {
-        self.taps + self.row + self.sums
+        self.row + self.sums
     }
 
-    fn cut(self, scratch: &mut [i16]) -> [&mut [i16]; 3] {
-        let (taps, rest) = scratch.split_at_mut_checked(self.taps).unwrap_or_default();
-        let (row, sums) = rest.split_at_mut_checked(self.row).unwrap_or_default();
-        [taps, row, sums]
+    fn cut(self, scratch: &mut [i16]) -> [&mut [i16]; 2] {
+        let (row, sums) = scratch.split_at_mut_checked(self.row).unwrap_or_default();
+        [row, sums]
     }
 }
 

@@ -102,6 +102,22 @@ impl Activation {
         }
     }
 
+    /// [`apply`](Self::apply) to all sums, clamped.
+    pub(crate) fn apply_all(self, sums: &mut [i16], min: i16, max: i16) {
+        fn each(sums: &mut [i16], function: impl Fn(i16) -> i16) {
+            for sum in sums {
+                *sum = function(*sum);
+            }
+        }
+        let clamped = |value: i16| value.min(max).max(min);
+        // A loop a function, with nothing left to choose in it.
+        match self {
+            Self::Elu => each(sums, |sum| clamped(Self::Elu.apply(sum))),
+            Self::Silu => each(sums, |sum| clamped(Self::Silu.apply(sum))),
+            _ => each(sums, |sum| clamped(self.apply(sum))),
+        }
+    }
+
     /// The same of the functions that a [`Network`] takes: the linker drops the others and their table.
     #[inline]
     pub(crate) fn saturate(self, sum: i16) -> i16 {

@@ -2,6 +2,7 @@
 
 use crate::num::{rounding_shift_right, saturating_i32};
 use crate::{Operand, ShapeError};
+use core::ops::Range;
 
 /// One in a kernel's format, `I1F15` less its sign: weights sum to about this.
 pub const KERNEL_ONE: i32 = 1 << 15;
@@ -30,9 +31,14 @@ pub struct Blur {
     height: usize,
     width: usize,
     channels: usize,
-    kernel: [i16; SIDE * SIDE],
+    kernel: Kernel,
+    /// The same, mirrored at its middle: that of the transpose.
+    mirrored: Kernel,
     outside: i32,
 }
+
+/// Row-major.
+type Kernel = [i16; SIDE * SIDE];
 
 impl Blur {
     /// A blur by `kernel`, row-major, 15 fractional bits; `outside` is the feature (`I4F12`) beyond the edge:
@@ -46,11 +52,14 @@ impl Blur {
         outside: i16,
     ) -> Option<Self> {
         let elements = height.checked_mul(width)?.checked_mul(channels)?;
+        let mut mirrored = kernel;
+        mirrored.reverse();
         (elements > 0 && elements <= 1 << 24).then_some(Self {
             height,
             width,
             channels,
             kernel,
+            mirrored,
             outside: crate::score::from_feature(outside),
         })
     }
@@ -69,33 +78,41 @@ impl Blur {
 
     /// One element of the correlation, or with `adjoint` of its transpose, which has zeros beyond the edge.
     fn element(&self, x: &[i32], at: usize, adjoint: bool) -> i32 {
+        let kernel = if adjoint {
+            &self.mirrored
+        } else {
+            &self.kernel
+        };
         let pixel = at.checked_div(self.channels).unwrap_or(0);
         let channel = at.wrapping_sub(pixel * self.channels);
         let row = pixel.checked_div(self.width).unwrap_or(0);
         let column = pixel.wrapping_sub(row * self.width);
+        let (rows, columns) = (inside(row, self.height), inside(column, self.width));
+        // 25 products below 2^46 in all.
         let mut sum = 0i64;
-        for (tap, weight) in self.kernel.iter().enumerate() {
-            let (down, right) = (tap / SIDE, tap % SIDE);
-            let (down, right) = if adjoint {
-                (SIDE - 1 - down, SIDE - 1 - right)
-            } else {
-                (down, right)
-            };
-            // What lies before the edge wraps around to a number beyond any image.
+        if !adjoint && self.outside != 0 {
+            sum = self.beyond(rows.clone(), columns.clone()) * i64::from(self.outside);
+        }
+        for down in rows {
+            let weights = SIDE * down + columns.start..SIDE * down + columns.end;
+            // Rows and columns inside the image: nothing wraps.
             let y = (row + down).wrapping_sub(SIDE / 2);
-            let z = (column + right).wrapping_sub(SIDE / 2);
-            let value = if y < self.height && z < self.width {
-                let index = (y * self.width + z) * self.channels + channel;
-                x.get(index).copied().unwrap_or(0)
-            } else if adjoint {
-                0
-            } else {
-                self.outside
-            };
-            // 25 products below 2^46.
-            sum += i64::from(*weight) * i64::from(value);
+            let z = (column + columns.start).wrapping_sub(SIDE / 2);
+            let first = (y * self.width + z) * self.channels + channel;
+            if let (Some(weights), Some(values)) = (kernel.get(weights), x.get(first..)) {
+                sum += dot(weights, values, self.channels);
+            }
         }
         saturating_i32(rounding_shift_right(sum, 15))
+    }
+
+    /// Sum of the kernel's weights beyond the edge, where `rows` and `columns` of it lie inside.
+    #[inline(never)]
+    fn beyond(&self, rows: Range<usize>, columns: Range<usize>) -> i64 {
+        let weights = (0..).zip(&self.kernel);
+        let beyond = weights
+            .filter(|(at, _)| !(rows.contains(&(at / SIDE)) && columns.contains(&(at % SIDE))));
+        beyond.map(|(_, weight)| i64::from(*weight)).sum()
     }
 
     /// Sum of the squared weights, 30 fractional bits.
@@ -103,6 +120,28 @@ impl Blur {
         let squares = self.kernel.iter().map(|w| i64::from(*w) * i64::from(*w));
         squares.sum::<i64>().unsigned_abs()
     }
+}
+
+/// Sum of the products of weights and as many values, `stride` apart.
+#[inline(never)]
+fn dot(weights: &[i16], values: &[i32], stride: usize) -> i64 {
+    let product = |(weight, value): (&i16, &i32)| i64::from(*weight) * i64::from(*value);
+    // Away from the edges of a grey image.
+    if let (1, Ok(weights), Some(values)) = (
+        stride,
+        <&[i16; SIDE]>::try_from(weights),
+        values.first_chunk::<SIDE>(),
+    ) {
+        return weights.iter().zip(values).map(product).sum();
+    }
+    let values = values.iter().step_by(stride.max(1));
+    weights.iter().zip(values).map(product).sum()
+}
+
+/// The rows or columns of a kernel around `at` that lie inside an image of `side`.
+fn inside(at: usize, side: usize) -> Range<usize> {
+    let start = (SIDE / 2).saturating_sub(at);
+    start..SIDE.min((side + SIDE / 2).saturating_sub(at))
 }
 
 impl Degradation<'_> {

@@ -15,15 +15,17 @@
 //! standard deviations fits (range ±2048), and a step of a thousandth of a feature's standard deviation is a
 //! thousand units. [`features_into`] and [`from_features_into`] lead there and back.
 //!
-//! - [`Score`] is what a sampler asks: the residual at a level. A [`ScoreNetwork`] of a container gives it, and so
-//!   can anything exact.
+//! - [`Score`] is what a sampler asks: the residual at a level. A [`ScoreNetwork`] of a container gives it, a dense
+//!   denoiser that of one level ([`DenoiserScore`]), and so can anything exact.
 //! - [`AnnealedLangevin`] samples and fills in, one bounded step a call.
 
+mod denoiser;
 mod langevin;
 mod network;
 #[cfg(test)]
 mod tests;
 
+pub use denoiser::DenoiserScore;
 pub use langevin::{AnnealedLangevin, Inpainting, Progress, Schedule};
 pub use network::{Level, NetworkScore, ScoreNetwork};
 

@@ -1,5 +1,5 @@
-//! Hands the linker the memory map of this machine: the part's own for the demonstration, a wide one for images
-//! that no part has to hold. For the demonstration it also measures the model that `AUTODIDACT_MODEL` names.
+//! Hands the linker the memory map of this machine: the part's own for the demonstrations, a wide one for images
+//! that no part has to hold. For a demonstration it also measures the model that `AUTODIDACT_MODEL` names.
 
 use std::error::Error;
 #[cfg(feature = "demo")]
@@ -10,11 +10,13 @@ use std::{env, fs};
 fn main() -> Result<(), Box<dyn Error>> {
     let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("cargo did not set OUT_DIR")?);
     let maps = [
-        ("part", "memory.x", &["demo"][..]),
+        ("part", "memory.x", &["demo", "draw"][..]),
         (
             "wide",
             "memory-wide.x",
-            &["replay", "learn", "learners", "bench", "selftest", "crash"],
+            &[
+                "replay", "learn", "generate", "learners", "bench", "selftest", "crash",
+            ],
         ),
     ];
     for (name, map, images) in maps {
@@ -57,7 +59,7 @@ fn measure_model(out: &Path) -> Result<(), Box<dyn Error>> {
     aligned.copy_from_slice(&bytes);
     let model = Model::load(aligned).map_err(|error| format!("{name} is not a model: {error}"))?;
 
-    let (mut scores, mut workspace) = (0, 0);
+    let (mut scores, mut workspace, mut walk) = (0, 0, 0);
     let mut read = 0;
     for part in model.parts() {
         read |= match part.body {
@@ -82,6 +84,7 @@ fn measure_model(out: &Path) -> Result<(), Box<dyn Error>> {
             Body::LatentClass(classes) => scores = scores.max(classes.classes()),
             Body::Network(network, _) => workspace = workspace.max(network.workspace_bytes()),
             Body::Graph(graph, _) => workspace = workspace.max(graph.workspace_bytes()),
+            Body::Score(network) => walk = walk.max(walk_words(&network)),
             _ => {}
         }
     }
@@ -90,6 +93,7 @@ fn measure_model(out: &Path) -> Result<(), Box<dyn Error>> {
         ("WIDTH", model.scaler().len()),
         ("SCORES", scores),
         ("WORKSPACE", workspace),
+        ("WALK_WORDS", walk),
     ];
     let lines =
         constants.map(|(name, value)| format!("pub(crate) const {name}: usize = {value};\n"));
@@ -97,4 +101,19 @@ fn measure_model(out: &Path) -> Result<(), Box<dyn Error>> {
     fs::write(out.join("model.rs"), lines.concat() + &read)?;
     fs::write(out.join("model.adm"), &bytes)?;
     Ok(())
+}
+
+/// Words of 64 bits of what a walk takes, each piece cut off by itself: workspace, features, two states, the sample.
+#[cfg(feature = "demo")]
+fn walk_words(network: &autodidact::score::ScoreNetwork<'_>) -> usize {
+    let d = network.dimensions();
+    let state = d * size_of::<i32>();
+    let pieces = [
+        network.workspace_bytes(),
+        network.features_len() * size_of::<i16>(),
+        state,
+        state,
+        d * size_of::<i16>(),
+    ];
+    pieces.map(|bytes| bytes.div_ceil(8)).iter().sum()
 }

@@ -6,20 +6,26 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use autodidact::model::{Model, Task};
 use autodidact_tools::data::Table;
-use autodidact_tools::emulator::{self, Core};
+use autodidact_tools::emulator::{self, Core, ImageSize};
 use autodidact_tools::evaluate::{self, FloatPart, Outcome, PartReport, Units};
+use autodidact_tools::generate::{Request, Work};
 use autodidact_tools::picture::{self, Picture};
+use autodidact_tools::quantize::QuantisedModel;
 use autodidact_tools::showcase::{self, PublishedFigures, Showcase};
 use autodidact_tools::train::device::{self, DeviceChoice, TrainingDevice};
-use autodidact_tools::{artifact, replay};
+use autodidact_tools::{artifact, replay, sampler};
 use clap::Args;
 use serde_json::{Map, Value};
 
-use super::fit::{advance, bar};
+use super::fit::{self, advance};
 use super::shared::{fast_order, grouped, print_reports};
 
-/// How many digits are drawn.
-const DRAWN: usize = 6;
+/// How many digits are shown.
+const SHOWN: usize = 6;
+
+/// How many digits are drawn out of noise, and how many of them in a line.
+const GENERATED: usize = 16;
+const LINE: usize = 8;
 
 #[derive(Debug, Args)]
 pub(crate) struct Demo {
@@ -40,7 +46,7 @@ impl Demo {
         let device = device::open(self.device)?;
 
         println!("training on {device}: k-means, PCA and a denoiser on 1348 handwritten digits");
-        let bar = bar("epoch");
+        let bar = fit::bar("epoch");
         let showcase = showcase::train(&device, &mut |progress| advance(&bar, progress))?;
         bar.finish_and_clear();
         let bytes = showcase.quantised.encode(fast_order(core))?;
@@ -62,6 +68,14 @@ impl Demo {
 
         println!("fitting PCA and k-means on all 1797 rows, as the published figures are");
         let all_rows = AllRows::run(&device, core)?;
+
+        println!("training a score network on the digits, to draw new ones with");
+        let bar = fit::bar("step");
+        let score = showcase::train_score(&showcase, &device, &mut |progress| {
+            advance(&bar, progress);
+        })?;
+        bar.finish_and_clear();
+        let generated = Generated::run(&score, core, &self.output)?;
 
         let size = emulator::measure_image(&elf)?;
         let ram_peak = size.ram_static_bytes + device_run.stack_bytes;
@@ -89,7 +103,13 @@ impl Demo {
         for (name, instructions) in &device_run.instructions {
             println!("instructions, {name:<10} {:>9}", grouped(*instructions));
         }
-        let identical = device_run.identical && all_rows.identical;
+        println!(
+            "a digit out of noise     {:>9} instructions, {} of RAM; {} of flash with its network",
+            grouped(generated.instructions),
+            grouped(generated.ram_peak),
+            grouped(generated.size.flash_code_bytes + generated.size.flash_model_bytes)
+        );
+        let identical = device_run.identical && all_rows.identical && generated.identical;
         println!(
             "host and device          {}",
             if identical {
@@ -125,6 +145,22 @@ impl Demo {
             put(&format!("{key}_f32"), float.into());
             put(&format!("{key}_device"), device.into());
         }
+        let Generated {
+            size: drawing,
+            ram_peak: drawing_ram,
+            ..
+        } = generated;
+        put("generated_identical", generated.identical.into());
+        put(
+            "instructions_per_generated_digit",
+            generated.instructions.into(),
+        );
+        put("generate_flash_code_bytes", drawing.flash_code_bytes.into());
+        put(
+            "generate_flash_model_bytes",
+            drawing.flash_model_bytes.into(),
+        );
+        put("generate_ram_peak_bytes", drawing_ram.into());
         put("host_device_identical", identical.into());
         put("flash_code_bytes", size.flash_code_bytes.into());
         put("flash_model_bytes", size.flash_model_bytes.into());
@@ -141,7 +177,8 @@ impl Demo {
         let text = serde_json::to_string_pretty(&summary)?;
         artifact::write(&self.output.join("summary.json"), text.as_bytes())?;
         println!(
-            "\n{} holds digits.adm, digits.png, digits-m4.elf and summary.json",
+            "\n{} holds summary.json, digits.adm, digits.png and digits-m4.elf, and of the drawn digits generated.adm,\n\
+             generated.png and generated-m4.elf",
             self.output.display()
         );
         if !identical {
@@ -252,21 +289,21 @@ fn draw(path: &Path, showcase: &Showcase, run: &DeviceRun) -> Result<()> {
         _ => picture(vec![0.0; 64]),
     });
     // Spread over the held-out rows, so that different digits are seen.
-    let step = showcase.held_out.rows() / DRAWN;
+    let step = showcase.held_out.rows() / SHOWN;
     let clean: Vec<_> = showcase
         .held_out
         .iter_rows()
         .step_by(step)
-        .take(DRAWN)
+        .take(SHOWN)
         .map(of_row)
         .collect();
     let noisy: Vec<_> = noisy
         .iter_rows()
         .step_by(step)
-        .take(DRAWN)
+        .take(SHOWN)
         .map(of_row)
         .collect();
-    let restored: Vec<_> = restored.step_by(step).take(DRAWN).collect();
+    let restored: Vec<_> = restored.step_by(step).take(SHOWN).collect();
     println!("\nnoisy, and as the microcontroller restored them");
     for (noisy, restored) in noisy.chunks(2).zip(restored.chunks(2)) {
         let pairs: Vec<Picture> = noisy
@@ -280,6 +317,59 @@ fn draw(path: &Path, showcase: &Showcase, run: &DeviceRun) -> Result<()> {
         println!();
     }
     picture::write_grid(path, &[clean, noisy, restored], 12)
+}
+
+/// Digits that the core drew out of noise.
+struct Generated {
+    identical: bool,
+    instructions: u64,
+    size: ImageSize,
+    ram_peak: u64,
+}
+
+impl Generated {
+    /// Builds an image around the score network, has it draw, and draws what it drew: on the terminal and as a PNG.
+    fn run(score: &QuantisedModel, core: Core, folder: &Path) -> Result<Self> {
+        let bytes = score.encode(fast_order(core))?;
+        let file = folder.join("generated.adm");
+        artifact::write(&file, &bytes)?;
+        println!("building Cortex-M4 firmware around {}", file.display());
+        let elf = folder.join("generated-m4.elf");
+        emulator::build_draw(core, &file, &elf)?;
+        println!("drawing {GENERATED} digits in QEMU, out of noise");
+        let model = Model::load(&bytes)?;
+        let request = Request {
+            part: 0,
+            seed: showcase::SEED,
+            work: Work::Walks {
+                schedule: sampler::schedule(&model)?,
+                samples: GENERATED,
+            },
+        };
+        let run = emulator::draw(core, &elf, &request)?;
+        let units = Units::of(&model)?;
+        let pictures = run.rows.chunks_exact(64).map(|row| Picture {
+            width: 8,
+            shades: sampler::in_data_units(&units, row),
+        });
+        let pictures: Vec<Picture> = pictures.collect();
+        let lines: Vec<Vec<Picture>> = pictures.chunks(LINE).map(<[_]>::to_vec).collect();
+        println!("\nout of noise, as the microcontroller drew them");
+        for line in &lines {
+            for text in picture::side_by_side(line) {
+                println!("  {text}");
+            }
+            println!();
+        }
+        picture::write_grid(&folder.join("generated.png"), &lines, 12)?;
+        let size = emulator::measure_image(&elf)?;
+        Ok(Self {
+            identical: run.rows == request.on_host(&model)?,
+            instructions: run.samples.instructions_per_row(),
+            ram_peak: size.ram_static_bytes + run.stack_bytes,
+            size,
+        })
+    }
 }
 
 /// Figures that are published for all rows, of the f32 model and of the emulated core.

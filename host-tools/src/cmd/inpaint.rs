@@ -2,18 +2,17 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Result, ensure};
-use autodidact::model::Model;
-use autodidact::rng::Generator;
-use autodidact::score::Inpainting;
+use anyhow::{Context, Result, ensure};
+use autodidact::model::{Body, Model};
 use autodidact_tools::artifact;
 use autodidact_tools::data::columns_named;
 use autodidact_tools::evaluate::Units;
-use autodidact_tools::sampler::in_data_units;
+use autodidact_tools::generate::{Request, Work};
+use autodidact_tools::sampler::{NO_SCORE_NETWORK, in_data_units};
 use clap::Args;
 
 use super::sample::{Walk, names};
-use super::shared::{Data, Drawing, Rows, draw_seed};
+use super::shared::{Data, Drawer, Drawing, Rows, draw_seed};
 
 #[derive(Debug, Args)]
 pub(crate) struct Inpaint {
@@ -49,6 +48,9 @@ pub(crate) struct Inpaint {
 
     #[command(flatten)]
     drawing: Drawing,
+
+    #[command(flatten)]
+    drawer: Drawer,
 }
 
 impl Inpaint {
@@ -56,37 +58,47 @@ impl Inpaint {
         ensure!(self.draws > 0, "--draws is 0; give at least 1");
         let bytes = artifact::read(&self.model)?;
         let model = Model::load(&bytes)?;
-        let mut sampler = self.walk.sampler(&model)?;
+        let schedule = self.walk.schedule(&model)?;
+        let part = Request::find(&model, |body| matches!(body, Body::Score(_)));
+        let (part, _) = part.context(NO_SCORE_NETWORK)?;
         let names = names(&model);
-        let mask: Vec<bool> = columns_named(&self.unknown, &names)?
+        let known: Vec<bool> = columns_named(&self.unknown, &names)?
             .into_iter()
             .map(|unknown| !unknown)
             .collect();
         ensure!(
-            mask.contains(&true),
+            known.contains(&true),
             "every column is unknown, so there is nothing to go by; `autodidact sample` draws whole rows"
         );
         let (_, _, counts) = self.data.counts(&model, self.rows)?;
         let units = Units::of(&model)?;
-        let mut rng = Generator::from_seed(draw_seed(self.seed));
-        let mut features = vec![0; names.len()];
-        let mut filled = Vec::new();
-        let rows = counts.chunks_exact(names.len());
-        for counts in rows.take(self.limit.unwrap_or(usize::MAX)) {
-            model.scaler().scale_into(counts, &mut features)?;
-            let known = Inpainting {
-                known: &features,
-                mask: &mask,
-            };
-            let mut mean = vec![0.0; names.len()];
-            for _ in 0..self.draws {
-                let sample = sampler.sample(&mut rng, Some(known), &mut |_, _| {})?;
-                for (mean, x) in mean.iter_mut().zip(in_data_units(&units, &sample)) {
-                    *mean += x / self.draws as f64;
+        let width = names.len();
+        let rows = (counts.len() / width).min(self.limit.unwrap_or(usize::MAX));
+        let request = Request {
+            part,
+            seed: draw_seed(self.seed),
+            work: Work::FillIn {
+                schedule,
+                known,
+                counts: counts[..rows * width].to_vec(),
+                draws: self.draws,
+            },
+        };
+        let (samples, drawn) = self.drawer.draw(&bytes, &model, &request)?;
+        let filled: Vec<Vec<f64>> = samples
+            .chunks_exact(self.draws * width)
+            .map(|draws| {
+                let mut mean = vec![0.0; width];
+                for sample in draws.chunks_exact(width) {
+                    for (mean, x) in mean.iter_mut().zip(in_data_units(&units, sample)) {
+                        *mean += x / self.draws as f64;
+                    }
                 }
-            }
-            filled.push(mean);
-        }
-        self.drawing.print(&names, &filled)
+                mean
+            })
+            .collect();
+        self.drawing.print(&names, &filled)?;
+        drawn.print();
+        Ok(())
     }
 }

@@ -2,20 +2,21 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use autodidact::model::{Body, Model, Task};
-use autodidact::score::{ONE, Score};
+use autodidact::score::{Level, ONE, Score as _};
 use autodidact_tools::artifact;
 use autodidact_tools::data::{Table, columns_named};
 use autodidact_tools::evaluate::{Noise, Units};
+use autodidact_tools::generate::{Request, Work};
 use autodidact_tools::picture::{Picture, side_by_side, write_grid};
 use autodidact_tools::restoration::{
-    Damage, DenoiserScore, DescentOptions, Problem, Scale, mean_shift,
+    Damage, DenoiserScore, DescentOptions, Descents, Problem, Scale,
 };
 use clap::Args;
 
 use super::sample::names;
-use super::shared::{Data, Rows, draw_seed};
+use super::shared::{Data, Drawer, Rows, draw_seed};
 
 /// Pictures that are drawn.
 const PICTURES: usize = 8;
@@ -82,6 +83,9 @@ pub(crate) struct Restore {
     /// Fixes the noise; drawn and printed when it is not given.
     #[arg(long)]
     seed: Option<u64>,
+
+    #[command(flatten)]
+    drawer: Drawer,
 }
 
 impl Restore {
@@ -106,7 +110,9 @@ impl Restore {
             seed,
             ..DescentOptions::default()
         };
-        let restored = self.restore(&model, &units, &problem, &damaged, &options)?;
+        let request = self.request(&model, &units, &problem, &damaged, &options)?;
+        let (restored, drawn) = self.drawer.draw(&bytes, &model, &request)?;
+        let restored = problem.restored(&damaged, &restored)?;
         println!("{} rows of {}", clean.rows(), clean.source());
         println!(
             "{:<10} {:>10} {:>20}",
@@ -119,7 +125,9 @@ impl Restore {
         if hidden {
             println!("The error is that of the unknown columns; damaged, they have their means.");
         }
-        self.draw(&[&clean, &damaged, &restored])
+        self.draw(&[&clean, &damaged, &restored])?;
+        drawn.print();
+        Ok(())
     }
 
     fn clean(&self) -> Result<Table> {
@@ -156,16 +164,23 @@ impl Restore {
         }
     }
 
-    /// By the first denoiser or score network of the container.
-    fn restore(
+    /// Restorations by the first denoiser or score network of the container.
+    fn request(
         &self,
         model: &Model<'_>,
         units: &Units,
         problem: &Problem,
         damaged: &Table,
         options: &DescentOptions,
-    ) -> Result<Table> {
-        for part in model.parts() {
+    ) -> Result<Request> {
+        let request = |part, prior| -> Result<Request> {
+            Ok(Request {
+                part,
+                seed: options.seed,
+                work: Work::Descents(Descents::new(problem, prior, damaged, options)?),
+            })
+        };
+        for (index, part) in model.parts().enumerate() {
             match part.body {
                 Body::Network(network, Task::Denoiser) => {
                     let level = match units.noise {
@@ -181,32 +196,28 @@ impl Restore {
                         part.name,
                         level * problem.scale.std
                     );
-                    let mut score = DenoiserScore::new(&network, level)?;
-                    return mean_shift(problem, &mut score, 0, damaged, options);
+                    let sigma = DenoiserScore::new(&network, level)?.sigma(0);
+                    return request(index, (0, sigma));
                 }
                 Body::Score(network) => {
-                    let mut workspace = vec![0; network.workspace_bytes()];
-                    let mut features = vec![0; network.features_len()];
-                    let mut score = network.with_memory(&mut workspace, &mut features)?;
                     let (low, high) = problem.scale.range;
                     let share = match problem.damage {
                         Damage::Unknown(_) => 0.4,
                         _ => 0.1,
                     };
                     let wanted = self.sigma.unwrap_or(share * (high - low));
-                    let sigma = |level: u16| {
-                        f64::from(score.sigma(level)) / f64::from(ONE) * problem.scale.std
-                    };
-                    let distance = |level: &u16| (sigma(*level) / wanted).ln().abs();
-                    let level = (0..score.levels())
-                        .min_by(|a, b| distance(a).total_cmp(&distance(b)))
-                        .unwrap_or(0);
+                    let sigma =
+                        |level: &Level| f64::from(level.sigma) / f64::from(ONE) * problem.scale.std;
+                    let distance = |level: &Level| (sigma(level) / wanted).ln().abs();
+                    let levels = (0..).zip(network.levels());
+                    let nearest = levels.min_by(|a, b| distance(a.1).total_cmp(&distance(b.1)));
+                    let (index_of_level, level) = nearest.context("the network has no level")?;
                     println!(
-                        "part `{}`, level {level} of noise {:.3}",
+                        "part `{}`, level {index_of_level} of noise {:.3}",
                         part.name,
                         sigma(level)
                     );
-                    return mean_shift(problem, &mut score, level, damaged, options);
+                    return request(index, (index_of_level, level.sigma));
                 }
                 _ => {}
             }

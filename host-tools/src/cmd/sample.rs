@@ -6,20 +6,21 @@ use anyhow::{Result, bail, ensure};
 use autodidact::gmm::Gmm;
 use autodidact::latent_class::{LatentClass, MISSING};
 use autodidact::model::{Body, Input, Model, Task};
-use autodidact::net::Graph;
 use autodidact::pca::Pca;
 use autodidact::rng::Generator;
+use autodidact::score::Schedule;
 use autodidact_tools::evaluate::Units;
+use autodidact_tools::generate::{Request, Work};
 use autodidact_tools::quantize::FEATURE_UNIT;
 use autodidact_tools::quantize::latent_class::Coding;
 use autodidact_tools::query::{Query, given_sample};
-use autodidact_tools::sampler::{Sampler, Steps, in_data_units, score_network};
+use autodidact_tools::sampler::{Steps, in_data_units};
 use autodidact_tools::{artifact, chain};
 use clap::Args;
 
 use super::complete::in_data_units as units_of_machine;
 use super::query::{coding, columns, queryable};
-use super::shared::{Drawing, draw_seed};
+use super::shared::{Drawer, Drawing, draw_seed};
 
 #[derive(Debug, Args)]
 pub(crate) struct Sample {
@@ -47,6 +48,9 @@ pub(crate) struct Sample {
 
     #[command(flatten)]
     drawing: Drawing,
+
+    #[command(flatten)]
+    drawer: Drawer,
 }
 
 /// How a score network is walked.
@@ -62,11 +66,9 @@ pub(super) struct Walk {
 }
 
 impl Walk {
-    /// A sampler of the model's score network.
-    pub(super) fn sampler<'a>(&self, model: &Model<'a>) -> Result<Sampler<'a>> {
-        let network = score_network(model)?;
-        let schedule = Steps::of(model).changed(self.gamma, self.walk).schedule()?;
-        Ok(Sampler::new(network, schedule))
+    /// The walk of the model's score network.
+    pub(super) fn schedule(&self, model: &Model<'_>) -> Result<Schedule> {
+        Steps::of(model).changed(self.gamma, self.walk).schedule()
     }
 }
 
@@ -74,38 +76,34 @@ impl Sample {
     pub(crate) fn run(self) -> Result<()> {
         let bytes = artifact::read(&self.model)?;
         let model = Model::load(&bytes)?;
-        let mut rng = Generator::from_seed(draw_seed(self.seed));
-        if let Some(rows) = self.by_gibbs(&model, &mut rng)? {
-            return self.drawing.print(&names(&model), &rows);
-        }
-        if score_network(&model).is_ok() {
-            let mut sampler = self.walk.sampler(&model)?;
+        let seed = draw_seed(self.seed);
+        if let Some((request, body)) = self.request(&model, seed)? {
+            ensure!(
+                self.given.is_empty(),
+                "--given works for latent classes; `autodidact complete` and `autodidact inpaint` fill in what is not known"
+            );
+            let (rows, drawn) = self.drawer.draw(&bytes, &model, &request)?;
             let units = Units::of(&model)?;
-            let rows = (0..self.rows).map(|_| {
-                let sample = sampler.sample(&mut rng, None, &mut |_, _| {})?;
-                Ok(in_data_units(&units, &sample))
-            });
-            let rows = rows.collect::<Result<Vec<_>>>()?;
-            return self.drawing.print(&names(&model), &rows);
+            let rows = rows.chunks_exact(model.scaler().len());
+            let rows: Vec<Vec<f64>> = rows
+                .map(|row| match &body {
+                    Body::Rbm(rbm) => units_of_machine(rbm, &units, chain::real(row)),
+                    Body::Dbn(dbn) => units_of_machine(dbn.bottom(), &units, chain::real(row)),
+                    _ => in_data_units(&units, row),
+                })
+                .collect();
+            self.drawing.print(&names(&model), &rows)?;
+            drawn.print();
+            return Ok(());
         }
-        if let Some(generator) = generator(&model) {
-            let units = Units::of(&model)?;
-            let mut workspace = vec![0; generator.workspace_bytes()];
-            let (mut latent, mut features) =
-                (vec![0; generator.inputs()], vec![0; generator.outputs()]);
-            let rows = (0..self.rows).map(|_| {
-                latent.fill_with(|| autodidact::rng::normal(&mut rng));
-                generator.run(0, &mut workspace, &latent, &mut features)?;
-                Ok(in_data_units(&units, &features))
-            });
-            let rows = rows.collect::<Result<Vec<_>>>()?;
-            return self.drawing.print(&names(&model), &rows);
-        }
+        let mut rng = Generator::from_seed(seed);
         let Ok(part) = queryable(&model) else {
             bail!(
                 "the model has nothing to draw from; mixtures, latent classes, Boltzmann machines, belief nets, generators and score networks can be sampled"
             );
         };
+        self.drawer
+            .ensure_host("mixtures and latent classes are drawn from")?;
         match (&part.body, &part.input) {
             (Body::LatentClass(classes), _) => {
                 let coding = coding(&model, classes.lines())?;
@@ -128,38 +126,26 @@ impl Sample {
 }
 
 impl Sample {
-    /// Rows of the model's first Boltzmann machine or belief net, if it has one.
-    fn by_gibbs(&self, model: &Model<'_>, rng: &mut Generator) -> Result<Option<Vec<Vec<f64>>>> {
-        let units = Units::of(model)?;
-        for part in model.parts() {
-            let (rows, visible) = match &part.body {
-                Body::Rbm(rbm) => (chain::sample_rbm(rbm, self.rows, self.steps, rng)?, *rbm),
-                Body::Dbn(dbn) => {
-                    let rows = chain::sample_dbn(dbn, self.rows, self.steps, rng)?;
-                    (rows, *dbn.bottom())
-                }
-                _ => continue,
-            };
-            ensure!(
-                self.given.is_empty(),
-                "--given works for latent classes; of a Boltzmann machine, `autodidact complete` fills in what is not known"
-            );
-            let rows = rows.into_iter();
-            return Ok(Some(
-                rows.map(|row| units_of_machine(&visible, &units, row))
-                    .collect(),
-            ));
-        }
-        Ok(None)
+    /// What to draw from the model's first Boltzmann machine or belief net, else from its score network, else from its
+    /// generator.
+    fn request<'a>(&self, model: &Model<'a>, seed: u64) -> Result<Option<(Request, Body<'a>)>> {
+        let samples = self.rows;
+        let machine = |body: &Body<'_>| matches!(body, Body::Rbm(_) | Body::Dbn(_));
+        let generator = |body: &Body<'_>| matches!(body, Body::Graph(_, Task::Generator));
+        let (found, work) = if let Some(found) = Request::find(model, machine) {
+            let steps = self.steps;
+            (found, Work::Chain { steps, samples })
+        } else if let Some(found) = Request::find(model, |body| matches!(body, Body::Score(_))) {
+            let schedule = self.walk.schedule(model)?;
+            (found, Work::Walks { schedule, samples })
+        } else if let Some(found) = Request::find(model, generator) {
+            (found, Work::Runs { samples })
+        } else {
+            return Ok(None);
+        };
+        let (part, body) = found;
+        Ok(Some((Request { part, seed, work }, body)))
     }
-}
-
-/// The first generator of a container.
-fn generator<'a>(model: &Model<'a>) -> Option<Graph<'a>> {
-    model.parts().find_map(|part| match part.body {
-        Body::Graph(graph, Task::Generator) => Some(graph),
-        _ => None,
-    })
 }
 
 /// Names of the columns.

@@ -9,9 +9,9 @@ use autodidact::model::{Body, Model};
 #[cfg(feature = "train")]
 use autodidact_tools::data::FileChunks;
 use autodidact_tools::data::{self, MixedOptions, ReadOptions, Table};
-#[cfg(feature = "train")]
-use autodidact_tools::emulator::Core;
+use autodidact_tools::emulator::{self, Core, GenerateRun};
 use autodidact_tools::evaluate::{PartReport, Units};
+use autodidact_tools::generate::{Request, Work, ensure_same};
 use autodidact_tools::picture::{Picture, side_by_side, write_grid};
 use autodidact_tools::quantize::latent_class::Coding;
 use clap::{Args, ValueEnum};
@@ -92,6 +92,77 @@ impl Data {
     pub(crate) fn name(&self) -> String {
         let name = self.path.file_name().unwrap_or(self.path.as_os_str());
         name.to_string_lossy().into_owned()
+    }
+}
+
+/// Where rows are drawn.
+#[derive(Debug, Args)]
+pub(crate) struct Drawer {
+    /// Draw on this emulated core as well: m4, m0plus, m55 or rv32. It has to give the host's bytes; what it took is
+    /// printed at the end.
+    #[arg(long)]
+    core: Option<Core>,
+}
+
+impl Drawer {
+    /// The rows that are asked for, and what the core says that drew them too.
+    pub(crate) fn draw(
+        &self,
+        bytes: &[u8],
+        model: &Model<'_>,
+        request: &Request,
+    ) -> Result<(Vec<i16>, Drawn)> {
+        let rows = request.on_host(model)?;
+        let run = self.core.map(|core| -> Result<_> {
+            let run = emulator::generate(core, bytes, request)?;
+            ensure_same(core.name(), &rows, &run.rows)?;
+            Ok((core, run, matches!(request.work, Work::Chain { .. })))
+        });
+        Ok((rows, Drawn(run.transpose()?)))
+    }
+
+    /// Refuses a core for what the host alone does.
+    pub(crate) fn ensure_host(&self, what: &str) -> Result<()> {
+        ensure!(
+            self.core.is_none(),
+            "{what} on the host only; leave out --core, or take a score network, a generator, a Boltzmann machine or a belief net"
+        );
+        Ok(())
+    }
+}
+
+/// What drawing took of a core, if one drew, and whether it was a chain's.
+#[must_use]
+pub(crate) struct Drawn(Option<(Core, GenerateRun, bool)>);
+
+impl Drawn {
+    /// Prints it.
+    pub(crate) fn print(&self) {
+        let Some((core, run, chain)) = &self.0 else {
+            return;
+        };
+        println!(
+            "{:<12} {} rows, {} instructions each",
+            core.name(),
+            grouped(run.samples.rows),
+            grouped(run.samples.instructions_per_row())
+        );
+        println!(
+            "{:<12} {} of {} instructions in all",
+            if *chain { "Gibbs steps" } else { "evaluations" },
+            grouped(run.evaluations),
+            grouped(run.instructions_per_evaluation())
+        );
+        println!(
+            "{:<12} {} bytes, and {} of stack",
+            "memory",
+            grouped(run.memory_bytes),
+            grouped(run.stack_bytes)
+        );
+        println!(
+            "host and {core} gave the same {} bytes",
+            grouped(2 * run.rows.len() as u64)
+        );
     }
 }
 

@@ -23,6 +23,8 @@ pub enum Image {
     Replay,
     /// Reads rows from the host pass after pass, and writes back what it learns.
     Learn,
+    /// Draws samples, fills in and restores rows, and writes them back.
+    Generate,
     /// Counts the instructions of the kernels.
     Bench,
     /// Compares the kernels with their definition.
@@ -38,6 +40,7 @@ impl Image {
         match self {
             Self::Replay => "replay",
             Self::Learn => "learn",
+            Self::Generate => "generate",
             Self::Bench => "bench",
             Self::SelfTest => "selftest",
             Self::Learners => "learners",
@@ -77,6 +80,20 @@ pub(super) fn build_for_size(core: Core, image: Image) -> Result<PathBuf> {
 /// `core` has no demonstration (only [`Core::DEMO`] has), the model cannot be read or does not fit the machine, the
 /// toolchain is missing and cannot be installed, or the build fails.
 pub fn build_demo(core: Core, model: &Path, elf: &Path) -> Result<()> {
+    build_around(core, "demo", model, elf)
+}
+
+/// Builds the demonstration that draws, around the score network of the model file `model`, and copies its ELF file to
+/// `elf`.
+///
+/// # Errors
+///
+/// As [`build_demo`].
+pub fn build_draw(core: Core, model: &Path, elf: &Path) -> Result<()> {
+    build_around(core, "draw", model, elf)
+}
+
+fn build_around(core: Core, image: &str, model: &Path, elf: &Path) -> Result<()> {
     if core != Core::DEMO {
         bail!(
             "there is a demonstration for {} only, none for {core}",
@@ -100,7 +117,7 @@ pub fn build_demo(core: Core, model: &Path, elf: &Path) -> Result<()> {
         .with_context(|| format!("the folder {} cannot be made", target.display()))?;
     let lock = File::create(target.join("firmware-demo.lock"))?;
     lock.lock()?;
-    let built = build_image(core, "demo", "small", &["--features", "demo"], Some(&model))?;
+    let built = build_image(core, image, "small", &["--features", "demo"], Some(&model))?;
     fs::copy(&built, elf).with_context(|| format!("{} cannot be written", elf.display()))?;
     Ok(())
 }

@@ -4,9 +4,11 @@
 //! - [`Core`] names the processors; [`Machine`] is how each is built for and emulated.
 //! - [`replay`] runs rows of sensor counts through a model on a core and brings back the results' bytes.
 //! - [`learn()`] learns from rows of sensor counts on a core and brings back what it learnt after every pass.
+//! - [`generate()`] draws, fills in or restores rows on a core and brings them back.
 //! - [`bench()`] counts the instructions of the kernels.
 //! - [`ram()`] measures the memory of the learners.
-//! - [`build_demo`] bakes a model into an image, [`run_image`] runs it, [`measure_image`] tells its flash and RAM.
+//! - [`build_demo`] and [`build_draw`] bake a model into an image, [`run_image`] and [`draw`] run it, [`measure_image`]
+//!   tells its flash and RAM.
 //! - [`Footprint`] is what a model takes on a device, [`Board`] tells whether it fits.
 //! - [`set_up`] installs what a core needs; everything above does so too when it has to.
 
@@ -14,6 +16,7 @@ mod apt;
 mod bench;
 mod budget;
 mod firmware;
+mod generate;
 mod image;
 mod learn;
 mod log;
@@ -27,7 +30,8 @@ mod toolchain;
 pub use apt::install as install_packages;
 pub use bench::{BenchRow, Goal, bench, goal};
 pub use budget::{Board, Footprint, MemorySize};
-pub use firmware::{Image, build, build_demo};
+pub use firmware::{Image, build, build_demo, build_draw};
+pub use generate::{GenerateRun, draw, generate};
 pub use image::{ImageSize, measure_image, panic_symbols};
 pub use learn::{LearnRun, PassCost, learn};
 pub use log::LogDecoder;

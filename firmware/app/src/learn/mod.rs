@@ -23,7 +23,6 @@
 //! - `learner <bytes>`, `resident <bytes>`, `starting <bytes>`: memory of the learner itself, of rows kept in
 //!   memory while it learns, and what only the start needs.
 
-mod arena;
 mod kmeans;
 mod latent_class;
 mod mixture;
@@ -38,11 +37,10 @@ use autodidact::model::{Input, Model};
 use autodidact::rng::Generator;
 use autodidact::{Defect, ShapeError};
 
-use arena::Arena;
-pub use arena::OutOfMemory;
 pub use settings::{Learner, SETTINGS_BYTES, Seeding, Settings};
 use source::{Preparation, Source};
 
+use crate::arena::{Arena, OutOfMemory};
 use crate::{Counter, Link};
 
 /// Why learning ended early.

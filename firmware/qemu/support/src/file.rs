@@ -1,6 +1,5 @@
 //! The run folder on the host, through semihosting: samples come from one file, results go to another.
 
-use autodidact_app::learn::SETTINGS_BYTES;
 use autodidact_app::{Counter, Link};
 
 use crate::InstructionCounter;
@@ -58,15 +57,15 @@ impl Files {
             .map_err(|_| FileError::Model)
     }
 
-    /// The record of `settings.bin`.
+    /// The record of `settings.bin`, `BYTES` bytes long.
     ///
     /// # Errors
     ///
     /// [`FileError::Settings`].
-    pub fn settings() -> Result<[u8; SETTINGS_BYTES], FileError> {
-        let mut record = [0; SETTINGS_BYTES];
+    pub fn settings<const BYTES: usize>() -> Result<[u8; BYTES], FileError> {
+        let mut record = [0; BYTES];
         let read = HostFile::open(c"settings.bin").and_then(|mut file| file.read(&mut record));
-        if read == Ok(SETTINGS_BYTES) {
+        if read == Ok(BYTES) {
             Ok(record)
         } else {
             Err(FileError::Settings)

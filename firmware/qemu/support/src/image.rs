@@ -1,8 +1,9 @@
 //! The images themselves, for any machine.
 
 use autodidact::model::{Model, reads};
-use autodidact_app::learn::{LearnError, OutOfMemory, Settings};
-use autodidact_app::{Buffers, Link as _, Memory, Sizes};
+use autodidact_app::generate::{self, GenerateError};
+use autodidact_app::learn::{LearnError, Settings};
+use autodidact_app::{Buffers, Link as _, Memory, OutOfMemory, Sizes};
 use autodidact_app::{bench as workloads, selftest as comparison};
 
 use crate::fault::fault;
@@ -23,7 +24,7 @@ pub struct Machine {
 /// Memory of the replay image, for any model within reason.
 pub type ReplayMemory = Memory<4096, 1024, 65_536>;
 
-/// Memory of the learning image, 1 MiB: resident rows and learner are cut from it.
+/// Memory of the learning image, 1 MiB: resident rows and learner are cut from it. The generating image has as much.
 pub type LearnMemory = [i64; 1 << 17];
 
 /// Runs the model that the emulator placed in the model window on the rows of `samples.bin`.
@@ -58,17 +59,7 @@ fn model_bytes(machine: &Machine) -> &'static [u8] {
 pub fn learn(machine: &Machine, memory: &'static Slot<LearnMemory>) -> ! {
     stack::paint();
     let model = load::<{ reads::EVERYTHING }>(model_bytes(machine));
-    let settings = match Files::settings() {
-        Ok(record) => Settings::from_bytes(&record),
-        Err(error) => {
-            defmt::error!("{}", error);
-            exit_failure()
-        }
-    };
-    let Some(settings) = settings else {
-        defmt::error!("the settings are of another version, or damaged");
-        exit_failure()
-    };
+    let settings = settings(Settings::from_bytes);
     let Some(memory) = memory.take() else {
         exit_failure()
     };
@@ -92,6 +83,70 @@ pub fn learn(machine: &Machine, memory: &'static Slot<LearnMemory>) -> ! {
             exit_failure()
         }
     }
+}
+
+/// Draws, fills in or restores what `settings.bin` says by a part of the model that the emulator placed in the model
+/// window.
+pub fn generate(machine: &Machine, memory: &'static Slot<LearnMemory>) -> ! {
+    stack::paint();
+    let model = model_bytes(machine);
+    let Some(memory) = memory.take() else {
+        exit_failure()
+    };
+    run_generator::<{ reads::EVERYTHING }>(machine, model, memory)
+}
+
+/// Draws what `settings.bin` says from a model that the image brings along. To be called first in `main`.
+pub fn draw<const READS: u32, const WORDS: usize>(
+    machine: &Machine,
+    model: &[u8],
+    memory: &'static Slot<[i64; WORDS]>,
+) -> ! {
+    stack::paint();
+    let Some(memory) = memory.take() else {
+        exit_failure()
+    };
+    run_generator::<READS>(machine, model, memory)
+}
+
+fn run_generator<const READS: u32>(machine: &Machine, model: &[u8], memory: &mut [i64]) -> ! {
+    let model = load::<READS>(model);
+    let settings = settings(generate::Settings::from_bytes);
+    let mut files = open_files(machine);
+    match generate::generate(&model, &settings, &mut files, memory) {
+        Ok(()) => {
+            defmt::println!("stack {=usize}", stack::high_water_bytes());
+            exit_success()
+        }
+        Err(GenerateError::Memory(OutOfMemory { needed, left })) => {
+            defmt::error!(
+                "the part needs {=usize} bytes more at once and {=usize} are left; fit a smaller one",
+                needed,
+                left
+            );
+            exit_failure()
+        }
+        Err(error) => {
+            defmt::error!("{}", error);
+            exit_failure()
+        }
+    }
+}
+
+/// The settings that the host has left in the run folder.
+fn settings<T, const BYTES: usize>(read: impl FnOnce(&[u8; BYTES]) -> Option<T>) -> T {
+    let settings = match Files::settings() {
+        Ok(record) => read(&record),
+        Err(error) => {
+            defmt::error!("{}", error);
+            exit_failure()
+        }
+    };
+    let Some(settings) = settings else {
+        defmt::error!("the settings are of another version, or damaged");
+        exit_failure()
+    };
+    settings
 }
 
 fn load<const READS: u32>(bytes: &[u8]) -> Model<'_, READS> {

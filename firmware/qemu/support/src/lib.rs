@@ -25,6 +25,8 @@ mod vectors;
 pub use counter::InstructionCounter;
 pub use exit::{exit_failure, exit_success};
 pub use file::{FileError, Files};
-pub use image::{LearnMemory, Machine, ReplayMemory, bench, crash, demo, learn, replay, selftest};
+pub use image::{
+    LearnMemory, Machine, ReplayMemory, bench, crash, demo, draw, generate, learn, replay, selftest,
+};
 pub use learners::learners;
 pub use memory::{Slot, model_window};

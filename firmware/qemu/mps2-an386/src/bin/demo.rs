@@ -9,6 +9,7 @@ use autodidact_qemu::Slot;
 
 /// `MODEL_BYTES`, `WIDTH`, `SCORES`, `WORKSPACE` and `READS` of the model that this image is built around.
 mod model {
+    #![allow(dead_code, reason = "the other images read the rest")]
     include!(concat!(env!("OUT_DIR"), "/model.rs"));
 }
 

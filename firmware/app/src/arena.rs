@@ -1,8 +1,8 @@
-//! Memory for a learner of a size that is known at run time only.
+//! Memory of sizes that are known at run time only.
 
 use zerocopy::{FromBytes, IntoBytes, KnownLayout};
 
-/// There is less memory than the learner needs.
+/// There is less memory than is needed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, defmt::Format)]
 pub struct OutOfMemory {
     /// Bytes of the slice that did not fit.
@@ -13,18 +13,18 @@ pub struct OutOfMemory {
 
 /// Cuts typed slices off a buffer, and counts what it gives away.
 #[derive(Debug)]
-pub(super) struct Arena<'m> {
+pub(crate) struct Arena<'m> {
     words: &'m mut [i64],
     taken: usize,
 }
 
 impl<'m> Arena<'m> {
-    pub(super) const fn new(words: &'m mut [i64]) -> Self {
+    pub(crate) const fn new(words: &'m mut [i64]) -> Self {
         Self { words, taken: 0 }
     }
 
     /// `len` elements, on a boundary of eight bytes.
-    pub(super) fn take<T: FromBytes + IntoBytes + KnownLayout>(
+    pub(crate) fn take<T: FromBytes + IntoBytes + KnownLayout>(
         &mut self,
         len: usize,
     ) -> Result<&'m mut [T], OutOfMemory> {
@@ -45,7 +45,7 @@ impl<'m> Arena<'m> {
     }
 
     /// What is left, for a while.
-    pub(super) const fn rest(&mut self) -> Arena<'_> {
+    pub(crate) const fn rest(&mut self) -> Arena<'_> {
         Arena {
             words: self.words,
             taken: 0,
@@ -53,7 +53,7 @@ impl<'m> Arena<'m> {
     }
 
     /// Bytes given away so far.
-    pub(super) const fn taken(&self) -> usize {
+    pub(crate) const fn taken(&self) -> usize {
         self.taken
     }
 }

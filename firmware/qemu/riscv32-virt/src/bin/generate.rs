@@ -1,0 +1,12 @@
+//! Draws samples, fills in and restores rows on this machine, as the host asks.
+#![no_std]
+#![no_main]
+
+use autodidact_qemu::{LearnMemory, Slot};
+
+static MEMORY: Slot<LearnMemory> = Slot::new([0; 1 << 17]);
+
+#[riscv_rt::entry]
+fn main() -> ! {
+    autodidact_qemu::generate(&autodidact_riscv32_virt::MACHINE, &MEMORY)
+}
