@@ -34,5 +34,10 @@ fn main() -> Result<()> {
     let counts = small::random_counts(20, model.scaler().len(), 9);
     let results = replay::replay(&model, &counts)?;
     std::fs::write(folder.join("v1-energy.results"), results)?;
+    let bytes = small::encode(&small::stacks(), Order::RowMajor);
+    std::fs::write(folder.join("v1-stacks.adm"), &*bytes)?;
+    let counts = small::random_counts(20, 6, 10);
+    let results = replay::replay(&Model::load(&bytes)?, &counts)?;
+    std::fs::write(folder.join("v1-stacks.results"), results)?;
     Ok(())
 }

@@ -364,13 +364,21 @@ fn two_modes(quick: bool, json: bool) -> Result<Value> {
 fn gan(quick: bool, json: bool) -> Result<Value> {
     let seeds = if quick { 1 } else { 3 };
     let mut rows = Vec::new();
+    if !json {
+        println!(
+            "Modes found and share of samples of high quality, {} steps, by f32 and by the device's integers: weights of\n\
+             8 bits, the same after fine-tuning, and of 15 bits. value: -1.386 where nothing can be told apart.\n",
+            gan::Toy::Ring.options(quick, 0).steps
+        );
+    }
     for toy in [gan::Toy::Ring, gan::Toy::Grid] {
         let [modes, high] = toy.reference();
         if !json {
             println!(
-                "{toy:?}: {} modes; the plain GAN of the reference finds {modes:.1}, {:.1} % of high quality",
+                "{toy:?}: {} modes; the plain GAN of the reference finds {modes:.1}, {:.1} % of high quality\n{}",
                 toy.modes().len(),
-                100.0 * high
+                100.0 * high,
+                gan::Figures::header()
             );
         }
         for seed in 0..seeds {
