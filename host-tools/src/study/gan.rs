@@ -19,6 +19,7 @@ use serde::Serialize;
 
 use crate::data::{Standardiser, Table};
 use crate::oracle;
+use crate::picture::Picture;
 use crate::quantize::{self, AlignedBytes, FEATURE_UNIT, Precision, QuantisedModel, QuantisedPart};
 use crate::train::device::TrainingDevice;
 use crate::train::gan::{self, Gan, GanOptions, latents};
@@ -308,41 +309,112 @@ pub fn train(toy: Toy, quick: bool, seed: u64, device: &TrainingDevice) -> Resul
     })
 }
 
+/// Samples from the same latent rows, in features.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Samples {
+    /// Of the f32 generator.
+    pub host: Vec<[f64; 2]>,
+    /// Of weights of 8 bits.
+    pub rounded: Vec<[f64; 2]>,
+    /// Of weights of 8 bits after fine-tuning.
+    pub fine_tuned: Vec<[f64; 2]>,
+    /// Of weights of 15 bits.
+    pub refined: Vec<[f64; 2]>,
+}
+
+impl Trained {
+    /// Samples from latent rows of a seed.
+    ///
+    /// # Errors
+    ///
+    /// None that [`train`] leaves possible.
+    pub fn samples(&self, seed: u64) -> Result<Samples> {
+        let latents = latents(SAMPLES, self.gan.generator.inputs(), seed)?;
+        Ok(Samples {
+            host: sample(&self.gan, &latents),
+            rounded: device_sample(&self.rounded, &latents)?,
+            fine_tuned: device_sample(&self.fine_tuned, &latents)?,
+            refined: device_sample(&self.refined, &latents)?,
+        })
+    }
+}
+
 /// Trains and judges from one seed.
 ///
 /// # Errors
 ///
 /// Training fails.
-pub fn run(toy: Toy, quick: bool, seed: u64, device: &TrainingDevice) -> Result<Figures> {
+pub fn run(
+    toy: Toy,
+    quick: bool,
+    seed: u64,
+    device: &TrainingDevice,
+) -> Result<(Figures, Samples)> {
     let trained = train(toy, quick, seed, device)?;
-    let (gan, rows) = (&trained.gan, toy.rows(seed)?);
-    let latents = latents(SAMPLES, gan.generator.inputs(), seed)?;
-    let made = sample(gan, &latents);
-    let judge = |container| Ok::<_, anyhow::Error>(toy.judge(&device_sample(container, &latents)?));
+    let samples = trained.samples(seed)?;
     let probability = |points: &mut dyn Iterator<Item = [f64; 2]>| {
-        let logits = points.map(|x| oracle::forward(&gan.discriminator, &x)[0]);
+        let logits = points.map(|x| oracle::forward(&trained.gan.discriminator, &x)[0]);
         let (sum, count) = logits.fold((0.0, 0.0), |(sum, count), logit| {
             (sum + 1.0 / (1.0 + (-logit).exp()), count + 1.0)
         });
         sum / count
     };
-    let real = rows
-        .iter_rows()
-        .take(SAMPLES)
-        .map(|x| [x[0], x[1]].map(f64::from));
-    Ok(Figures {
+    let rows = toy.rows(seed)?;
+    let real = rows.iter_rows().take(SAMPLES);
+    let figures = Figures {
         toy,
         seed,
-        host: toy.judge(&made),
-        rounded: judge(&trained.rounded)?,
-        fine_tuned: judge(&trained.fine_tuned)?,
-        refined: judge(&trained.refined)?,
-        value: gan.value,
+        host: toy.judge(&samples.host),
+        rounded: toy.judge(&samples.rounded),
+        fine_tuned: toy.judge(&samples.fine_tuned),
+        refined: toy.judge(&samples.refined),
+        value: trained.gan.value,
         discriminator: [
-            probability(&mut real.into_iter()),
-            probability(&mut made.into_iter()),
+            probability(&mut real.map(|x| [x[0], x[1]].map(f64::from))),
+            probability(&mut samples.host.iter().copied()),
         ],
-    })
+    };
+    Ok((figures, samples))
+}
+
+/// Pixels of a panel's side.
+const SIDE: usize = 180;
+
+/// What a panel shows beyond the modes, as a share of the distance of the outermost from the middle.
+const BORDER: f64 = 1.25;
+
+/// The samples of a toy as panels side by side: f32, 8 bits, fine-tuned, 15 bits.
+#[must_use]
+pub fn panels(toy: Toy, samples: &Samples) -> Vec<Picture> {
+    let modes = toy.modes();
+    let reach = modes.iter().flatten().fold(0f64, |m, x| m.max(x.abs()));
+    let pixel = |x: f64| {
+        let share = x * toy.spread() / (BORDER * reach);
+        // Float casts saturate.
+        ((0.5 + 0.5 * share) * SIDE as f64) as usize
+    };
+    let Samples {
+        host,
+        rounded,
+        fine_tuned,
+        refined,
+    } = samples;
+    let panel = |points: &Vec<[f64; 2]>| {
+        let mut shades = vec![1.0f64; SIDE * SIDE];
+        for &[x, y] in points {
+            // Up is more.
+            let (column, line) = (pixel(x), pixel(-y));
+            if column < SIDE && line < SIDE {
+                // Three on one place are black.
+                shades[line * SIDE + column] -= 0.34;
+            }
+        }
+        Picture {
+            width: SIDE,
+            shades,
+        }
+    };
+    [host, rounded, fine_tuned, refined].map(panel).into()
 }
 
 #[cfg(test)]
