@@ -5,8 +5,8 @@
 //! and packed. k-means: index `u32`, squared distance `u64`. PCA: scores `i32`, reconstruction
 //! `i16`, residual `u64`. Network: outputs `i16`. Gaussian mixture and latent classes: log-likelihood
 //! `i32`, k responsibilities `u32`. Boltzmann machine: free energy `i32`, means of the hidden units `i16`.
-//! Deep belief net: means of the highest hidden units `i16`. Graph: outputs `i16` if it reads features. Score
-//! network, generator: nothing.
+//! Deep belief net: means of the highest hidden units `i16`. Graph: outputs `i16` if it reads features. Stack:
+//! outputs `i16`. Score network, generator: nothing.
 
 use anyhow::{Context, Result, ensure};
 use autodidact::model::{Body, Model, Part};
@@ -152,6 +152,10 @@ pub fn run_part(part: &Part<'_>, features: &[i16]) -> Result<PartResult> {
             graph.run(0, &mut workspace, features, &mut output)?;
             PartResult::Network(output)
         }
+        Body::Stack(stack, _) => {
+            let mut values = vec![0; stack.values_len()];
+            PartResult::Network(stack.run(features, &mut values)?.to_vec())
+        }
         Body::Graph(..) | Body::Score(_) => PartResult::Nothing,
         _ => anyhow::bail!("this kind of part cannot be replayed yet"),
     })
@@ -265,6 +269,7 @@ impl Reader<'_> {
                 residual: u64::from_le_bytes(self.take()?),
             },
             Body::Network(network, _) => PartResult::Network(self.i16s(network.outputs())?),
+            Body::Stack(stack, _) => PartResult::Network(self.i16s(stack.outputs())?),
             Body::Gmm(gmm) => self.mixture(gmm.k())?,
             Body::LatentClass(classes) => self.mixture(classes.classes())?,
             Body::Rbm(rbm) => PartResult::Rbm {

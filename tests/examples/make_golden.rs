@@ -38,5 +38,10 @@ fn main() -> Result<()> {
     std::fs::write(folder.join("v1-graphs.adm"), &*bytes)?;
     let results = requests::results_of_graphs(&Model::load(&bytes)?)?;
     std::fs::write(folder.join("v1-graphs.results"), results)?;
+    let bytes = small::encode(&small::stacks(), Order::RowMajor);
+    std::fs::write(folder.join("v1-stacks.adm"), &*bytes)?;
+    let counts = small::random_counts(20, 6, 10);
+    let results = replay::replay(&Model::load(&bytes)?, &counts)?;
+    std::fs::write(folder.join("v1-stacks.results"), results)?;
     Ok(())
 }

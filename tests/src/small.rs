@@ -1,5 +1,6 @@
 //! Small models of every kind, made without training.
 
+use autodidact::backprop::Hidden;
 use autodidact::kernels::{Channel, Order};
 use autodidact::kmeans::Metric;
 use autodidact::latent_class::{Column, Gaussian};
@@ -11,7 +12,7 @@ use autodidact::rng::{Generator, below};
 use autodidact::scaler::{Affine, ScalerFeature};
 use autodidact_tools::quantize::{
     AlignedBytes, Format, QuantisedLatentClass, QuantisedLayer, QuantisedModel, QuantisedNetwork,
-    QuantisedPart, gmm,
+    QuantisedPart, QuantisedStack, gmm,
 };
 use autodidact_tools::train::model::{CovarianceKind, Covariances, GmmModel};
 use rand_core::Rng as _;
@@ -298,6 +299,46 @@ pub fn energy() -> AlignedBytes {
     let mut bytes = AlignedBytes::zeroed(spec.encoded_len().expect("the model is valid"));
     spec.encode_into(&mut bytes).expect("the model is valid");
     bytes
+}
+
+/// A container of what `backprop` learns over six features: a stack for every function of its hidden units.
+#[must_use]
+pub fn stacks() -> QuantisedModel {
+    const WIDTHS: [u16; 4] = [6, 9, 3, 6];
+    let mut rng = Generator::from_seed(1986);
+    let mut stack = |hidden| {
+        let mut draw =
+            |len: usize| -> Vec<i32> { (0..len).map(|_| rng.next_u32().cast_signed()).collect() };
+        QuantisedStack {
+            widths: WIDTHS.to_vec(),
+            hidden,
+            // Within ±1, one weight at the end of the range.
+            weights: [i16::MIN]
+                .into_iter()
+                .chain(draw(98).iter().map(|w| (w >> 18) as i16))
+                .collect(),
+            biases: draw(18).iter().map(|b| b >> 6).collect(),
+        }
+    };
+    let parts = [
+        ("autoencoder", Hidden::Tanh, Task::Autoencoder),
+        ("linear", Hidden::Relu, Task::Autoencoder),
+        ("denoiser", Hidden::Elu, Task::Denoiser),
+        ("logistic", Hidden::Sigmoid, Task::Denoiser),
+    ]
+    .map(|(name, hidden, task)| {
+        let stack = stack(hidden);
+        (name.into(), QuantisedPart::Stack { stack, task })
+    });
+    QuantisedModel {
+        scaler: scaler(WIDTHS[0].into()),
+        counts_range: (-2000, 2000),
+        parts: parts.into(),
+        text: vec![
+            ("lsb".into(), "0.00390625".into()),
+            ("noise_features".into(), "0.5".into()),
+        ],
+    }
 }
 
 /// The bytes of a model.

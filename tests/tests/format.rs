@@ -108,6 +108,16 @@ fn a_container_of_graphs_and_a_score_network_loads_and_gives_the_bits_it_gave() 
     }
 }
 
+#[test]
+fn a_container_of_learnt_stacks_loads_and_gives_the_bits_it_gave() {
+    let bytes = AlignedBytes::copy_of(include_bytes!("../golden/v1-stacks.adm"));
+    let model = Model::load(&bytes).unwrap();
+    let counts = small::random_counts(20, model.scaler().len(), 10);
+    let results = replay::replay(&model, &counts).unwrap();
+    assert!(results == include_bytes!("../golden/v1-stacks.results"));
+    assert!(*small::encode(&small::stacks(), Order::RowMajor) == *bytes);
+}
+
 /// After a deliberate change of the format: `cargo run --release -p autodidact-tests --example
 /// make_golden` writes the files anew.
 #[test]

@@ -9,7 +9,7 @@ use autodidact_tools::learn::{self, Comparison, Config, Problem};
 use autodidact_tools::train::random;
 
 /// Every learner, in few passes over few rows.
-const SMALL: [&str; 13] = [
+const SMALL: [&str; 16] = [
     "learner = 'kmeans'\nk = 4\npasses = 9\nrows = 'all'",
     "learner = 'kmeans'\nk = 3\npasses = 9\nseed = 7\nseeding = 'random'\nresident = 20",
     "learner = 'kmeans-online'\nk = 4\npasses = 2\nresident = 16\nstart-rounds = 2\nwindow = 50\npatience = 20",
@@ -23,6 +23,9 @@ const SMALL: [&str; 13] = [
     "learner = 'latent-class-stepwise'\nk = 2\npasses = 2\nresident = 30\nmemory = 100",
     "learner = 'rbm'\nk = 5\npasses = 3\nbatch = 8\nsteps = 2",
     "learner = 'rbm'\nk = 3\npasses = 2\nbatch = 4\nunits = 'gaussian'\nchains = 3\nweight-decay = 0.01\nschedule = 'constant'\nlearning-rate = 0.01",
+    "learner = 'autoencoder'\nhidden = [5, 2, 5]\npasses = 2\nactivation = 'sigmoid'",
+    "learner = 'denoiser'\nhidden = [6]\npasses = 2\nactivation = 'elu'\ncorruption = 'masking'\nschedule = 'constant'",
+    "learner = 'denoiser'\nhidden = [3]\npasses = 2\nactivation = 'relu'\ncorruption = 'salt-and-pepper'\nscale = 'standard'",
 ];
 
 /// Eighty rows around four places, seven columns with something in common, and one of levels.
@@ -154,6 +157,51 @@ fn a_boltzmann_machine_learnt_on_the_core_explains_rows_it_never_saw() {
     // f32 on the host reaches -18.29 +- 0.11, independent pixels -25.25.
     assert!(held_out.last() >= -18.9, "{}", held_out.last());
     assert!(held_out.reference >= -18.9, "{}", held_out.reference);
+}
+
+#[test]
+fn layers_learnt_on_the_core_restore_rows_as_f64_does() {
+    for name in ["autoencoder", "denoiser"] {
+        let [learnt, held_out] = &digits(name)[..] else {
+            panic!("two figures");
+        };
+        for figure in [learnt, held_out] {
+            let off = figure.difference(figure.last());
+            assert!(off.abs() <= 3.0, "{name}: {off}");
+        }
+    }
+}
+
+#[test]
+fn learning_goes_on_from_what_another_core_has_learnt() {
+    let table = small();
+    let config = "learner = 'denoiser'\nhidden = [6]\npasses = 2\nactivation = 'elu'";
+    let (first, run) = same_bits(Core::M4, config, &table);
+    let states = learn::decode(&first, &run.results).unwrap();
+    let learnt = states.last().map(|state| &state.learnt);
+    let stored = first.encode(learnt).unwrap();
+    let config = Config::parse(config, "test").unwrap();
+    let mut next = Problem::new(&config, &table).unwrap();
+    next.start_from(&Model::load(&stored).unwrap()).unwrap();
+    let model = Model::load(&next.container).unwrap();
+    let host = learn::learn(&model, &next.settings, &next.counts).unwrap();
+    let device =
+        emulator::learn(Core::Rv32, &next.container, &next.settings, &next.counts).unwrap();
+    assert!(device.results == host);
+    let resumed = learn::decode(&next, &host).unwrap();
+    assert_eq!(resumed.first().map(|state| &state.learnt), learnt);
+    assert_ne!(resumed.last().map(|state| &state.learnt), learnt);
+    // What was scaled in another way, or has other layers, is refused.
+    let refused = |config: &str| {
+        let config = Config::parse(config, "test").unwrap();
+        let mut problem = Problem::new(&config, &table).unwrap();
+        let error = problem.start_from(&Model::load(&stored).unwrap());
+        error.unwrap_err().to_string()
+    };
+    let base = "learner = 'denoiser'\npasses = 2\nactivation = 'elu'\n";
+    assert!(refused(&format!("{base}hidden = [6]\nscale = 'standard'")).contains("--scale"));
+    assert!(refused(&format!("{base}hidden = [5]")).contains("widths"));
+    assert!(refused("learner = 'pca'\nk = 2\npasses = 1").contains("only autoencoders"));
 }
 
 #[test]

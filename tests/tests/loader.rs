@@ -1,5 +1,6 @@
 //! The loader is total: any bytes give a typed error or a model that cannot fail afterwards.
 
+use autodidact::backprop::{Corruption, Learner, Memory, Stack, memory_len};
 use autodidact::gmm::{Conditional, Gmm};
 use autodidact::kernels::Order;
 use autodidact::latent_class::MISSING;
@@ -32,6 +33,26 @@ fn exercise_machine(rbm: &Rbm<'_>, features: &[i16]) {
     let mut field = MeanField::new(*rbm, &mut memory).unwrap();
     field.step();
     field.step();
+}
+
+/// Outputs of a stack, and a step of a learner that goes on from it.
+fn exercise_stack(stack: &Stack<'_>, features: &[i16]) {
+    let mut values = vec![0; stack.values_len()];
+    let output = stack.run(features, &mut values).unwrap();
+    assert_eq!(output.len(), stack.outputs());
+    let [weights, biases, values, errors] = memory_len(stack.widths()).unwrap();
+    let memory = Memory {
+        weights: &mut vec![0; weights],
+        biases: &mut vec![0; biases],
+        values: &mut vec![0; values],
+        errors: &mut vec![0; errors],
+    };
+    let mut learner = Learner::new(stack.widths(), stack.hidden(), memory).unwrap();
+    learner.start_from_model(stack).unwrap();
+    let damage = Corruption::Gaussian { deviation: 4096 };
+    learner
+        .step(features, &damage, u16::MAX, &mut Generator::from_seed(1))
+        .unwrap();
 }
 
 /// Runs everything that a loaded model offers, with the shapes it names.
@@ -148,6 +169,7 @@ fn exercise(model: &Model<'_>) {
                 walk.scatter(&mut rng);
                 while walk.step(&mut rng).unwrap().is_some_and(|at| at.done < 20) {}
             }
+            Body::Stack(stack, _) => exercise_stack(stack, features),
             _ => {}
         }
         assert!(model.tensors(part.name).count() > 0);
@@ -179,6 +201,7 @@ fn a_million_mutated_containers_load_or_are_refused() {
             small::energy(),
             graphs::container(Order::Quads),
             graphs::container(Order::Octets),
+            small::encode(&small::stacks(), Order::RowMajor),
         ])
         .collect();
     let mut rng = Generator::from_seed(20_261_121);

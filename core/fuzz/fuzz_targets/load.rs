@@ -2,6 +2,7 @@
 //! `mkdir -p fuzz/corpus/load && cargo +nightly fuzz run load fuzz/corpus/load ../tests/golden`.
 #![no_main]
 
+use autodidact::backprop::{Corruption, Learner, Memory, Stack, memory_len};
 use autodidact::gmm::{Conditional, Gmm};
 use autodidact::model::{Body, Model};
 use autodidact::rbm::{Gibbs, MeanField, Rbm, States};
@@ -65,6 +66,26 @@ fn exercise_machine(rbm: &Rbm<'_>, features: &[i16]) {
     let mut field = MeanField::new(*rbm, &mut memory).unwrap();
     field.step();
     field.step();
+}
+
+/// Outputs of a stack, and a step of a learner that goes on from it.
+fn exercise_stack(stack: &Stack<'_>, features: &[i16]) {
+    let mut values = vec![0; stack.values_len()];
+    let output = stack.run(features, &mut values).unwrap();
+    assert_eq!(output.len(), stack.outputs());
+    let [weights, biases, values, errors] = memory_len(stack.widths()).unwrap();
+    let memory = Memory {
+        weights: &mut vec![0; weights],
+        biases: &mut vec![0; biases],
+        values: &mut vec![0; values],
+        errors: &mut vec![0; errors],
+    };
+    let mut learner = Learner::new(stack.widths(), stack.hidden(), memory).unwrap();
+    learner.start_from_model(stack).unwrap();
+    let damage = Corruption::Gaussian { deviation: 4096 };
+    learner
+        .step(features, &damage, u16::MAX, &mut Generator::from_seed(1))
+        .unwrap();
 }
 
 fuzz_target!(|data: &[u8]| {
@@ -179,6 +200,7 @@ fuzz_target!(|data: &[u8]| {
                 walk.scatter(&mut rng);
                 while walk.step(&mut rng).unwrap().is_some_and(|at| at.done < 20) {}
             }
+            Body::Stack(stack, _) => exercise_stack(stack, features),
             _ => {}
         }
     }

@@ -4,6 +4,7 @@ use super::stack::{layers, parameters, values_len};
 use super::{Corruption, Hidden, Stack};
 use crate::num::{rounding_shift_right, saturating_i16, saturating_i32, sqrt};
 use crate::rng::below;
+use crate::work::{DIVISION, WIDE};
 use crate::{Defect, Operand, ShapeError};
 use rand_core::Rng;
 
@@ -45,8 +46,12 @@ pub fn memory_len(widths: &[u16]) -> Option<[usize; 4]> {
 /// e_n = A(x~) - x,   e_l = f'(z_l) (W_{l+1}^T e_{l+1}),   W_l -= rate e_l y_{l-1}^T,   b_l -= rate e_l
 /// ```
 ///
-/// **Work** of a step with W weights in layers that learn and V in all: V + 2 W multiply-accumulates and, rounded
-/// at random, W random words. **Memory**: 2 bytes a weight, 8 a unit and 2 a value.
+/// **Work** of a step with W weights in layers that learn and V in all: V + 2 W multiply-accumulates, of which 2 W in 64
+/// bits, and, rounded at random, W random words: [`step_operations`](Self::step_operations). **Memory**: 2 bytes a
+/// weight, 8 a unit and 2 a value.
+///
+/// What is learnt can be stored: [`Stack`] is a part of a [container](crate::model), from which
+/// [`start_from_model`](Self::start_from_model) goes on, wherever it was trained.
 ///
 /// ```
 /// use autodidact::backprop::{Corruption, Hidden, Learner, Memory};
@@ -136,6 +141,41 @@ impl<'m> Learner<'m> {
             }
             weights = rest;
         }
+    }
+
+    /// Goes on from the weights and biases of another stack of the same widths.
+    ///
+    /// # Errors
+    /// [`ShapeError`] when it has other widths; nothing has changed then.
+    pub fn start_from_model(&mut self, model: &Stack<'_>) -> Result<(), ShapeError> {
+        let widths = [self.widths.len(), model.widths.len()];
+        ShapeError::exact(Operand::Weights, widths[0], widths[1])?;
+        for (own, other) in self.widths.iter().zip(model.widths) {
+            ShapeError::exact(Operand::Weights, usize::from(*own), usize::from(*other))?;
+        }
+        crate::slices::copy(model.weights, self.memory.weights);
+        crate::slices::copy(model.biases, self.memory.biases);
+        Ok(())
+    }
+
+    /// The most that a [`step`](Self::step) takes where all layers learn, in [operations](crate::work).
+    #[must_use]
+    pub const fn step_operations(widths: &[u16], rounding: Rounding) -> u64 {
+        let word = match rounding {
+            Rounding::Stochastic => DIVISION,
+            Rounding::Nearest => 0,
+        };
+        let (mut operations, mut rest) = (2 * DIVISION, widths);
+        while let [inputs, behind @ ..] = rest {
+            // A word of damage for an input, a function, an error and its slope for a unit.
+            let inputs = *inputs as u64;
+            operations += inputs * (2 * DIVISION + WIDE);
+            if let [outputs, ..] = behind {
+                operations += inputs * *outputs as u64 * (1 + 2 * WIDE + word);
+            }
+            rest = behind;
+        }
+        operations
     }
 
     /// Learns from one sample (`I4F12`), damaged first; returns the squared error `|A(x~) - x|^2` before the step,

@@ -3,7 +3,8 @@
 //! A [`Learner`] is a small stack of dense layers with 16-bit weights that it changes one sample at a time by
 //! back-propagation (Rumelhart, Hinton and Williams 1986) of the squared error. Shown the sample itself it is an
 //! autoencoder; shown a [`Corruption`] of it, a denoising autoencoder (Vincent et al. 2010). The last layers alone
-//! can learn as well, above ones that stay.
+//! can learn as well, above ones that stay. A container holds what was learnt as a part of its own
+//! ([`Model::stack`](crate::model::Model::stack)): to be run, or to be learnt from further.
 //!
 //! | quantity | format |
 //! |---|---|

@@ -20,6 +20,26 @@ pub enum Hidden {
 }
 
 impl Hidden {
+    /// What stands for it in a container.
+    pub(crate) const fn tag(self) -> u8 {
+        match self {
+            Self::Relu => 0,
+            Self::Sigmoid => 1,
+            Self::Tanh => 2,
+            Self::Elu => 3,
+        }
+    }
+
+    pub(crate) const fn from_tag(tag: u8) -> Option<Self> {
+        match tag {
+            0 => Some(Self::Relu),
+            1 => Some(Self::Sigmoid),
+            2 => Some(Self::Tanh),
+            3 => Some(Self::Elu),
+            _ => None,
+        }
+    }
+
     /// `f(z)`, both `I4F12`.
     #[inline]
     pub(super) fn apply(self, z: i16) -> i16 {
@@ -128,10 +148,28 @@ impl<'a> Stack<'a> {
         self.hidden
     }
 
+    /// Features that it takes.
+    #[must_use]
+    pub fn inputs(&self) -> usize {
+        self.widths.first().copied().map_or(0, usize::from)
+    }
+
+    /// Features that it gives.
+    #[must_use]
+    pub fn outputs(&self) -> usize {
+        self.widths.last().copied().map_or(0, usize::from)
+    }
+
     /// Elements of the memory that [`run`](Self::run) needs: the values of all layers, input included.
     #[must_use]
     pub fn values_len(&self) -> usize {
         values_len(self.widths)
+    }
+
+    /// Bytes of that memory.
+    #[must_use]
+    pub fn workspace_bytes(&self) -> usize {
+        self.values_len().saturating_mul(size_of::<i16>())
     }
 
     /// Runs all layers, features in, features out, both `I4F12`; returns the output, at the end of `values`.
@@ -142,12 +180,11 @@ impl<'a> Stack<'a> {
     /// [`ShapeError`] when `input` is not as long as the first width or `values` not
     /// [`values_len`](Self::values_len).
     pub fn run<'v>(&self, input: &[i16], values: &'v mut [i16]) -> Result<&'v [i16], ShapeError> {
-        let width = |w: Option<&u16>| w.copied().map_or(0, usize::from);
-        ShapeError::exact(Operand::Input, width(self.widths.first()), input.len())?;
+        ShapeError::exact(Operand::Input, self.inputs(), input.len())?;
         ShapeError::exact(Operand::Workspace, self.values_len(), values.len())?;
         crate::slices::copy(input, values);
         self.forward(values);
-        let start = values.len().saturating_sub(width(self.widths.last()));
+        let start = values.len().saturating_sub(self.outputs());
         Ok(values.get(start..).unwrap_or(&[]))
     }
 

@@ -263,6 +263,62 @@ fn layers_below_the_first_stay_and_wrong_lengths_are_refused() {
 }
 
 #[test]
+fn learning_goes_on_from_a_stack_that_was_stored() {
+    let widths = [3, 2, 3];
+    let samples: Vec<Vec<i16>> = {
+        let mut rng = Generator::from_seed(4);
+        (0..60).map(|_| sample(&mut rng, 3)).collect()
+    };
+    // Steps from given parameters; what they are afterwards.
+    let learn = |weights: &[i16], biases: &[i32], samples: &[Vec<i16>]| {
+        let start = Stack::new(&widths, Hidden::Elu, weights, biases).unwrap();
+        let (mut weights, mut biases) = ([7; 12], [7; 5]);
+        let (mut values, mut errors) = ([0; 8], [0; 5]);
+        let memory = Memory {
+            weights: &mut weights,
+            biases: &mut biases,
+            values: &mut values,
+            errors: &mut errors,
+        };
+        let mut learner = Learner::new(&widths, Hidden::Elu, memory)
+            .unwrap()
+            .rounding(Rounding::Nearest);
+        learner.start_from_model(&start).unwrap();
+        let mut rng = Generator::from_seed(1);
+        for x in samples {
+            learner.step(x, &Corruption::None, 900, &mut rng).unwrap();
+        }
+        (weights, biases)
+    };
+    let (weights, biases) = ([900; 12], [1 << 20; 5]);
+    assert_eq!(learn(&weights, &biases, &[]), (weights, biases));
+    // Without chance a pause makes no difference: the parameters are all that a learner remembers.
+    let half = learn(&weights, &biases, &samples[..30]);
+    assert_ne!(half, (weights, biases));
+    let resumed = learn(&half.0, &half.1, &samples[30..]);
+    assert_eq!(resumed, learn(&weights, &biases, &samples));
+    // Other widths are refused, and change nothing.
+    let (mut own, mut own_biases) = ([5; 12], [5; 5]);
+    let (mut values, mut errors) = ([0; 8], [0; 5]);
+    {
+        let memory = Memory {
+            weights: &mut own,
+            biases: &mut own_biases,
+            values: &mut values,
+            errors: &mut errors,
+        };
+        let mut learner = Learner::new(&widths, Hidden::Elu, memory).unwrap();
+        for other in [&[2, 3, 3, 1][..], &[3, 3], &[4, 2, 4]] {
+            let [weights, biases] = super::stack::parameters(other).unwrap();
+            let (weights, biases) = (vec![0; weights], vec![0; biases]);
+            let stack = Stack::new(other, Hidden::Elu, &weights, &biases).unwrap();
+            assert!(learner.start_from_model(&stack).is_err());
+        }
+    }
+    assert_eq!((own, own_biases), ([5; 12], [5; 5]));
+}
+
+#[test]
 fn no_sample_overflows() {
     let widths = [4, 3, 4];
     let mut rng = Generator::from_seed(2);

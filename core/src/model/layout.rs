@@ -130,6 +130,8 @@ pub enum Kind {
     Graph = 16,
     /// Such a network with noise levels: a score.
     Score = 17,
+    /// Dense layers that a device goes on learning from.
+    Stack = 18,
 }
 
 impl Kind {
@@ -145,6 +147,7 @@ impl Kind {
             8 => Some(Self::Dbn),
             16 => Some(Self::Graph),
             17 => Some(Self::Score),
+            18 => Some(Self::Stack),
             _ => None,
         }
     }
@@ -163,6 +166,7 @@ impl core::fmt::Display for Kind {
             Self::Dbn => "deep belief net",
             Self::Graph => "graph",
             Self::Score => "score network",
+            Self::Stack => "stack of dense layers",
         })
     }
 }

@@ -31,6 +31,7 @@ pub use graph::{GraphSpec, OpSpec};
 pub use layout::{Kind, Task, TensorElement};
 pub use writer::{LayerSpec, ModelSpec, NetworkSpec, PartBody, PartSpec, RbmSpec, WriteError};
 
+use crate::backprop::Stack;
 use crate::dbn::Dbn;
 use crate::gmm::Gmm;
 use crate::kernels::Order;
@@ -103,6 +104,8 @@ pub enum Body<'a> {
     Graph(Graph<'a>, Task),
     /// A score network.
     Score(ScoreNetwork<'a>),
+    /// Dense layers that a device can go on learning from, and what they were trained for.
+    Stack(Stack<'a>, Task),
 }
 
 impl Body<'_> {
@@ -121,6 +124,7 @@ impl Body<'_> {
             Self::Graph(graph, Task::Generator) => graph.outputs(),
             Self::Graph(graph, _) => graph.inputs(),
             Self::Score(score) => score.dimensions(),
+            Self::Stack(stack, _) => stack.inputs(),
         }
     }
 }
@@ -431,6 +435,7 @@ impl<'a, const READS: u32> Model<'a, READS> {
                 Body::Network(network, _) => network.workspace_bytes(),
                 Body::Graph(graph, _) => graph.workspace_bytes(),
                 Body::Score(score) => score.workspace_bytes(),
+                Body::Stack(stack, _) => stack.workspace_bytes(),
                 _ => 0,
             };
             if usize::try_from(entry.workspace_bytes).ok() != Some(workspace)
@@ -653,6 +658,17 @@ impl<'a, const READS: u32> Model<'a, READS> {
     pub fn score(&self, name: &str) -> Result<ScoreNetwork<'a>, PartError> {
         match self.find(name, Kind::Score)? {
             Body::Score(score) => Ok(score),
+            _ => Err(PartError::NotFound),
+        }
+    }
+
+    /// The stack `name`, and what it was trained for.
+    ///
+    /// # Errors
+    /// [`PartError`] when there is no such part or it is of another kind.
+    pub fn stack(&self, name: &str) -> Result<(Stack<'a>, Task), PartError> {
+        match self.find(name, Kind::Stack)? {
+            Body::Stack(stack, task) => Ok((stack, task)),
             _ => Err(PartError::NotFound),
         }
     }

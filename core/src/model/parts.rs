@@ -4,12 +4,13 @@ use super::layout::{LayerRecord, MachineRecord, NO_CODE, PartEntry, TensorEntry}
 use super::reads::{self, has};
 use super::{Body, Kind, Task, TensorElement, tensor_bytes};
 use crate::Defect;
+use crate::backprop::{Hidden, Stack};
 use crate::dbn::{Dbn, MAX_LAYERS};
 use crate::gmm::{self, Covariance, Gmm};
 use crate::kernels::{Channel, Matrix, Order, row_stride};
 use crate::kmeans::{KMeans, Metric};
 use crate::latent_class::{Column, Gaussian, LatentClass};
-use crate::net::{Activation, Autoencoder, Denoiser, Element, Layer, Network};
+use crate::net::{self, Activation, Autoencoder, Denoiser, Element, Layer, Network};
 use crate::num::Multiplier;
 use crate::pca::{Pca, Spectrum};
 use crate::rbm::{self, Rbm, Units};
@@ -43,15 +44,25 @@ impl<'a> Tensors<'a> {
         <[T]>::ref_from_bytes(tensor_bytes(self.bytes, entry)).map_err(|_| defect)
     }
 
-    /// Tensor `index` as a column of any length.
+    /// Tensor `index` as a column of records of any length.
     pub(super) fn column<T: FromBytes + Immutable + KnownLayout>(
         &self,
         index: u16,
         element: TensorElement,
     ) -> Result<&'a [T], Defect> {
+        self.vector(index, element, 0)
+    }
+
+    /// Tensor `index` as a column of numbers of any length.
+    fn vector<T: FromBytes + Immutable + KnownLayout>(
+        &self,
+        index: u16,
+        element: TensorElement,
+        frac_bits: u8,
+    ) -> Result<&'a [T], Defect> {
         let entry = self.entries.get(usize::from(index));
         let rows = entry.ok_or(Defect::Tensor { index })?.rows;
-        self.get(index, element, 0, [rows, 1])
+        self.get(index, element, frac_bits, [rows, 1])
     }
 
     /// Tensor `index` as a weight matrix.
@@ -89,7 +100,7 @@ impl<'a> Tensors<'a> {
     ) -> Result<Body<'a>, Defect> {
         let unknown = Defect::Kind { found: entry.kind };
         let kind = Kind::from_tag(entry.kind).ok_or(unknown)?;
-        if !matches!(kind, Kind::Network | Kind::Graph) && entry.task != 0 {
+        if !matches!(kind, Kind::Network | Kind::Graph | Kind::Stack) && entry.task != 0 {
             return Err(Defect::Shape);
         }
         match kind {
@@ -109,6 +120,7 @@ impl<'a> Tensors<'a> {
                 Ok(Body::Graph(graph, task))
             }
             Kind::Score if has(READS, reads::SCORE) => self.score(entry, prove).map(Body::Score),
+            Kind::Stack if has(READS, reads::STACK) => self.stack(entry),
             _ => Err(unknown),
         }
     }
@@ -330,6 +342,36 @@ impl<'a> Tensors<'a> {
         };
         let new = if prove { Rbm::new } else { Rbm::from_trusted };
         new(units, scale, tensors)
+    }
+
+    /// Widths, weights and biases. No range is to be proved: sums are exact in 64 bits, whatever the parameters.
+    fn stack(&self, entry: &PartEntry) -> Result<Body<'a>, Defect> {
+        let [count, hidden, zero, zero_2] = entry.params;
+        let task = match Task::from_tag(entry.task) {
+            Some(task @ (Task::Autoencoder | Task::Denoiser)) => task,
+            _ => return Err(Defect::Kind { found: entry.task }),
+        };
+        let hidden = u8::try_from(hidden).ok().and_then(Hidden::from_tag);
+        let (Some(hidden), 0, 0) = (hidden, zero, zero_2) else {
+            return Err(Defect::Shape);
+        };
+        let widths: &[u16] = self.get(0, TensorElement::U16, 0, [count, 1])?;
+        let layers = widths.len().saturating_sub(1);
+        if layers > net::MAX_LAYERS {
+            return Err(Defect::TooManyLayers {
+                found: u32::try_from(layers).unwrap_or(u32::MAX),
+            });
+        }
+        if widths.first() != widths.last() {
+            return Err(Defect::Shape);
+        }
+        self.expect(3)?;
+        let weights = self.vector(1, TensorElement::I16, 13)?;
+        let biases = self.vector(2, TensorElement::I32, 25)?;
+        Ok(Body::Stack(
+            Stack::new(widths, hidden, weights, biases)?,
+            task,
+        ))
     }
 
     /// A network and what it was trained for.

@@ -25,6 +25,8 @@ pub const DBN: u32 = 1 << 8;
 pub const GRAPH: u32 = 1 << 16;
 /// Score networks.
 pub const SCORE: u32 = 1 << 17;
+/// Stacks of dense layers, as [`backprop`](crate::backprop) learns them.
+pub const STACK: u32 = 1 << 18;
 /// All that this release knows.
 pub const EVERYTHING: u32 = u32::MAX;
 

@@ -7,6 +7,7 @@ use super::layout::{
 };
 use super::parts::frac_bits;
 use super::{Kind, LoadError, Model, Task, TensorElement};
+use crate::backprop::Stack;
 use crate::gmm::{Covariance, Gmm, factor_shape};
 use crate::kernels::{Channel, Order, pack, row_stride};
 use crate::kmeans::Metric;
@@ -78,6 +79,8 @@ pub enum PartBody<'a> {
     Graph(GraphSpec<'a>, Task),
     /// A graph and its noise levels, from the largest standard deviation to the smallest.
     Score(GraphSpec<'a>, &'a [Level]),
+    /// Dense layers that a device can go on learning from, and what they were trained for.
+    Stack(Stack<'a>, Task),
 }
 
 /// A restricted Boltzmann machine to write.
@@ -401,6 +404,7 @@ impl<'a> PartBody<'a> {
             Self::Dbn(_) => Kind::Dbn,
             Self::Graph(..) => Kind::Graph,
             Self::Score(..) => Kind::Score,
+            Self::Stack(..) => Kind::Stack,
         }
     }
 
@@ -440,6 +444,12 @@ impl<'a> PartBody<'a> {
             Self::Rbm(_) => [1, 0, 0, 0],
             Self::Dbn(machines) => [word(machines.len())?, 0, 0, 0],
             Self::Graph(graph, _) | Self::Score(graph, _) => graph.params()?,
+            Self::Stack(stack, _) => [
+                word(stack.widths().len())?,
+                stack.hidden().tag().into(),
+                0,
+                0,
+            ],
         })
     }
 
@@ -495,6 +505,16 @@ impl<'a> PartBody<'a> {
             Self::LatentClass(classes) => Self::latent_class_tensors(&classes, visit),
             Self::Graph(graph, _) => Self::graph_tensors(graph, &[], visit),
             Self::Score(graph, levels) => Self::graph_tensors(graph, levels, visit),
+            Self::Stack(stack, _) => {
+                let mut column = |element, frac_bits, rows, bytes| {
+                    let fill = Fill::Bytes(bytes);
+                    visit(TensorSpec::new(element, frac_bits, [rows, 1], fill))
+                };
+                let (widths, weights, biases) = (stack.widths(), stack.weights(), stack.biases());
+                column(TensorElement::U16, 0, widths.len(), widths.as_bytes())?;
+                column(TensorElement::I16, 13, weights.len(), weights.as_bytes())?;
+                column(TensorElement::I32, 25, biases.len(), biases.as_bytes())
+            }
             Self::Network(net) => {
                 let fill = Fill::Records(net.layers);
                 visit(TensorSpec::new(
@@ -611,6 +631,7 @@ impl<'a> PartBody<'a> {
             Self::Score(graph, levels) => {
                 graph.workspace_bytes(u16::try_from(levels.len()).unwrap_or(u16::MAX))
             }
+            Self::Stack(stack, _) => stack.workspace_bytes(),
             Self::Network(net) => {
                 let widest = |rows: &[LayerSpec<'_>]| {
                     rows.iter().map(|l| l.channels.len()).max().unwrap_or(0)
@@ -790,7 +811,7 @@ impl<'a> ModelSpec<'a> {
                 kind: part.body.kind() as u16,
                 task: match &part.body {
                     PartBody::Network(net) => net.task as u16,
-                    PartBody::Graph(_, task) => *task as u16,
+                    PartBody::Graph(_, task) | PartBody::Stack(_, task) => *task as u16,
                     _ => 0,
                 },
                 first_tensor: entry.first_tensor.saturating_add(entry.tensors),

@@ -105,6 +105,9 @@ impl Sizes {
                 Body::Graph(graph, _) if has(READS, reads::GRAPH) => {
                     sizes.workspace_bytes = sizes.workspace_bytes.max(graph.workspace_bytes());
                 }
+                Body::Stack(stack, _) if has(READS, reads::STACK) => {
+                    sizes.workspace_bytes = sizes.workspace_bytes.max(stack.workspace_bytes());
+                }
                 _ => {}
             }
         }

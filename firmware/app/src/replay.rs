@@ -6,7 +6,7 @@
 //! |---|---|
 //! | k-means | index `u32`, squared distance `u64` (`U40F24`) |
 //! | PCA | k scores `i32` (`I20F12`), d reconstructed features `i16` (`I4F12`), residual `u64` (`U40F24`) |
-//! | network, graph (but a generator) | outputs `i16` (`I4F12`) |
+//! | network, graph (but a generator), stack | outputs `i16` (`I4F12`) |
 //! | Gaussian mixture, latent classes | log-likelihood `i32` (nats, `I16F16`), k responsibilities `u32` (`U16F16`) |
 //! | Boltzmann machine | free energy `i32` (nats, `I16F16`), means of the hidden units `i16` (`I4F12`) |
 //! | deep belief net | means of the highest hidden units `i16` (`I4F12`) |
@@ -83,6 +83,7 @@ pub fn replay<L: Link, const READS: u32>(
             Body::Dbn(_) => "dbn",
             Body::Graph(..) => "graph",
             Body::Score(_) => "score",
+            Body::Stack(..) => "stack",
             _ => "unknown",
         };
         defmt::println!(
@@ -160,6 +161,14 @@ fn run_part<L: Link, const READS: u32>(
         Body::Graph(graph, _) if has(READS, reads::GRAPH) && graph.inputs() == input.len() => {
             let output = output.get_mut(..graph.outputs()).unwrap_or_default();
             graph.run(0, workspace, input, output)?;
+            let cost = cost(link);
+            link.write(output.as_bytes()).map_err(ReplayError::Link)?;
+            Ok(cost)
+        }
+        Body::Stack(stack, _) if has(READS, reads::STACK) => {
+            let bytes = workspace.get_mut(..stack.workspace_bytes());
+            let values = <[i16]>::mut_from_bytes(bytes.unwrap_or_default()).unwrap_or_default();
+            let output = stack.run(input, values)?;
             let cost = cost(link);
             link.write(output.as_bytes()).map_err(ReplayError::Link)?;
             Ok(cost)

@@ -73,6 +73,7 @@ fn measure_model(out: &Path) -> Result<(), Box<dyn Error>> {
             Body::LatentClass(_) => reads::LATENT_CLASS,
             Body::Graph(..) => reads::GRAPH,
             Body::Score(_) => reads::SCORE,
+            Body::Stack(..) => reads::STACK,
             _ => return Err("the model has a part of an unknown kind".into()),
         };
         if let Input::Whitened(_) = part.input {
@@ -85,6 +86,7 @@ fn measure_model(out: &Path) -> Result<(), Box<dyn Error>> {
             Body::Network(network, _) => workspace = workspace.max(network.workspace_bytes()),
             Body::Graph(graph, _) => workspace = workspace.max(graph.workspace_bytes()),
             Body::Score(network) => walk = walk.max(walk_words(&network)),
+            Body::Stack(stack, _) => workspace = workspace.max(stack.workspace_bytes()),
             _ => {}
         }
     }

@@ -123,6 +123,9 @@ enum Family {
         /// Learning rate at the start; it falls to zero.
         #[arg(long, default_value_t = 4e-3)]
         learning_rate: f64,
+        /// Write weights of 16 bits, from which a device can go on learning (`autodidact learn --start`).
+        #[arg(long)]
+        trainable: bool,
     },
 }
 
@@ -228,6 +231,7 @@ impl Fit {
                 epochs,
                 batch,
                 learning_rate,
+                trainable,
             } => {
                 let noise = noise(&common, sigma, sigma_data)?;
                 let output = Unfinished::beside(&common.output)?;
@@ -253,22 +257,23 @@ impl Fit {
                 )?;
                 bar.finish_and_clear();
                 let noisy = random::add_noise(&prepared.features, &sigma, prepared.seed)?;
-                let part = quantize::network(
-                    &stack,
-                    Task::Denoiser,
-                    None,
-                    Calibration { features: &noisy },
-                )?;
+                let part = if trainable {
+                    QuantisedPart::Stack {
+                        stack: quantize::stack(&stack)?,
+                        task: Task::Denoiser,
+                    }
+                } else {
+                    let calibration = Calibration { features: &noisy };
+                    let task = Task::Denoiser;
+                    QuantisedPart::Network(quantize::network(&stack, task, None, calibration)?)
+                };
                 prepared.model.note(
                     "algorithm",
                     format!("denoising autoencoder, hidden {shape}"),
                 );
                 let (key, value) = noise.provenance();
                 prepared.model.note(key, value);
-                prepared.model.parts.push((
-                    common.name("denoiser"),
-                    quantize::QuantisedPart::Network(part),
-                ));
+                prepared.model.parts.push((common.name("denoiser"), part));
                 common.finish(
                     &prepared,
                     output,

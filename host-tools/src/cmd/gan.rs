@@ -5,6 +5,7 @@ use autodidact::model::Task;
 use autodidact_tools::artifact::Unfinished;
 use autodidact_tools::quantize::{self, Precision, QuantisedPart};
 use autodidact_tools::train::gan::{self, GanOptions, graph_of, latents};
+use autodidact_tools::train::straight_through::FineTuning;
 use clap::Args;
 
 use super::fit::{advance, bar};
@@ -12,6 +13,9 @@ use super::prepare::Common;
 
 /// Latent rows that the generator is calibrated on.
 const CALIBRATION: usize = 1000;
+
+/// Learning rate of fine-tuning at its start.
+const TUNING_RATE: f64 = 1e-3;
 
 /// A generator and a discriminator.
 #[derive(Debug, Args)]
@@ -39,9 +43,21 @@ pub(super) struct GanFit {
     #[arg(long, default_value_t = 5e-4)]
     learning_rate: f64,
 
-    /// Noise on real and generated rows at the start, in standard deviations of the data; it falls to zero.
+    /// Noise on real and generated rows at the start, in standard deviations of the data.
     #[arg(long, default_value_t = 0.5)]
     noise: f64,
+
+    /// What the noise falls to before it ends: below what the finest structure of the data measures.
+    #[arg(long, default_value_t = 0.01)]
+    last_noise: f64,
+
+    /// Steps in which the trained generator is fine-tuned for weights of 8 bits.
+    #[arg(long, default_value_t = 0, value_name = "STEPS")]
+    quantisation_aware: usize,
+
+    /// Give the generator weights of 15 bits instead: two layers for each, twice the memory and instructions.
+    #[arg(long, conflicts_with = "quantisation_aware")]
+    refined: bool,
 }
 
 impl GanFit {
@@ -57,6 +73,7 @@ impl GanFit {
             batch: self.batch,
             learning_rate: self.learning_rate,
             noise: self.noise,
+            last_noise: self.last_noise.min(self.noise).max(f64::MIN_POSITIVE),
             seed: prepared.seed,
             ..GanOptions::default()
         };
@@ -80,23 +97,45 @@ impl GanFit {
             ),
         );
         let latents = latents(CALIBRATION, self.latent, prepared.seed)?;
-        for (name, stack, task, calibration) in [
+        let precision = Precision::I16;
+        let mut generator = graph_of(&gan.generator);
+        if self.quantisation_aware > 0 {
+            let bar = super::fit::bar("step");
+            let options = FineTuning {
+                steps: self.quantisation_aware,
+                learning_rate: TUNING_RATE,
+                precision,
+            };
+            generator = gan::fine_tuned(
+                &gan.generator,
+                &latents,
+                options,
+                prepared.seed,
+                &prepared.device,
+                &mut |progress| advance(&bar, progress),
+            )?;
+            bar.finish_and_clear();
+        }
+        if self.refined {
+            let calibration = std::slice::from_ref(&latents);
+            generator = quantize::refined(&generator, calibration, precision)?;
+        }
+        for (name, net, task, calibration) in [
             (
                 common.name("generator"),
-                &gan.generator,
+                generator,
                 Task::Generator,
                 &latents,
             ),
             (
                 "discriminator".into(),
-                &gan.discriminator,
+                graph_of(&gan.discriminator),
                 Task::Discriminator,
                 &prepared.features,
             ),
         ] {
-            let net = graph_of(stack);
             let calibration = std::slice::from_ref(calibration);
-            let (graph, errors) = quantize::graph(&net, calibration, Precision::I16)?;
+            let (graph, errors) = quantize::graph(&net, calibration, precision)?;
             println!("{name}: signal to error of each operation's weights and values");
             for error in errors {
                 println!("  {error}");

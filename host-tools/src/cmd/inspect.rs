@@ -121,6 +121,18 @@ impl Inspect {
                     );
                     print_ops(score.graph());
                 }
+                Body::Stack(stack, task) => {
+                    let widths: Vec<String> =
+                        stack.widths().iter().map(ToString::to_string).collect();
+                    println!(
+                        "{:<15} stack {}, {}, {} weights of 16 bits; {bytes} bytes, {} bytes of workspace",
+                        part.name,
+                        widths.join("-"),
+                        format!("{task:?}, {:?}", stack.hidden()).to_lowercase(),
+                        stack.weights().len(),
+                        stack.workspace_bytes()
+                    );
+                }
                 _ => println!("{:<15} of a kind that this tool does not know", part.name),
             }
             for tensor in model.tensors(part.name) {

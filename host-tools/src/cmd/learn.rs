@@ -8,7 +8,9 @@ use anyhow::{Context, Result, bail};
 use autodidact::model::Model;
 use autodidact_tools::artifact;
 use autodidact_tools::emulator::{self, Core, LearnRun};
-use autodidact_tools::learn::{self, Comparison, Config, Covariance, Learner, Mixture, Problem};
+use autodidact_tools::learn::{
+    self, Comparison, Config, Corruption, Covariance, Learner, Mixture, Problem,
+};
 use clap::Args;
 
 use super::shared::{Data, grouped};
@@ -26,6 +28,11 @@ pub(crate) struct Learn {
     #[arg(long)]
     core: Core,
 
+    /// Go on from the layers of this container, which `learn -o` or `fit dae --trainable` wrote (autoencoders and
+    /// denoisers only).
+    #[arg(long, value_name = "FILE")]
+    start: Option<PathBuf>,
+
     /// Write a container with what the core learnt to this file.
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -38,12 +45,15 @@ impl Learn {
             fs::read_to_string(&self.config).with_context(|| format!("{file} cannot be read"))?;
         let config = Config::parse(&text, &file)?;
         let table = self.data.read()?;
-        let problem = Problem::new(&config, &table)?;
+        let mut problem = Problem::new(&config, &table)?;
+        if let Some(path) = &self.start {
+            problem.start_from(&Model::load(&artifact::read(path)?)?)?;
+        }
         let model = Model::load(&problem.container)?;
         let settings = &problem.settings;
         println!(
             "{} on {}: {} rows of {} from {}",
-            what(&config),
+            what(&config, table.width()),
             self.core,
             grouped((problem.counts.len() / table.width()) as u64),
             match config.components {
@@ -98,7 +108,7 @@ fn is_mixture(learner: Learner) -> bool {
     )
 }
 
-fn what(config: &Config) -> String {
+fn what(config: &Config, width: usize) -> String {
     let k = config.k;
     match config.learner {
         Learner::KMeans { .. } => format!("{k} clusters by Lloyd's algorithm"),
@@ -112,6 +122,14 @@ fn what(config: &Config) -> String {
         }
         Learner::LatentClass(_) => format!("{k} latent classes by batch EM"),
         Learner::StepwiseLatentClass { .. } => format!("{k} latent classes along the stream"),
+        Learner::Layers(layers) => {
+            let widths: Vec<String> = layers.widths(width).iter().map(u16::to_string).collect();
+            let kind = match layers.corruption {
+                Corruption::None => "autoencoder",
+                _ => "denoiser",
+            };
+            format!("a {}-{kind} by back-propagation", widths.join("-"))
+        }
         Learner::Rbm(machine) => match machine.chains {
             0 => format!("{k} hidden units by CD-{}", machine.steps),
             chains => format!(

@@ -62,6 +62,11 @@ pub(crate) fn to_csv(model: &Model<'_>, rows: &[Vec<PartResult>]) -> Result<Stri
                     csv += &format!(",{name}.{output}");
                 }
             }
+            Body::Stack(stack, _) => {
+                for output in 0..stack.outputs() {
+                    csv += &format!(",{name}.{output}");
+                }
+            }
             Body::Graph(graph, _) if graph.inputs() == model.scaler().len() => {
                 for output in 0..graph.outputs() {
                     csv += &format!(",{name}.{output}");

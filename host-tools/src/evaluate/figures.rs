@@ -86,7 +86,7 @@ pub fn figures(
                 .collect();
             ("pca", pca_figures(&mean, units, table, outcomes)?)
         }
-        Body::Network(_, task) => {
+        Body::Network(_, task) | Body::Stack(_, task) => {
             let kind = match task {
                 Task::Denoiser => "denoiser",
                 _ => "autoencoder",

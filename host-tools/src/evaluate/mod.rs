@@ -221,7 +221,9 @@ pub fn outcomes(
     let denoises = |body: &Body<'_>| {
         matches!(
             body,
-            Body::Network(_, Task::Denoiser) | Body::Graph(_, Task::Denoiser)
+            Body::Network(_, Task::Denoiser)
+                | Body::Graph(_, Task::Denoiser)
+                | Body::Stack(_, Task::Denoiser)
         )
     };
     let parts: Vec<_> = model.parts().collect();

@@ -2,14 +2,14 @@
 //!
 //! | key | learners | meaning | default |
 //! |---|---|---|---|
-//! | `learner` | | `kmeans`, `kmeans-online`, `pca`, `gmm`, `gmm-stepwise`, `latent-class`, `latent-class-stepwise` or `rbm` | |
-//! | `k` | all | clusters, components, classes or hidden units | |
+//! | `learner` | | `kmeans`, `kmeans-online`, `pca`, `gmm`, `gmm-stepwise`, `latent-class`, `latent-class-stepwise`, `rbm`, `autoencoder` or `denoiser` | |
+//! | `k` | all but `autoencoder`, `denoiser` | clusters, components, classes or hidden units | |
 //! | `passes` | all | passes over the rows, or rounds, at most | |
 //! | `seed` | all | fixes every random choice | 0 |
 //! | `scale` | all but latent classes and Bernoulli units | `uniform` or `standard`, as `autodidact fit --scale` | `uniform` |
 //! | `rows` | all | `training` learns from three rows of four, `all` from every row | `training` |
 //! | `components` | k-means and mixtures | learn from that many whitened principal components instead of the features | |
-//! | `resident` | all but `pca` | rows kept in memory at most, a uniform sample of the stream | all; 256 along a stream |
+//! | `resident` | all but `pca`, `rbm`, `autoencoder`, `denoiser` | rows kept in memory at most, a uniform sample of the stream | all; 256 along a stream |
 //! | `seeding` | k-means and mixtures | `plus-plus` or `random` | `plus-plus` |
 //! | `start-rounds` | `kmeans-online`, `gmm`, `gmm-stepwise` | rounds of k-means over the resident rows that start it | 0; mixtures 20 |
 //! | `starts` | `kmeans-online` | clusterings of the resident rows, of which the best starts it | 1 |
@@ -34,6 +34,12 @@
 //! | `momentum` | `rbm` | share of an update that goes into the next | 0.9 |
 //! | `weight-decay` | `rbm` | weights shrink by this times the rate | 0 |
 //! | `weight-bits` | `rbm` | fractional bits of the weights: they reach to 127 / 2^bits | 5 |
+//! | `hidden` | `autoencoder`, `denoiser` | widths of the hidden layers, at most seven | |
+//! | `activation` | `autoencoder`, `denoiser` | their function: `relu`, `sigmoid`, `tanh` or `elu` | `tanh` |
+//! | `learning-rate` | `autoencoder`, `denoiser` | of a step, which is one row | 0.005 |
+//! | `schedule` | `autoencoder`, `denoiser` | as of `rbm` | `linear` |
+//! | `corruption` | `denoiser` | `gaussian`, `masking` (set to the mean) or `salt-and-pepper` (set to -2 or 2) | `gaussian` |
+//! | `strength` | `denoiser` | standard deviation of the noise in features; probability that a feature is set | 0.5; 0.25 |
 //!
 //! For latent classes a column of whole numbers from 0 to 31 holds levels, any other is Gaussian.
 
@@ -41,8 +47,14 @@ use anyhow::{Context, Result, bail, ensure};
 use autodidact::gmm::parameters::{COVARIANCE_ONE, LEAST_FLOOR};
 use toml::{Table, Value};
 
-use super::settings::{Classes, Covariance, Learner, Machine, Mixture, Seeding};
+use super::settings::{
+    Classes, Corruption, Covariance, Hidden, Layers, Learner, MOST_HIDDEN_LAYERS, Machine, Mixture,
+    Seeding,
+};
 use crate::train::model::VisibleUnits;
+
+/// What salt and pepper are, in features.
+const SALT: f64 = 2.0;
 
 /// Rows in memory at the start of a learner along a stream, if the file does not say.
 const RESIDENT: usize = 256;
@@ -104,6 +116,8 @@ impl Config {
                 ("latent-class", Name::LatentClass),
                 ("latent-class-stepwise", Name::StepwiseLatentClass),
                 ("rbm", Name::Rbm),
+                ("autoencoder", Name::Autoencoder),
+                ("denoiser", Name::Denoiser),
             ],
             None,
         )?;
@@ -116,7 +130,16 @@ impl Config {
             _ => 1024,
         };
         let classes = matches!(name, Name::LatentClass | Name::StepwiseLatentClass);
-        let k = keys.integer("k", None, 1, most)? as usize;
+        let layers = matches!(name, Name::Autoencoder | Name::Denoiser);
+        let hidden = if layers {
+            keys.widths("hidden")?
+        } else {
+            [0; MOST_HIDDEN_LAYERS]
+        };
+        let k = match hidden.iter().filter(|width| **width > 0).min() {
+            Some(narrowest) => usize::from(*narrowest),
+            None => keys.integer("k", None, 1, most)? as usize,
+        };
         let passes = keys.integer("passes", None, 1, 100_000)? as u32;
         let seed = keys.integer("seed", Some(0), 0, i64::MAX as u64)?;
         let scales = [("uniform", true), ("standard", false)];
@@ -146,6 +169,11 @@ impl Config {
         if name == Name::Rbm {
             config.learner = Learner::Rbm(keys.machine()?);
             keys.finish("rbm")?;
+            return Ok(config);
+        }
+        if layers {
+            config.learner = Learner::Layers(keys.layers(hidden, name == Name::Denoiser)?);
+            keys.finish(name.as_str())?;
             return Ok(config);
         }
         if keys.table.contains_key("components") && !classes {
@@ -241,6 +269,8 @@ enum Name {
     LatentClass,
     StepwiseLatentClass,
     Rbm,
+    Autoencoder,
+    Denoiser,
 }
 
 impl Name {
@@ -254,6 +284,8 @@ impl Name {
             Self::LatentClass => "latent-class",
             Self::StepwiseLatentClass => "latent-class-stepwise",
             Self::Rbm => "rbm",
+            Self::Autoencoder => "autoencoder",
+            Self::Denoiser => "denoiser",
         }
     }
 }
@@ -372,6 +404,82 @@ impl Keys<'_> {
         })
     }
 
+    /// A list of widths.
+    fn widths(&mut self, key: &'static str) -> Result<[u16; MOST_HIDDEN_LAYERS]> {
+        let value = self.take(key, true)?;
+        let list = value.as_ref().and_then(Value::as_array);
+        let width = |value: &Value| value.as_integer().filter(|n| (1..=4096).contains(n));
+        let widths: Option<Vec<u16>> = list
+            .filter(|list| (1..=MOST_HIDDEN_LAYERS).contains(&list.len()))
+            .and_then(|list| list.iter().map(|n| width(n).map(|n| n as u16)).collect());
+        let widths = widths.with_context(|| {
+            format!(
+                "{}: `{key}` is {}; give a list of 1 to {MOST_HIDDEN_LAYERS} whole numbers from 1 to 4096",
+                self.file,
+                value.map_or_else(String::new, |value| value.to_string())
+            )
+        })?;
+        let mut hidden = [0; MOST_HIDDEN_LAYERS];
+        hidden[..widths.len()].copy_from_slice(&widths);
+        Ok(hidden)
+    }
+
+    /// The keys of `autoencoder` and `denoiser` alone.
+    fn layers(&mut self, hidden: [u16; MOST_HIDDEN_LAYERS], denoises: bool) -> Result<Layers> {
+        let functions = [
+            ("relu", Hidden::Relu),
+            ("sigmoid", Hidden::Sigmoid),
+            ("tanh", Hidden::Tanh),
+            ("elu", Hidden::Elu),
+        ];
+        let function = self.choice("activation", &functions, Some(Hidden::Tanh))?;
+        // Almost 1 at most.
+        let share = |value: f64| (value * 65_536.0).round().min(65_535.0) as u16;
+        let rate = share(self.number("learning-rate", 0.005, 1e-4, 1.0)?);
+        let schedules = [("linear", true), ("constant", false)];
+        let falls = self.choice("schedule", &schedules, Some(true))?;
+        let salt = (SALT * 4096.0) as i16;
+        let kinds = [
+            ("gaussian", Corruption::Gaussian { deviation: 0 }),
+            (
+                "masking",
+                Corruption::Masking {
+                    probability: 0,
+                    value: 0,
+                },
+            ),
+            (
+                "salt-and-pepper",
+                Corruption::SaltAndPepper {
+                    probability: 0,
+                    values: [-salt, salt],
+                },
+            ),
+        ];
+        let mut corruption = Corruption::None;
+        if denoises {
+            corruption = self.choice("corruption", &kinds, Some(kinds[0].1))?;
+        }
+        match &mut corruption {
+            Corruption::Gaussian { deviation } => {
+                *deviation = (self.number("strength", 0.5, 0.001, 15.0)? * 4096.0).round() as u16;
+            }
+            Corruption::Masking { probability, .. }
+            | Corruption::SaltAndPepper { probability, .. } => {
+                *probability = share(self.number("strength", 0.25, 0.001, 0.999)?);
+            }
+            _ => {}
+        }
+        Ok(Layers {
+            hidden,
+            function,
+            corruption,
+            rate,
+            falls,
+            given: false,
+        })
+    }
+
     /// Nothing may be left over.
     fn finish(self, learner: &str) -> Result<()> {
         if let Some(key) = self.table.keys().next() {
@@ -403,7 +511,7 @@ mod tests {
         );
         assert_eq!(
             refused("learner = 'kmean'"),
-            "a.toml: `learner` is \"kmean\"; choose one of \"kmeans\", \"kmeans-online\", \"pca\", \"gmm\", \"gmm-stepwise\", \"latent-class\", \"latent-class-stepwise\", \"rbm\""
+            "a.toml: `learner` is \"kmean\"; choose one of \"kmeans\", \"kmeans-online\", \"pca\", \"gmm\", \"gmm-stepwise\", \"latent-class\", \"latent-class-stepwise\", \"rbm\", \"autoencoder\", \"denoiser\""
         );
         assert_eq!(
             refused("learner = 'gmm'\nk = 65\npasses = 1"),
@@ -416,6 +524,10 @@ mod tests {
         assert_eq!(
             refused("learner = 'kmeans'\nk = 2\npasses = 1\nfloor = 1"),
             "a.toml: the learner `kmeans` takes no key `floor`; it takes learner, k, passes, seed, scale, rows, resident, seeding"
+        );
+        assert_eq!(
+            refused("learner = 'autoencoder'\nhidden = [3, 0]\npasses = 1"),
+            "a.toml: `hidden` is [3, 0]; give a list of 1 to 7 whole numbers from 1 to 4096"
         );
         assert_eq!(refused("learner ="), "a.toml is not a TOML file");
     }
@@ -460,5 +572,34 @@ mod tests {
             resident: Some(100),
         };
         assert_eq!(config, expected);
+    }
+
+    #[test]
+    fn a_denoiser_s_file_is_read() {
+        let text = "
+            learner = 'denoiser'
+            hidden = [12, 5, 12]
+            passes = 3
+            activation = 'elu'
+            corruption = 'salt-and-pepper'
+            strength = 0.5
+            learning-rate = 0.25
+            schedule = 'constant'
+        ";
+        let config = Config::parse(text, "a.toml").unwrap();
+        let Learner::Layers(layers) = config.learner else {
+            panic!("layers");
+        };
+        assert_eq!(config.k, 5);
+        assert_eq!(layers.widths(20), [20, 12, 5, 12, 20]);
+        assert_eq!((layers.function, layers.rate), (Hidden::Elu, 1 << 14));
+        let corruption = Corruption::SaltAndPepper {
+            probability: 1 << 15,
+            values: [-8192, 8192],
+        };
+        assert_eq!((layers.corruption, layers.falls), (corruption, false));
+        // An autoencoder has nothing to undo.
+        let error = refused(&text.replace("denoiser", "autoencoder"));
+        assert!(error.contains("takes no key `corruption`"), "{error}");
     }
 }

@@ -19,5 +19,8 @@ pub use problem::Problem;
 pub use procedure::{learn, prepare};
 pub use quality::{Comparison, judge, shown};
 pub use schema::OwnedClasses;
-pub use settings::{Classes, Covariance, Learner, Machine, Mixture, Seeding, Settings};
+pub use settings::{
+    Classes, Corruption, Covariance, Hidden, Layers, Learner, MOST_HIDDEN_LAYERS, Machine, Mixture,
+    Seeding, Settings,
+};
 pub use state::{Learnt, OwnedMachine, OwnedMixture, State, decode};

@@ -1,15 +1,16 @@
 //! Data and container that a device learns from.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
+use autodidact::backprop::{Corruption, memory_len};
 use autodidact::kmeans::Metric;
-use autodidact::model::{Model, ModelSpec, PartBody, PartSpec};
+use autodidact::model::{Body, Model, ModelSpec, PartBody, PartSpec, Task};
 
 use super::schema::{self, Schema};
-use super::{Config, Learner, Learnt, Settings};
+use super::{Config, Layers, Learner, Learnt, Settings};
 use crate::data::{Scaling, Table};
-use crate::evaluate::Units;
+use crate::evaluate::{Noise, Units};
 use crate::oracle;
-use crate::quantize::{AlignedBytes, FEATURE_UNIT, QuantisedModel};
+use crate::quantize::{AlignedBytes, FEATURE_UNIT, QuantisedModel, QuantisedStack};
 use crate::train::model::VisibleUnits;
 
 /// Memory of the learning image, in bytes; its firmware has the same figure.
@@ -36,6 +37,8 @@ pub struct Problem {
     /// in data units are that much less. None if the columns have no common unit.
     pub log_scale: Option<f64>,
     pub(super) schema: Option<Schema>,
+    /// The layers that learning starts from: their widths alone, unless they were given.
+    layers: Option<QuantisedStack>,
     quantised: QuantisedModel,
     components: Option<Components>,
 }
@@ -107,9 +110,18 @@ impl Problem {
             width: config.components.unwrap_or(table.width()),
             log_scale: None,
             schema: columns.map(|columns| Schema::new(columns, &quantised.scaler)),
+            layers: None,
             quantised,
             components: None,
         };
+        if let Learner::Layers(layers) = config.learner {
+            problem.layers = Some(blank(&layers, table.width())?);
+            if let Corruption::Gaussian { deviation } = layers.corruption {
+                let noise = Noise::Features(f64::from(deviation) / FEATURE_UNIT);
+                let (key, value) = noise.provenance();
+                problem.quantised.note(key, value);
+            }
+        }
         problem.check(table)?;
         if let Some(k) = config.components {
             let features = standardiser.transform(&training)?;
@@ -163,6 +175,17 @@ impl Problem {
             );
             return Ok(());
         }
+        if let Some(layers) = &self.layers {
+            let lengths = memory_len(&layers.widths).context("there are no layers")?;
+            let [weights, biases, values, errors] = lengths;
+            let bytes = 2 * (weights + values) + 4 * (biases + errors);
+            ensure!(
+                bytes <= ARENA_BYTES - ARENA_BYTES / 4,
+                "layers of widths {:?} take {bytes} bytes, more than the device's memory of {ARENA_BYTES} has room for; ask for narrower ones",
+                layers.widths
+            );
+            return Ok(());
+        }
         if let Learner::Mixture(_) | Learner::StepwiseMixture { .. } = self.settings.learner {
             ensure!(
                 width <= autodidact::gmm::MAX_DIMENSIONS,
@@ -180,6 +203,52 @@ impl Problem {
             resident <= most,
             "{resident} rows of {width} values do not fit the device's memory of {ARENA_BYTES} bytes; set `resident` to at most {most}"
         );
+        Ok(())
+    }
+
+    /// Goes on from the layers of another container, which the same scaling has to lead to.
+    ///
+    /// # Errors
+    ///
+    /// The learner has no layers, or `model` none of these widths, this function and this scaling.
+    pub fn start_from(&mut self, model: &Model<'_>) -> Result<()> {
+        let (Some(own), Learner::Layers(layers)) = (&mut self.layers, &mut self.settings.learner)
+        else {
+            bail!("only autoencoders and denoisers go on from a given model");
+        };
+        let start = model.parts().find_map(|part| match part.body {
+            Body::Stack(stack, _) => Some(stack),
+            _ => None,
+        });
+        let start = start.context(
+            "the model has no layers that a device can go on learning from; write it with `fit dae --trainable` or `learn -o`",
+        )?;
+        ensure!(
+            start.widths() == own.widths && start.hidden() == own.hidden,
+            "the model has layers of widths {:?} with {:?}, the learner of {:?} with {:?}; make them the same",
+            start.widths(),
+            start.hidden(),
+            own.widths,
+            own.hidden
+        );
+        let other = model.scaler();
+        let width = self.quantised.scaler.len();
+        let probes = [i16::MIN, -1000, 0, 1000, i16::MAX].map(|count| vec![count; width]);
+        let mut features = [vec![0; width], vec![0; width]];
+        let container = self.container.clone();
+        let scaler = *Model::load(&container)?.scaler();
+        for counts in &probes {
+            scaler.scale_into(counts, &mut features[0])?;
+            other.scale_into(counts, &mut features[1])?;
+            ensure!(
+                features[0] == features[1],
+                "the model scales its features in another way; train it on the same rows with the same --scale"
+            );
+        }
+        own.weights = start.weights().to_vec();
+        own.biases = start.biases().to_vec();
+        layers.given = true;
+        self.container = self.encode(None)?;
         Ok(())
     }
 
@@ -211,6 +280,13 @@ impl Problem {
                     components: &components.components,
                     variances: &components.variances,
                 },
+            });
+        }
+        if let (Some(layers), None) = (&self.layers, learnt) {
+            parts.push(PartSpec {
+                name: "stack",
+                input: None,
+                body: PartBody::Stack(layers.view()?, Task::Autoencoder),
             });
         }
         let input = self.components.as_ref().map(|_| "components");
@@ -247,6 +323,20 @@ impl Problem {
                 input,
                 body: PartBody::LatentClass(classes.view()?),
             }),
+            Some(Learnt::Layers(layers)) => {
+                let (name, task) = match self.settings.learner {
+                    Learner::Layers(Layers {
+                        corruption: Corruption::None,
+                        ..
+                    }) => ("autoencoder", Task::Autoencoder),
+                    _ => ("denoiser", Task::Denoiser),
+                };
+                parts.push(PartSpec {
+                    name,
+                    input: None,
+                    body: PartBody::Stack(layers.view()?, task),
+                });
+            }
             Some(Learnt::Machine(_)) => parts.extend(machine.iter().map(|machine| PartSpec {
                 name: "machine",
                 input: None,
@@ -310,6 +400,18 @@ impl Problem {
         };
         table.iter_rows().flat_map(row).collect()
     }
+}
+
+/// Layers that know nothing yet.
+fn blank(layers: &Layers, width: usize) -> Result<QuantisedStack> {
+    let widths = layers.widths(width);
+    let [weights, biases, ..] = memory_len(&widths).context("there are no layers")?;
+    Ok(QuantisedStack {
+        widths,
+        hidden: layers.function,
+        weights: vec![0; weights],
+        biases: vec![0; biases],
+    })
 }
 
 impl Components {

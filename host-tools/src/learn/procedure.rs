@@ -5,6 +5,7 @@
 //! little-endian and packed.
 
 use anyhow::{Context, Result, ensure};
+use autodidact::backprop;
 use autodidact::gmm::batch::BatchEm;
 use autodidact::gmm::stepwise::{Rate, StepwiseEm};
 use autodidact::gmm::{Gmm, MAX_COMPONENTS, MAX_DIMENSIONS};
@@ -17,7 +18,7 @@ use autodidact::rng::Generator;
 use std::num::NonZeroU32;
 use zerocopy::IntoBytes as _;
 
-use super::settings::{Classes, Learner, Machine, Mixture, Seeding, Settings};
+use super::settings::{Classes, Layers, Learner, Machine, Mixture, Seeding, Settings};
 use crate::train::model::VisibleUnits;
 
 /// Deviation of a Boltzmann machine's first weights, `U4F12`: 0.1.
@@ -94,6 +95,7 @@ pub fn learn(model: &Model<'_>, settings: &Settings, counts: &[i16]) -> Result<V
             memory,
         } => run.stepwise_classes(model, classes, em_rounds, memory),
         Learner::Rbm(machine) => run.machine(machine),
+        Learner::Layers(layers) => run.layers(model, layers),
     }
     .with_context(|| format!("k = {} of {width} values cannot be learnt", settings.k))?;
     Ok(run.states)
@@ -425,6 +427,49 @@ impl Run<'_> {
             self.write_machine(&learner.model());
         }
         Ok(())
+    }
+
+    fn layers(&mut self, model: &Model<'_>, layers: Layers) -> Result<()> {
+        let (start, _) = model.stack("stack")?;
+        let lengths = backprop::memory_len(start.widths()).context("there are no layers")?;
+        let [weights, biases, values, errors] = lengths;
+        let (mut weights, mut biases) = (vec![0; weights], vec![0; biases]);
+        let (mut values, mut errors) = (vec![0; values], vec![0; errors]);
+        let memory = backprop::Memory {
+            weights: &mut weights,
+            biases: &mut biases,
+            values: &mut values,
+            errors: &mut errors,
+        };
+        let mut learner = backprop::Learner::new(start.widths(), start.hidden(), memory)?;
+        if layers.given {
+            learner.start_from_model(&start)?;
+        } else {
+            learner.initialise(&mut self.rng);
+        }
+        let rate = if layers.falls {
+            rbm::learn::Rate::linear(layers.rate, self.settings.steps())
+        } else {
+            rbm::learn::Rate::constant(layers.rate)
+        };
+        self.write_layers(0, &learner.model());
+        let mut steps = 0..u32::MAX;
+        for _ in 0..self.settings.passes {
+            let mut total = 0;
+            for row in self.rows.chunks_exact(self.d) {
+                let rate = rate.at(steps.next().unwrap_or(u32::MAX));
+                let squared = learner.step(row, &layers.corruption, rate, &mut self.rng)?;
+                total += squared.cast_signed();
+            }
+            self.write_layers(total, &learner.model());
+        }
+        Ok(())
+    }
+
+    fn write_layers(&mut self, objective: i64, model: &backprop::Stack<'_>) {
+        self.states.extend(objective.to_le_bytes());
+        self.states.extend(model.weights().as_bytes());
+        self.states.extend(model.biases().as_bytes());
     }
 
     fn write_machine(&mut self, model: &rbm::Rbm<'_>) {

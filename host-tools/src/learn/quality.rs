@@ -3,16 +3,20 @@
 use anyhow::{Result, bail, ensure};
 use autodidact::gmm::Gmm;
 use autodidact::model::Model;
+use autodidact::rng::Generator;
+
+use rand_chacha::ChaCha8Rng;
 
 use super::procedure::FIRST_WEIGHTS;
 use super::schema::OwnedClasses;
-use super::settings::{Covariance, Learner};
+use super::settings::{Corruption, Covariance, Hidden, Layers, Learner};
 use super::{Learnt, OwnedMixture, Problem, State, prepare};
 use crate::data::Table;
 use crate::evaluate::Likelihood;
-use crate::oracle::{self, CdOptions, EmFit, Projection};
-use crate::quantize::FEATURE_UNIT;
-use crate::train::model::{PcaModel, VisibleUnits};
+use crate::oracle::{self, BackPropagation, CdOptions, EmFit, Projection};
+use crate::quantize::{FEATURE_UNIT, QuantisedStack};
+use crate::train::model::{Activation, PcaModel, VisibleUnits};
+use crate::train::random::{generator, normal, uniform};
 
 /// Rounds after which an f64 fit ends though it still moves.
 const ROUNDS: usize = 2000;
@@ -59,7 +63,10 @@ impl Comparison {
 /// - mixtures and latent classes: mean nats a row by the device's arithmetic, of the rows learnt from and of those held out,
 ///   against EM in f64 from the device's own start, until it converges;
 /// - Boltzmann machines: mean nats a row of what the device's integers stand for, against contrastive divergence
-///   in f64 with the same options and other chance; of many passes only those [`shown`].
+///   in f64 with the same options and other chance; of many passes only those [`shown`];
+/// - autoencoders and denoisers: squared error of a row by the device's arithmetic, against back-propagation in f64
+///   from the device's own start over the same rows in the same order, damage by other chance; both are judged on
+///   rows with the same damage.
 ///
 /// # Errors
 ///
@@ -74,6 +81,7 @@ pub fn judge(problem: &Problem, states: &[State]) -> Result<Vec<Comparison>> {
         Learnt::Mixture(mixture) => mixtures(problem, states, mixture),
         Learnt::Classes(start) => classes(problem, states, start),
         Learnt::Machine(_) => machines(problem, states),
+        Learnt::Layers(start) => layers(problem, states, start),
     }
 }
 
@@ -332,6 +340,131 @@ fn machines(problem: &Problem, states: &[State]) -> Result<Vec<Comparison>> {
         });
     }
     Ok(comparisons)
+}
+
+/// The seed of the damage that denoisers are judged with.
+const DAMAGE_SEED: u64 = 2006;
+/// The stream of the damage that the f64 procedure learns from.
+const DAMAGE_STREAM: u64 = 4000;
+
+fn layers(problem: &Problem, states: &[State], start: &QuantisedStack) -> Result<Vec<Comparison>> {
+    let Learner::Layers(options) = problem.settings.learner else {
+        bail!("the settings are not those of layers");
+    };
+    let reference = descended(problem, options, start);
+    let model = Model::load(&problem.container)?;
+    let mut comparisons = Vec::new();
+    for (label, counts) in [
+        ("squared error, learnt from", &problem.counts),
+        ("squared error, held out", &problem.held_out_counts),
+    ] {
+        if counts.is_empty() {
+            continue;
+        }
+        let clean = prepare(&model, false, counts)?;
+        let mut damaged = vec![0; clean.len()];
+        let mut rng = Generator::from_seed(DAMAGE_SEED);
+        options
+            .corruption
+            .apply_into(&clean, &mut rng, &mut damaged)?;
+        let d = problem.width;
+        let rows = || damaged.chunks_exact(d).zip(clean.chunks_exact(d));
+        let count = (clean.len() / d) as f64;
+        let squared = |made: &[f64], row: &[i16]| -> f64 {
+            let errors = made.iter().zip(real(row, FEATURE_UNIT));
+            errors.map(|(y, x)| (y - x).powi(2)).sum()
+        };
+        let mut device = vec![f64::NAN; states.len()];
+        for at in shown(states.len()) {
+            let Learnt::Layers(layers) = &states[at].learnt else {
+                bail!("a state is of another kind than the first");
+            };
+            let stack = layers.view()?;
+            let mut values = vec![0; stack.values_len()];
+            let mut sum = 0.0;
+            for (damaged, clean) in rows() {
+                let made = stack.run(damaged, &mut values)?;
+                sum += squared(&real(made, FEATURE_UNIT), clean);
+            }
+            device[at] = sum / count;
+        }
+        let sum: f64 = rows()
+            .map(|(damaged, clean)| {
+                squared(&reference.forward(&real(damaged, FEATURE_UNIT)), clean)
+            })
+            .sum();
+        comparisons.push(Comparison {
+            label,
+            device,
+            reference: sum / count,
+            relative: true,
+        });
+    }
+    Ok(comparisons)
+}
+
+/// The same procedure in f64, from the same start.
+fn descended(problem: &Problem, options: Layers, start: &QuantisedStack) -> BackPropagation {
+    let widths: Vec<usize> = start.widths.iter().map(|w| usize::from(*w)).collect();
+    let function = match start.hidden {
+        Hidden::Sigmoid => Activation::Sigmoid,
+        Hidden::Tanh => Activation::Tanh,
+        Hidden::Elu => Activation::Elu,
+        _ => Activation::Relu,
+    };
+    let biases: Vec<f64> = start
+        .biases
+        .iter()
+        .map(|b| f64::from(*b) / 2f64.powi(25))
+        .collect();
+    let mut learner =
+        BackPropagation::new(&widths, function, &real(&start.weights, 8192.0), &biases);
+    let steps = f64::from(problem.settings.steps());
+    let mut draws = generator(problem.settings.seed, DAMAGE_STREAM);
+    let mut done = 0.0;
+    for _ in 0..problem.settings.passes {
+        for row in problem.rows.chunks_exact(problem.width) {
+            let damaged: Vec<f64> = match options.corruption {
+                Corruption::Gaussian { deviation } => {
+                    let deviation = f64::from(deviation) / FEATURE_UNIT;
+                    let noise = |x| x + deviation * f64::from(normal(&mut draws));
+                    row.iter().copied().map(noise).collect()
+                }
+                Corruption::Masking { probability, value } => {
+                    let values = [value; 2];
+                    replaced(row, probability, values, &mut draws)
+                }
+                Corruption::SaltAndPepper {
+                    probability,
+                    values,
+                } => replaced(row, probability, values, &mut draws),
+                _ => row.to_vec(),
+            };
+            let left = if options.falls {
+                1.0 - done / steps
+            } else {
+                1.0
+            };
+            let rate = f64::from(options.rate) / 65_536.0;
+            learner.step(&damaged, row, rate * left);
+            done += 1.0;
+        }
+    }
+    learner
+}
+
+/// A row of which elements are one of two values with a probability, `U0F16`.
+fn replaced(row: &[f64], probability: u16, values: [i16; 2], draws: &mut ChaCha8Rng) -> Vec<f64> {
+    let probability = f32::from(probability) / 65_536.0;
+    let one = |x: &f64| {
+        if uniform(draws) < probability {
+            let value = values[usize::from(uniform(draws) < 0.5)];
+            f64::from(value) / FEATURE_UNIT
+        } else {
+            *x
+        }
+    };
+    row.iter().map(one).collect()
 }
 
 /// By the device's arithmetic.

@@ -1,5 +1,6 @@
 //! What a device is to learn and how, and the record that tells it.
 
+pub use autodidact::backprop::{Corruption, Hidden};
 pub use autodidact::gmm::Covariance;
 
 use crate::train::model::VisibleUnits;
@@ -67,6 +68,39 @@ pub enum Learner {
     },
     /// A Boltzmann machine by contrastive divergence along the stream.
     Rbm(Machine),
+    /// An autoencoder or a denoiser by back-propagation along the stream.
+    Layers(Layers),
+}
+
+/// Most hidden layers of [`Layers`].
+pub const MOST_HIDDEN_LAYERS: usize = 7;
+
+/// Dense layers to be trained.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Layers {
+    /// Widths of the hidden layers; those behind the first 0 are none.
+    pub hidden: [u16; MOST_HIDDEN_LAYERS],
+    /// Their function.
+    pub function: Hidden,
+    /// What is undone: nothing makes an autoencoder.
+    pub corruption: Corruption,
+    /// Learning rate, `U0F16`.
+    pub rate: u16,
+    /// Whether it falls to 0 over all passes.
+    pub falls: bool,
+    /// Whether learning goes on from given layers.
+    pub given: bool,
+}
+
+impl Layers {
+    /// Widths of the input, of every hidden layer and of the output, for rows of `width` features.
+    #[must_use]
+    pub fn widths(&self, width: usize) -> Vec<u16> {
+        // No table has more columns than a width holds.
+        let width = u16::try_from(width).unwrap_or(u16::MAX);
+        let hidden = self.hidden.into_iter().take_while(|width| *width > 0);
+        [width].into_iter().chain(hidden).chain([width]).collect()
+    }
 }
 
 /// A Boltzmann machine to be trained.
@@ -146,6 +180,13 @@ impl Settings {
         let samples = self.rows as u64 * u64::from(self.passes);
         let batches = samples / u64::from(machine.batch).max(1);
         u32::try_from(batches).unwrap_or(u32::MAX).max(1)
+    }
+
+    /// Rows of all passes.
+    #[must_use]
+    pub fn steps(&self) -> u32 {
+        let steps = self.rows as u64 * u64::from(self.passes);
+        u32::try_from(steps).unwrap_or(u32::MAX).max(1)
     }
 
     /// The record: sixteen little-endian words, as documented beside the device's code that reads it
@@ -231,6 +272,27 @@ impl Settings {
                 words[14] = u32::from(machine.momentum)
                     | u32::from(machine.weight_bits) << 16
                     | units << 24;
+            }
+            Learner::Layers(layers) => {
+                words[1] = 8;
+                words[8] = layers.given.into();
+                let pair = |[low, high]: [i16; 2]| {
+                    u32::from(low.cast_unsigned()) | u32::from(high.cast_unsigned()) << 16
+                };
+                let (kind, strength, values) = match layers.corruption {
+                    Corruption::Masking { probability, value } => (1, probability, [value, 0]),
+                    Corruption::Gaussian { deviation } => (2, deviation, [0, 0]),
+                    Corruption::SaltAndPepper {
+                        probability,
+                        values,
+                    } => (3, probability, values),
+                    _ => (0, 0, [0, 0]),
+                };
+                words[9] = kind;
+                words[11] = strength.into();
+                words[12] = layers.rate.into();
+                words[13] = if layers.falls { self.steps() } else { 0 };
+                words[14] = pair(values);
             }
             Learner::LatentClass(_) | Learner::StepwiseLatentClass { .. } => {}
         }

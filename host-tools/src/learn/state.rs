@@ -1,6 +1,7 @@
 //! States of a learner, read back from its bytes.
 
 use anyhow::{Context, Result};
+use autodidact::backprop::memory_len;
 use autodidact::gmm::{Covariance, Gmm, Tensors, factor_len, factor_rows};
 
 use autodidact::latent_class::{Gaussian, cells};
@@ -11,13 +12,13 @@ use zerocopy::FromBytes as _;
 use super::Problem;
 use super::schema::OwnedClasses;
 use super::settings::Learner;
-use crate::quantize::QuantisedRbm;
+use crate::quantize::{QuantisedRbm, QuantisedStack};
 use crate::train::model::VisibleUnits;
 
 /// A learner at its start or after a pass.
 #[derive(Clone, Debug, PartialEq)]
 pub struct State {
-    /// What the learner says of the pass: sum of squared distances (`U40F24`) or of log-likelihoods (`I47F16`
+    /// What the learner says of the pass: sum of squared distances or errors (`U40F24`) or of log-likelihoods (`I47F16`
     /// nats) before the rows were learnt from; 0 at the start and for PCA.
     pub objective: i64,
     /// Its parameters.
@@ -49,6 +50,8 @@ pub enum Learnt {
     Classes(OwnedClasses),
     /// A Boltzmann machine.
     Machine(OwnedMachine),
+    /// Dense layers.
+    Layers(QuantisedStack),
 }
 
 /// The tensors of a Boltzmann machine.
@@ -165,6 +168,16 @@ impl Reader<'_> {
                 visible_biases: self.list(d, i32::from_le_bytes)?,
                 hidden_biases: self.list(k, i32::from_le_bytes)?,
             }),
+            Learner::Layers(layers) => {
+                let widths = layers.widths(d);
+                let [weights, biases, ..] = memory_len(&widths)?;
+                Learnt::Layers(QuantisedStack {
+                    widths,
+                    hidden: layers.function,
+                    weights: self.list(weights, i16::from_le_bytes)?,
+                    biases: self.list(biases, i32::from_le_bytes)?,
+                })
+            }
             Learner::LatentClass(_) | Learner::StepwiseLatentClass { .. } => {
                 let schema = problem.schema.as_ref()?;
                 Learnt::Classes(OwnedClasses {

@@ -47,7 +47,10 @@ pub fn graph_values(
         let mut made = match op.kind {
             GraphKind::Dense => dense(op, level, left, count),
             GraphKind::Conv3x3 { stride } => convolve(op, level, left, count, from, stride),
-            GraphKind::Add => left.iter().zip(right).map(|(a, b)| a + b).collect(),
+            GraphKind::Add => {
+                let sums = left.iter().zip(right).map(|(a, b)| a + b);
+                sums.map(|sum| activate(op.activation, sum)).collect()
+            }
             GraphKind::AveragePool => pool(op, left, count, from),
             GraphKind::Upsample => upsample(op, left, count, from),
         };

@@ -2,6 +2,7 @@
 //!
 //! Nothing here shares code with the core crate or with the trainers, and nothing is fast.
 
+mod back_propagation;
 mod contrastive_divergence;
 mod dense;
 mod eigen;
@@ -17,6 +18,7 @@ mod nearest;
 mod projection;
 mod quality;
 
+pub use back_propagation::BackPropagation;
 pub use contrastive_divergence::{CdOptions, contrastive_divergence};
 pub use dense::{activate, dense_layer, forward};
 pub use eigen::{Eigen, covariance, jacobi_eigen};

@@ -182,43 +182,16 @@ pub fn graph(
     calibration: &[Table],
     precision: Precision,
 ) -> Result<(QuantisedGraph, Vec<OpError>)> {
-    net.check()?;
-    ensure!(
-        calibration.len() == net.levels && calibration.iter().all(|t| t.width() == net.inputs()),
-        "calibration takes one table of {} columns for each of {} noise levels",
-        net.inputs(),
-        net.levels
-    );
-    let most = (CALIBRATION_ROWS / net.levels).max(LEVEL_ROWS);
-    let rows: Vec<Rows> = calibration
-        .iter()
-        .map(|table| Rows::of(table, most))
-        .collect();
-    let mut reached: Vec<Vec<f64>> = vec![Vec::new(); net.ops.len()];
-    let mut exact = Vec::new();
-    for (level, rows) in rows.iter().enumerate() {
-        let values = rows.run(net, level, &mut |_, _| {});
-        exact.extend_from_slice(values.last().map_or(&[][..], Vec::as_slice));
-        for (all, value) in reached.iter_mut().zip(&values[1..]) {
-            all.extend_from_slice(value);
-        }
-    }
-    let mut values = vec![ValueFormat {
-        format: Format::FEATURES,
-        clamp: Format::FEATURES.bounds(),
-    }];
+    let (grid, rows, exact) = calibrate(net, calibration, precision)?;
+    let values = &grid.values;
     let mut ops = Vec::new();
     let mut rounded = net.clone();
     for (at, op) in net.ops.iter().enumerate() {
         let inputs = op.inputs.map(|value| values[value]);
-        let last = at + 1 == net.ops.len();
-        let is_code = net.code_op == Some(at + 1);
-        let value = value_format(op, inputs[0], &reached[at], last, is_code, precision)
-            .with_context(|| format!("operation {at} of the network"))?;
-        let quantised = quantise(op, net.levels, inputs, value, &mut rounded.ops[at].weights)
+        let weights = &mut rounded.ops[at].weights;
+        let quantised = quantise(op, net.levels, inputs, values[at + 1], weights)
             .with_context(|| format!("operation {at} of the network"))?;
         ops.push(quantised);
-        values.push(value);
     }
     let errors = net.ops.iter().enumerate().map(|(op, original)| {
         let output = |net: &GraphNet, change: &mut dyn FnMut(usize, &mut [f64])| {
@@ -261,6 +234,100 @@ pub fn graph(
         },
         errors,
     ))
+}
+
+/// The grid that a graph is rounded to: the formats of its values, as calibration rows chose them, and what follows
+/// from them for weights.
+#[derive(Clone, Debug)]
+pub struct Grid {
+    /// That of the input first.
+    values: Vec<ValueFormat>,
+}
+
+/// Where the values that an operation makes can lie.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct ValueGrid {
+    /// Distance of neighbours.
+    pub(crate) unit: f64,
+    /// The least and the largest.
+    pub(crate) range: [f64; 2],
+}
+
+impl Grid {
+    /// Chooses formats as [`graph`] does.
+    ///
+    /// # Errors
+    ///
+    /// As [`graph`], but for those of weights.
+    pub fn new(net: &GraphNet, calibration: &[Table], precision: Precision) -> Result<Self> {
+        Ok(calibrate(net, calibration, precision)?.0)
+    }
+
+    /// The weights of operation `at` as the device has them, were its parameters those of `op`.
+    pub(crate) fn weights(&self, at: usize, op: &GraphOp, levels: usize) -> Vec<f32> {
+        let (input, output) = (self.values[op.inputs[0]], self.values[at + 1]);
+        let mut rounded = vec![0.0; op.weights.len()];
+        let rows = op.weights.chunks_exact(op.cols());
+        let cells = rounded.chunks_exact_mut(op.cols());
+        for (index, (row, cells)) in rows.zip(cells).enumerate() {
+            let levels = row_levels(op, index, levels);
+            round_row(row, &levels, input, sum_scale(op, output), cells);
+        }
+        rounded
+    }
+
+    /// Where the values that operation `at` makes can lie.
+    pub(crate) fn value(&self, at: usize) -> ValueGrid {
+        let ValueFormat { format, clamp } = self.values[at + 1];
+        let real =
+            |integer: i16| (f64::from(integer) - f64::from(format.zero_point)) * format.scale;
+        ValueGrid {
+            unit: format.scale,
+            range: [real(clamp.0), real(clamp.1)],
+        }
+    }
+}
+
+/// The formats of a graph's values; the rows that chose them, a level after the other, and what they come to.
+fn calibrate(
+    net: &GraphNet,
+    calibration: &[Table],
+    precision: Precision,
+) -> Result<(Grid, Vec<Rows>, Vec<f64>)> {
+    net.check()?;
+    ensure!(
+        calibration.len() == net.levels && calibration.iter().all(|t| t.width() == net.inputs()),
+        "calibration takes one table of {} columns for each of {} noise levels",
+        net.inputs(),
+        net.levels
+    );
+    let most = (CALIBRATION_ROWS / net.levels).max(LEVEL_ROWS);
+    let rows: Vec<Rows> = calibration
+        .iter()
+        .map(|table| Rows::of(table, most))
+        .collect();
+    let mut reached: Vec<Vec<f64>> = vec![Vec::new(); net.ops.len()];
+    let mut exact = Vec::new();
+    for (level, rows) in rows.iter().enumerate() {
+        let values = rows.run(net, level, &mut |_, _| {});
+        exact.extend_from_slice(values.last().map_or(&[][..], Vec::as_slice));
+        for (all, value) in reached.iter_mut().zip(&values[1..]) {
+            all.extend_from_slice(value);
+        }
+    }
+    let mut values = vec![ValueFormat {
+        format: Format::FEATURES,
+        clamp: Format::FEATURES.bounds(),
+    }];
+    for (at, op) in net.ops.iter().enumerate() {
+        let last = at + 1 == net.ops.len();
+        let is_code = net.code_op == Some(at + 1);
+        let input = values[op.inputs[0]];
+        let value = value_format(op, input, &reached[at], last, is_code, precision)
+            .with_context(|| format!("operation {at} of the network"))?;
+        values.push(value);
+    }
+    Ok((Grid { values }, rows, exact))
 }
 
 /// Calibration rows of a level, element by element.
@@ -306,7 +373,7 @@ fn decibels(exact: &[f64], rounded: &[f64]) -> f64 {
 }
 
 /// A format and the range that values in it have.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 struct ValueFormat {
     format: Format,
     clamp: (i16, i16),
@@ -455,21 +522,10 @@ fn quantise(
         return Ok(quantised);
     }
     let record = &mut quantised.record;
-    let activation = match op.activation {
-        Activation::Identity | Activation::Relu => DeviceActivation::Clamp,
-        Activation::Sigmoid => DeviceActivation::Sigmoid,
-        Activation::Tanh => DeviceActivation::Tanh,
-        Activation::Elu => DeviceActivation::Elu,
-        Activation::Silu => DeviceActivation::Silu,
-    };
+    let activation = device_function(op.activation);
     record.activation = activation.tag();
     record.conditioned = u8::from(op.is_conditioned());
-    // Sums before a function are features themselves.
-    let sum_scale = if activation == DeviceActivation::Clamp {
-        output.scale
-    } else {
-        1.0 / FEATURE_UNIT
-    };
+    let sum_scale = sum_scale(op, value);
     match activation {
         // The device's formats of these have a zero point of their own.
         DeviceActivation::Sigmoid | DeviceActivation::Tanh => record.zero_point = 0,
@@ -493,11 +549,7 @@ fn quantise(
         .chunks_exact(op.cols())
         .zip(rounded.chunks_exact_mut(op.cols()));
     for (index, (row, rounded)) in matrix.enumerate() {
-        let of_level = (0..sets).map(|level| RowLevel {
-            gain: op.gain_at(level, index),
-            bias: f64::from(op.bias_at(level)[index]),
-        });
-        let of_level: Vec<RowLevel> = of_level.collect();
+        let of_level = row_levels(op, index, levels);
         let (weights, channels) = quantise_row(row, &of_level, left, sum_scale, rounded)?;
         quantised.weights.extend(weights);
         for (level, channel) in channels.into_iter().enumerate() {
@@ -507,19 +559,49 @@ fn quantise(
     Ok(quantised)
 }
 
+fn device_function(activation: Activation) -> DeviceActivation {
+    match activation {
+        Activation::Identity | Activation::Relu => DeviceActivation::Clamp,
+        Activation::Sigmoid => DeviceActivation::Sigmoid,
+        Activation::Tanh => DeviceActivation::Tanh,
+        Activation::Elu => DeviceActivation::Elu,
+        Activation::Silu => DeviceActivation::Silu,
+    }
+}
+
+/// The unit of a layer's sums: that of its values; sums before a function are features themselves.
+fn sum_scale(op: &GraphOp, value: ValueFormat) -> f64 {
+    if device_function(op.activation) == DeviceActivation::Clamp {
+        value.format.scale
+    } else {
+        1.0 / FEATURE_UNIT
+    }
+}
+
 /// Gain and bias of a row at a level.
 struct RowLevel {
     gain: f64,
     bias: f64,
 }
 
-fn quantise_row(
+/// Those of every level; of one where the layer does not depend on it.
+fn row_levels(op: &GraphOp, row: usize, levels: usize) -> Vec<RowLevel> {
+    let sets = if op.is_conditioned() { levels } else { 1 };
+    let of_level = (0..sets).map(|level| RowLevel {
+        gain: op.gain_at(level, row),
+        bias: f64::from(op.bias_at(level)[row]),
+    });
+    of_level.collect()
+}
+
+/// The weights of a row in integers, and their unit; what they are worth goes to `rounded`.
+fn round_row(
     row: &[f32],
     levels: &[RowLevel],
     input: ValueFormat,
     sum_scale: f64,
     rounded: &mut [f32],
-) -> Result<(Vec<i8>, Vec<Channel>)> {
+) -> (Vec<i8>, f64) {
     let unit = input.format.scale;
     let largest = row.iter().fold(0.0f64, |m, &w| m.max(f64::from(w.abs())));
     let magnitude: f64 = row.iter().map(|&w| f64::from(w.abs())).sum();
@@ -539,6 +621,18 @@ fn quantise_row(
     for (rounded, &weight) in rounded.iter_mut().zip(&weights) {
         *rounded = (f64::from(weight) * scale) as f32;
     }
+    (weights, scale)
+}
+
+fn quantise_row(
+    row: &[f32],
+    levels: &[RowLevel],
+    input: ValueFormat,
+    sum_scale: f64,
+    rounded: &mut [f32],
+) -> Result<(Vec<i8>, Vec<Channel>)> {
+    let unit = input.format.scale;
+    let (weights, scale) = round_row(row, levels, input, sum_scale, rounded);
     let sum: i64 = weights.iter().map(|&w| i64::from(w)).sum();
     let channels = levels.iter().map(|RowLevel { gain, bias }| {
         let folded = (bias / (unit * scale * gain)).round_ties_even()

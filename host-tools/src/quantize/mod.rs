@@ -13,14 +13,20 @@ mod graph;
 pub mod latent_class;
 mod network;
 mod rbm;
+mod refined;
+mod stack;
 
 pub use bytes::AlignedBytes;
 pub use device_network::DeviceNetwork;
 pub use gmm::{QuantisedGmm, gmm};
-pub use graph::{OpError, Precision, QuantisedGraph, QuantisedOp, graph, score};
+#[cfg(feature = "train")]
+pub(crate) use graph::ValueGrid;
+pub use graph::{Grid, OpError, Precision, QuantisedGraph, QuantisedOp, graph, score};
 pub use latent_class::QuantisedLatentClass;
 pub use network::{Calibration, Format, QuantisedLayer, QuantisedNetwork, network};
 pub use rbm::{QuantisedRbm, dbn, dequantised_rbm, rbm};
+pub use refined::refined;
+pub use stack::{QuantisedStack, stack};
 
 use anyhow::{Context, Result, ensure};
 use autodidact::kernels::Order;
@@ -106,6 +112,13 @@ pub enum QuantisedPart {
         graph: QuantisedGraph,
         /// Its noise levels, from the largest standard deviation to the smallest.
         levels: Vec<Level>,
+    },
+    /// Dense layers that a device can go on learning from.
+    Stack {
+        /// Their integers.
+        stack: QuantisedStack,
+        /// What they were trained for.
+        task: Task,
     },
 }
 
@@ -282,6 +295,7 @@ impl QuantisedPart {
             Self::Dbn(_) => PartBody::Dbn(&stack.machines),
             Self::Graph { graph, task } => PartBody::Graph(graph.spec(&stack.ops), *task),
             Self::Score { graph, levels } => PartBody::Score(graph.spec(&stack.ops), levels),
+            Self::Stack { stack, task } => PartBody::Stack(stack.view()?, *task),
         })
     }
 }

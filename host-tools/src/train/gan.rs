@@ -9,10 +9,11 @@
 //! `-E log D(G(z))`. With the usual care:
 //!
 //! - both are trained by Adam with a small decay rate of the first moment;
-//! - noise on real and generated rows, which falls to zero, lets their densities overlap from the start (C. Sønderby et
-//!   al., *Amortised MAP inference for image super-resolution*, 2017; M. Arjovsky and L. Bottou, 2017): without it the
-//!   generator settles on the modes it happens to find first;
-//! - while the noise falls the learning rate stays, afterwards it falls to zero;
+//! - noise on real and generated rows lets their densities overlap from the start (C. Sønderby et al., *Amortised MAP
+//!   inference for image super-resolution*, 2017; M. Arjovsky and L. Bottou, 2017): without it the generator settles on
+//!   the modes it happens to find first. It falls by the same factor a step, so that as many steps are spent on every
+//!   scale: in a straight line, what is finer than a tenth of the first noise would have a tenth of the steps;
+//! - while the noise falls the learning rate stays, afterwards there is none and the rate falls to zero;
 //! - the generator that is returned is the exponential moving average of those on the way.
 
 use anyhow::{Result, ensure};
@@ -24,10 +25,17 @@ use super::{
     dense_net::DenseNet,
     device::TrainingDevice,
     model::{Activation, Conditioning, DenseStack, GraphNet},
-    random::{generator, normal},
+    random::{self, generator, normal},
+    straight_through::{FineTuning, Inputs, fine_tune},
     tensors,
 };
 use crate::data::Table;
+
+/// Latent rows of a step of fine-tuning.
+const TUNING_ROWS: usize = 256;
+
+/// The stream of their numbers.
+const TUNING_STREAM: u64 = 3;
 
 /// Steps between two calls of the callback.
 const REPORT: usize = 100;
@@ -49,7 +57,9 @@ pub struct GanOptions {
     pub learning_rate: f64,
     /// Standard deviation of the noise on real and generated rows at the start, in the units of the rows.
     pub noise: f64,
-    /// Share of the steps in which the noise falls to zero.
+    /// What it falls to before it ends, at most `noise`.
+    pub last_noise: f64,
+    /// Share of the steps in which there is noise.
     pub noisy_share: f64,
     /// Decay of the generator's moving average, a step.
     pub average: f64,
@@ -61,12 +71,13 @@ impl Default for GanOptions {
     fn default() -> Self {
         Self {
             latent: 2,
-            generator: vec![128, 128],
-            discriminator: vec![128, 128],
+            generator: vec![128, 128, 128],
+            discriminator: vec![128, 128, 128],
             steps: 10_000,
-            batch: 256,
+            batch: 128,
             learning_rate: 1e-3,
             noise: 0.5,
+            last_noise: 0.01,
             noisy_share: 0.6,
             average: 0.999,
             seed: 0,
@@ -83,8 +94,8 @@ impl GanOptions {
     ///
     /// # Errors
     ///
-    /// A width, the number of steps or the batch is 0; a learning rate that is not positive; noise that is negative; a
-    /// share or an average that is not within 0 and 1.
+    /// A width, the number of steps or the batch is 0; a learning rate that is not positive; noise that is negative, or
+    /// does not fall; a share or an average that is not within 0 and 1.
     pub fn check(self) -> Result<GanConfig> {
         ensure!(
             self.latent > 0
@@ -110,6 +121,12 @@ impl GanOptions {
             self.noise
         );
         ensure!(
+            self.last_noise > 0.0 && (self.noise == 0.0 || self.last_noise <= self.noise),
+            "the noise falls from {} to {}; give a last level above 0 and at most the first",
+            self.noise,
+            self.last_noise
+        );
+        ensure!(
             (0.0..=1.0).contains(&self.noisy_share) && (0.0..1.0).contains(&self.average),
             "the noisy share and the average must lie between 0 and 1"
         );
@@ -122,6 +139,16 @@ impl GanConfig {
     #[must_use]
     pub fn options(&self) -> &GanOptions {
         &self.0
+    }
+
+    /// The noise when a share of `done` of the steps is done.
+    fn noise(&self, done: f64) -> f64 {
+        let Self(options) = self;
+        if done >= options.noisy_share || options.noise == 0.0 {
+            return 0.0;
+        }
+        let factor = options.last_noise / options.noise;
+        options.noise * factor.powf(done / options.noisy_share)
     }
 }
 
@@ -143,11 +170,12 @@ pub struct Gan {
 ///
 /// Training that diverges; the training device fails.
 pub fn fit(
-    GanConfig(options): &GanConfig,
+    config: &GanConfig,
     rows: &Table,
     device: &TrainingDevice,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Gan> {
+    let options = config.options();
     let width = rows.width();
     let net = |first, hidden: &[usize], last, stream| {
         let widths: Vec<usize> = std::iter::once(first)
@@ -167,11 +195,7 @@ pub fn fit(
     let mut last_tenth = (0.0, 0usize);
     for step in 0..options.steps {
         let done = step as f64 / options.steps as f64;
-        let noise = if done < options.noisy_share {
-            options.noise * (1.0 - done / options.noisy_share)
-        } else {
-            0.0
-        };
+        let noise = config.noise(done);
         let rate = options.learning_rate * ((1.0 - done) / (1.0 - options.noisy_share)).min(1.0);
         let noisy = |values: Vec<f32>, draws: &mut ChaCha8Rng| {
             let values = values.into_iter();
@@ -219,6 +243,31 @@ pub fn fit(
         discriminator: judge.download()?,
         value: last_tenth.0 / last_tenth.1 as f64,
     })
+}
+
+/// Fine-tunes a generator for the integers that it will be rounded to, on latent rows of its own; `calibration` are those
+/// that it is quantised with. See [`straight_through`](super::straight_through).
+///
+/// # Errors
+///
+/// As [`fine_tune`].
+pub fn fine_tuned(
+    generator: &DenseStack,
+    calibration: &Table,
+    options: FineTuning,
+    seed: u64,
+    device: &TrainingDevice,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<GraphNet> {
+    let mut draws = random::generator(seed, TUNING_STREAM);
+    let numbers = TUNING_ROWS * generator.inputs();
+    let mut draw = || Inputs {
+        rows: (0..numbers).map(|_| normal(&mut draws)).collect(),
+        levels: Vec::new(),
+    };
+    let net = graph_of(generator);
+    let calibration = std::slice::from_ref(calibration);
+    fine_tune(&net, calibration, options, device, &mut draw, progress)
 }
 
 /// A row drawn with equal chances.
@@ -298,6 +347,25 @@ mod tests {
     }
 
     #[test]
+    fn noise_falls_by_the_same_factor_and_ends() {
+        let options = GanOptions {
+            noise: 0.4,
+            last_noise: 0.1,
+            noisy_share: 0.5,
+            ..GanOptions::default()
+        };
+        let config = options.clone().check().unwrap();
+        for (done, noise) in [(0.0, 0.4), (0.25, 0.2), (0.5, 0.0), (0.9, 0.0)] {
+            assert!((config.noise(done) - noise).abs() < 1e-12);
+        }
+        let none = GanOptions {
+            noise: 0.0,
+            ..options
+        };
+        assert_eq!(none.check().unwrap().noise(0.1), 0.0);
+    }
+
+    #[test]
     fn a_stack_and_its_graph_compute_the_same() {
         let mut draws = generator(2, 0);
         let stack = DenseNet::hidden_and_last(
@@ -341,6 +409,10 @@ mod tests {
             (
                 |o| o.noise = -1.0,
                 "the noise level is -1; give a number of at least 0",
+            ),
+            (
+                |o| o.last_noise = 1.0,
+                "the noise falls from 0.5 to 1; give a last level above 0 and at most the first",
             ),
             (
                 |o| o.average = 1.0,

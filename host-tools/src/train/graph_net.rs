@@ -1,4 +1,5 @@
-//! A graph of operations as tensors: its gradient, its optimiser, the average of its parameters, its checkpoint.
+//! A graph of operations as tensors: its gradient, its optimiser, the average of its parameters, its checkpoint, and
+//! the same with weights and values on the quantiser's grid.
 
 use std::fs;
 use std::path::Path;
@@ -16,6 +17,7 @@ use super::{
     model::{GraphKind, GraphNet, GraphOp},
     tensors,
 };
+use crate::quantize::{Grid, ValueGrid};
 
 /// The epsilon of Kingma and Ba, *Adam*, 2015.
 const ADAM_EPSILON: f32 = 1e-8;
@@ -42,9 +44,17 @@ pub(super) struct GraphTrainer {
     constant: AdamW,
     average: f32,
     steps: usize,
+    rounding: Option<Rounding>,
     device: Device,
     /// The device without gradients.
     plain: Device,
+}
+
+/// What the quantiser makes of the network.
+struct Rounding {
+    grid: Grid,
+    /// Weights of each operation that has them, as the device will have them.
+    weights: Vec<Tensor<2>>,
 }
 
 struct Parameter {
@@ -83,6 +93,26 @@ impl Value {
             }
         }
     }
+
+    /// On a grid, with the gradient of what is clamped to the grid's range.
+    fn rounded(self, grid: ValueGrid) -> Self {
+        match self {
+            Self::Rows(rows) => Self::Rows(on_grid(rows, grid)),
+            Self::Images(images) => Self::Images(on_grid(images, grid)),
+        }
+    }
+}
+
+fn on_grid<const D: usize>(values: Tensor<D>, ValueGrid { unit, range }: ValueGrid) -> Tensor<D> {
+    let [low, high] = range;
+    let kept = values.clamp(low, high);
+    let nearest = kept.clone().detach().div_scalar(unit).round();
+    straight_through(nearest.mul_scalar(unit), kept)
+}
+
+/// `value` to the bit, with the gradient of `of`.
+fn straight_through<const D: usize>(value: Tensor<D>, of: Tensor<D>) -> Tensor<D> {
+    value + (of.clone() - of.detach())
 }
 
 impl GraphTrainer {
@@ -112,9 +142,39 @@ impl GraphTrainer {
             constant: adam(0.0),
             average: descent.average,
             steps: 0,
+            rounding: None,
             device,
             plain,
         })
+    }
+
+    /// From now on the forward pass takes weights and values on this grid, and gradients go straight through the
+    /// rounding (Y. Bengio, N. Léonard and A. Courville, *Estimating or propagating gradients through stochastic
+    /// neurons*, 2013): the parameters themselves stay real numbers, and what is learnt is what becomes of them.
+    pub(super) fn round_to(&mut self, grid: Grid) -> Result<()> {
+        self.rounding = Some(Rounding {
+            grid,
+            weights: Vec::new(),
+        });
+        self.round()
+    }
+
+    /// Rounds the weights as they are now.
+    fn round(&mut self) -> Result<()> {
+        let Some(mut rounding) = self.rounding.take() else {
+            return Ok(());
+        };
+        let net = self.net_of(|parameter| parameter.value.clone().inner())?;
+        let layers = net.ops.iter().enumerate();
+        rounding.weights = layers
+            .filter(|(_, op)| op.kind.has_weights())
+            .map(|(at, op)| {
+                let weights = rounding.grid.weights(at, op, net.levels);
+                tensors::upload(weights, op.cols(), &self.plain)
+            })
+            .collect();
+        self.rounding = Some(rounding);
+        Ok(())
     }
 
     /// Steps of descent so far.
@@ -132,16 +192,24 @@ impl GraphTrainer {
         let which = self.which(levels);
         let mut values = vec![Value::Rows(rows)];
         let mut parameters = self.parameters.iter();
-        for op in &self.net.ops {
+        let rounding = self.rounding.as_ref();
+        let mut rounded = rounding.iter().flat_map(|rounding| &rounding.weights);
+        for (at, op) in self.net.ops.iter().enumerate() {
             let from = self.net.shape(op.inputs[0]);
             let [left, right] = op.inputs.map(|value| values[value].clone());
-            values.push(match op.kind {
+            let value = match op.kind {
                 GraphKind::Dense | GraphKind::Conv3x3 { .. } => {
-                    layer(op, left, from, &mut parameters, which.as_ref())
+                    let which = which.as_ref();
+                    layer(op, left, from, &mut parameters, rounded.next(), which)
                 }
                 GraphKind::Add => match (left, right) {
-                    (Value::Rows(a), Value::Rows(b)) => Value::Rows(a + b),
-                    (a, b) => Value::Images(a.images(from) + b.images(from)),
+                    (Value::Rows(a), Value::Rows(b)) => {
+                        Value::Rows(tensors::activate(op.activation, a + b))
+                    }
+                    (a, b) => {
+                        let sum = a.images(from) + b.images(from);
+                        Value::Images(tensors::activate(op.activation, sum))
+                    }
                 },
                 GraphKind::AveragePool => Value::Images(module::avg_pool2d(
                     left.images(from),
@@ -152,6 +220,10 @@ impl GraphTrainer {
                     InterpolateOptions::new(InterpolateMode::Nearest)
                         .with_output_size([2 * from[0], 2 * from[1]]),
                 )),
+            };
+            values.push(match rounding {
+                Some(rounding) => value.rounded(rounding.grid.value(at)),
+                None => value,
             });
         }
         let last = values.pop().unwrap_or_else(|| values[0].clone());
@@ -197,20 +269,27 @@ impl GraphTrainer {
             parameter.value = Tensor::from_inner(value).require_grad();
             parameter.moments = moments;
         }
-        Ok(())
+        self.round()
     }
 
     /// The parameters as plain numbers: their average where there is one.
     pub(super) fn download(&self) -> Result<GraphNet> {
+        self.net_of(|parameter| {
+            if self.average > 0.0 {
+                parameter.average.clone()
+            } else {
+                parameter.value.clone().inner()
+            }
+        })
+    }
+
+    /// The network with what `of` makes of its parameters.
+    fn net_of(&self, of: impl Fn(&Parameter) -> Tensor<2>) -> Result<GraphNet> {
         let mut net = self.net.clone();
         let mut parameters = self.parameters.iter();
         let mut next = || {
             let parameter = parameters.next().context("a parameter is missing")?;
-            if self.average > 0.0 {
-                tensors::download(parameter.average.clone())
-            } else {
-                tensors::download(parameter.value.clone().inner())
-            }
+            tensors::download(of(parameter))
         };
         for op in net.ops.iter_mut().filter(|op| op.kind.has_weights()) {
             op.weights = next()?;
@@ -298,17 +377,22 @@ impl GraphTrainer {
     }
 }
 
-/// `activation(gain * (weights x) + bias)`.
+/// `activation(gain * (weights x) + bias)`; `rounded` takes the weights' place, not their gradient's.
 fn layer<'a>(
     op: &GraphOp,
     input: Value,
     from: [usize; 3],
     parameters: &mut impl Iterator<Item = &'a Parameter>,
+    rounded: Option<&Tensor<2>>,
     which: Option<&Tensor<2>>,
 ) -> Value {
     let mut next = || parameters.next().map(|parameter| parameter.value.clone());
     let (Some(weights), Some(bias)) = (next(), next()) else {
         return input;
+    };
+    let weights = match rounded {
+        Some(rounded) => straight_through(Tensor::from_inner(rounded.clone()), weights),
+        None => weights,
     };
     let gain = if op.log_gain.is_empty() { None } else { next() };
     // One row for all, or one a row of data.

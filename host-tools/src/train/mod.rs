@@ -48,6 +48,8 @@ pub mod score;
 #[cfg(feature = "train")]
 pub mod score_matching;
 #[cfg(feature = "train")]
+pub mod straight_through;
+#[cfg(feature = "train")]
 mod tensors;
 
 /// How far a training run has come; given to the caller's callback.

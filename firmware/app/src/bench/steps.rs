@@ -7,6 +7,7 @@
 use core::hint::black_box;
 
 use autodidact::anomaly::{Detector, DetectorConfig, KllSketch, QuantileSketch, Score};
+use autodidact::backprop;
 use autodidact::gmm::Covariance;
 use autodidact::gmm::batch::BatchEm;
 use autodidact::gmm::parameters::Parameters;
@@ -191,6 +192,14 @@ pub(super) fn run(counter: &impl Counter) {
     refused(
         "latent_class",
         latent_classes::<8, 24>(counter, "latent_class_longest_8x24"),
+    );
+    refused(
+        "backprop",
+        back_propagation::<16, 8, { 2 * 16 * 8 }>(counter, "backprop_longest_16x8"),
+    );
+    refused(
+        "backprop",
+        back_propagation::<64, 32, { 2 * 64 * 32 }>(counter, "backprop_longest_64x32"),
     );
     refused("detector", detector(counter));
     kll::<512>(counter, "kll_longest_512");
@@ -394,6 +403,34 @@ fn latent_classes<const K: usize, const D: usize>(
             };
         }
         let _ = black_box(learner.step(&values));
+    });
+    Some(())
+}
+
+/// A denoiser of D features with K hidden units, rounded at random, and so W weights.
+fn back_propagation<const D: u16, const K: u16, const W: usize>(
+    counter: &impl Counter,
+    name: &'static str,
+) -> Option<()> {
+    let widths = [D, K, D];
+    let (mut weights, mut biases) = ([0; W], [0; 2 * WIDTH]);
+    let (mut values, mut errors) = ([0; 3 * WIDTH], [0; 2 * WIDTH]);
+    let [_, units, all, _] = backprop::memory_len(&widths)?;
+    let memory = backprop::Memory {
+        weights: &mut weights,
+        biases: biases.get_mut(..units)?,
+        values: values.get_mut(..all)?,
+        errors: errors.get_mut(..units)?,
+    };
+    let mut learner = backprop::Learner::new(&widths, backprop::Hidden::Tanh, memory).ok()?;
+    let mut rng = Generator::from_seed(1);
+    learner.initialise(&mut rng);
+    let damage = backprop::Corruption::Gaussian { deviation: 2048 };
+    let rounding = backprop::Rounding::Stochastic;
+    let operations = backprop::Learner::step_operations(&widths, rounding);
+    longest(counter, name, operations, |row| {
+        let row = row.get(..usize::from(D)).unwrap_or(&[]);
+        let _ = black_box(learner.step(row, &damage, 650, &mut rng));
     });
     Some(())
 }

@@ -14,6 +14,7 @@
 //! | mixture | sum of the rows' log-likelihoods before they were learnt from (`I47F16` nats) | weights `i32`, means `i16`, factors `i16`, shifts `u8`, offsets `i64`, constants `i32`, as in [`Tensors`](autodidact::gmm::Tensors) |
 //! | latent classes | the same | weights `u16`, surprisals `u16`, [`Gaussian`](autodidact::latent_class::Gaussian)s of 16 bytes |
 //! | Boltzmann machine | 0 | weights `i8`, hidden · visible; biases `i32` of the visible, then of the hidden units |
+//! | dense layers | sum of the squared errors before the rows were learnt from (`U40F24`) | weights `i16`, biases `i32`, as in [`Stack`](autodidact::backprop::Stack) |
 //!
 //! The objective of the start is 0. The log has these lines:
 //!
@@ -23,6 +24,7 @@
 //! - `learner <bytes>`, `resident <bytes>`, `starting <bytes>`: memory of the learner itself, of rows kept in
 //!   memory while it learns, and what only the start needs.
 
+mod backprop;
 mod kmeans;
 mod latent_class;
 mod mixture;
@@ -124,6 +126,7 @@ pub fn learn<L: Link>(
         Learner::LatentClass => latent_class::batch(context, model, arena),
         Learner::StepwiseLatentClass => latent_class::stepwise(context, model, arena),
         Learner::Rbm => rbm::stream(context, arena),
+        Learner::Layers => backprop::stream(context, model, arena),
     }?;
     defmt::println!("learner {=usize}", footprint.learner);
     defmt::println!("resident {=usize}", footprint.resident);

@@ -4,6 +4,7 @@ use autodidact::rbm::learn::{ContrastiveDivergence, Options, Rate, storage_words
 use autodidact::rbm::{MAX_UNITS, States, Units};
 use zerocopy::IntoBytes as _;
 
+use super::settings::halves;
 use super::{Arena, Context, Footprint, LearnError, Meter};
 use crate::Link;
 
@@ -79,12 +80,6 @@ fn options(settings: &super::Settings) -> Options {
         weight_decay: decay,
         ..Options::DEFAULT
     }
-}
-
-/// A word as two halves, the low one first.
-fn halves(word: u32) -> [u16; 2] {
-    let [a, b, c, d] = word.to_le_bytes();
-    [u16::from_le_bytes([a, b]), u16::from_le_bytes([c, d])]
 }
 
 fn write<L: Link>(

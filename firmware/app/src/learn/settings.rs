@@ -27,6 +27,8 @@ pub enum Learner {
     StepwiseLatentClass,
     /// A Boltzmann machine along the stream.
     Rbm,
+    /// Dense layers along the stream.
+    Layers,
 }
 
 /// Where the first centroids are put.
@@ -43,19 +45,19 @@ pub enum Seeding {
 /// | word | field |
 /// |---|---|
 /// | 0 | version, 1 |
-/// | 1 | learner: 0 k-means (Lloyd), 1 k-means along a stream, 2 PCA, 3 mixture (batch EM), 4 mixture (stepwise EM), 5 latent classes (batch EM), 6 latent classes (stepwise EM), 7 Boltzmann machine |
+/// | 1 | learner: 0 k-means (Lloyd), 1 k-means along a stream, 2 PCA, 3 mixture (batch EM), 4 mixture (stepwise EM), 5 latent classes (batch EM), 6 latent classes (stepwise EM), 7 Boltzmann machine, 8 dense layers, of the widths and the function that the part `stack` has |
 /// | 2 | k: clusters, components, classes, hidden units |
 /// | 3 | passes over the rows, or rounds, at most |
 /// | 4, 5 | seed, low word first |
 /// | 6 | resident rows at most: a uniform sample of the stream where it has more |
 /// | 7 | seeding: 0 k-means++, 1 random rows |
-/// | 8 | rounds of Lloyd's algorithm that start the learner, at most; Gibbs steps of a Boltzmann machine |
-/// | 9 | rounds of batch EM over the resident rows that start a stepwise learner; starts of k-means along a stream, of which the best is taken, 0 for one; persistent chains of a Boltzmann machine, 0 for CD |
+/// | 8 | rounds of Lloyd's algorithm that start the learner, at most; Gibbs steps of a Boltzmann machine; 1 for dense layers that go on from the parameters of the part `stack` |
+/// | 9 | rounds of batch EM over the resident rows that start a stepwise learner; starts of k-means along a stream, of which the best is taken, 0 for one; persistent chains of a Boltzmann machine, 0 for CD; damage that dense layers undo: 0 none, 1 masking, 2 normal noise, 3 salt and pepper |
 /// | 10 | covariances: 0 diagonal, 1 tied, 2 full |
-/// | 11 | variance floor, `U8F24`; samples of a Boltzmann machine's batch |
-/// | 12 | least gain of a round of EM in nats a row, `I16F16`: rounds end with one that gains less; learning rate of a Boltzmann machine in the low half, weight decay in the high one, `U0F16` |
-/// | 13 | rows that count: window of k-means (16 bits) and of PCA, memory of latent classes (16 bits), 0 for all; least rate (`U0F16`) of a stepwise mixture; batches after which a Boltzmann machine's rate is 0, 0 for a constant rate |
-/// | 14 | patience of k-means, 0 for none; amnesia of PCA; exponent (`U16F16`) of a stepwise mixture; pseudo-count (`U16F16`) of latent classes; momentum of a Boltzmann machine in the low half (`U0F16`), fractional bits of its weights in byte 2, and in byte 3 0 for Bernoulli units, 1 for Gaussian ones |
+/// | 11 | variance floor, `U8F24`; samples of a Boltzmann machine's batch; probability (`U0F16`) or standard deviation (`U4F12`) of damage |
+/// | 12 | least gain of a round of EM in nats a row, `I16F16`: rounds end with one that gains less; learning rate of a Boltzmann machine in the low half, weight decay in the high one, `U0F16`; learning rate of dense layers, `U0F16` |
+/// | 13 | rows that count: window of k-means (16 bits) and of PCA, memory of latent classes (16 bits), 0 for all; least rate (`U0F16`) of a stepwise mixture; batches after which a Boltzmann machine's rate is 0, rows after which that of dense layers is, 0 for a constant rate |
+/// | 14 | patience of k-means, 0 for none; amnesia of PCA; exponent (`U16F16`) of a stepwise mixture; pseudo-count (`U16F16`) of latent classes; momentum of a Boltzmann machine in the low half (`U0F16`), fractional bits of its weights in byte 2, and in byte 3 0 for Bernoulli units, 1 for Gaussian ones; what damage sets features to, `I4F12`: pepper, or the only value, in the low half, salt in the high one |
 /// | 15 | input: 0 the features, 1 the whitened scores of the part `components` |
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settings {
@@ -113,6 +115,7 @@ impl Settings {
                 5 => Learner::LatentClass,
                 6 => Learner::StepwiseLatentClass,
                 7 => Learner::Rbm,
+                8 => Learner::Layers,
                 _ => return None,
             },
             k: k as usize,
@@ -149,4 +152,10 @@ impl Settings {
         // A word of 32 bits with 24 fractional ones; half of its range is beyond any variance.
         (i64::from(self.floor.min(u32::MAX >> 1))) << 32
     }
+}
+
+/// A word as two halves, the low one first.
+pub(super) fn halves(word: u32) -> [u16; 2] {
+    let [a, b, c, d] = word.to_le_bytes();
+    [u16::from_le_bytes([a, b]), u16::from_le_bytes([c, d])]
 }

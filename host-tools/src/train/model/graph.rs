@@ -54,7 +54,7 @@ pub struct GraphOp {
     pub inputs: [usize; 2],
     /// Height, width and channels of what it makes; elements lie in that order.
     pub shape: [usize; 3],
-    /// Behind a layer.
+    /// Behind a layer; behind a sum nothing or ReLU.
     pub activation: Activation,
     /// Rows of a dense layer are outputs, columns inputs. Of a convolution: a row an output channel, columns the
     /// window's rows, in them its columns, in them the input channels. Empty without weights.
@@ -296,6 +296,11 @@ impl GraphNet {
         ensure!(self.levels > 0, "the network has no noise level");
         for (at, op) in self.ops.iter().enumerate() {
             let sum = op.kind == GraphKind::Add;
+            ensure!(
+                !sum || matches!(op.activation, Activation::Identity | Activation::Relu),
+                "operation {at} is a sum that ends in {}; a device's ends in identity or relu",
+                op.activation
+            );
             let readable = op.inputs[0] <= at && op.inputs[1] <= at;
             ensure!(
                 readable,
