@@ -148,7 +148,7 @@ impl Drawn {
             grouped(run.samples.instructions_per_row())
         );
         println!(
-            "{:<12} {} of {} instructions in all",
+            "{:<12} {} in all, {} instructions each",
             if *chain { "Gibbs steps" } else { "evaluations" },
             grouped(run.evaluations),
             grouped(run.instructions_per_evaluation())
