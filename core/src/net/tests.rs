@@ -575,7 +575,7 @@ fn the_documented_workspaces_are_what_is_needed() {
     };
     for (element, images) in [(0, 37_632), (1, 75_264)] {
         assert!(
-            (images..images + 700).contains(&block(element)),
+            (images..images + 400).contains(&block(element)),
             "{}",
             block(element)
         );

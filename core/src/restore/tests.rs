@@ -250,3 +250,21 @@ fn wrong_lengths_are_refused() {
     assert!(fails(&[0; 2], Degradation::Blur(blur), 8));
     assert!(Blur::new([0, 2, 1], [0; 25], 0).is_none());
 }
+
+#[test]
+fn channels_are_blurred_each_by_itself() {
+    const SHAPE: [usize; 2] = [4, 3];
+    let mut rng = Generator::from_seed(3);
+    let x: Vec<i32> = (0..36).map(|_| i32::from(normal(&mut rng)) << 8).collect();
+    let blur = |channels| Blur::new([SHAPE[0], SHAPE[1], channels], kernel(), -1024).unwrap();
+    let image = Degradation::Blur(blur(3));
+    let grey = Degradation::Blur(blur(1));
+    for channel in 0..3 {
+        let plane: Vec<i32> = x.iter().skip(channel).step_by(3).copied().collect();
+        for at in 0..12 {
+            let in_image = 3 * at + channel;
+            assert_eq!(image.apply(&x, in_image), grey.apply(&plane, at));
+            assert_eq!(image.adjoint(&x, in_image), grey.adjoint(&plane, at));
+        }
+    }
+}

@@ -1,9 +1,9 @@
 //! Samplers against densities that are known.
 
 use super::*;
-use crate::kernels::{Channel, Order};
+use crate::kernels::{Channel, Matrix, Order};
 use crate::model::{Body, GraphSpec, Model, ModelSpec, OpSpec, PartBody, PartSpec};
-use crate::net::{OpKind, OpRecord};
+use crate::net::{Activation, Element, Layer, Network, OpKind, OpRecord};
 use crate::num::Multiplier;
 use crate::rng::{Generator, below};
 use crate::scaler::{Affine, ScalerFeature};
@@ -316,6 +316,65 @@ fn the_same_seed_gives_the_same_sample() {
     walk.scatter(&mut rng);
     while walk.step(&mut rng).unwrap().is_some() {}
     assert_eq!(walk.state(), [1_401_662, -2_660_680, -1_018_000]);
+}
+
+/// `A(x) = x / 2` of two features.
+fn halver() -> [Channel; 2] {
+    // Weights of 64: 2^6 · 2^30 / 2^37.
+    let channel = Channel {
+        bias: 0,
+        multiplier: 1 << 30,
+        shift: 37,
+    };
+    [channel; 2]
+}
+
+fn network<'a>(weights: &'a [i8; 4], channels: &'a [Channel; 2], rows: usize) -> Network<'a> {
+    let layer = Layer {
+        weights: Matrix::new(&weights[..2 * rows], rows, 2, Order::RowMajor).unwrap(),
+        channels: &channels[..rows],
+        activation: Activation::Clamp,
+        input: Element::I16,
+        output: Element::I16,
+        zero_point: 0,
+        min: i16::MIN,
+        max: i16::MAX,
+    };
+    Network::new([layer], None).unwrap()
+}
+
+#[test]
+fn a_denoiser_s_residual_is_what_it_takes_away() {
+    let (weights, channels) = ([64, 0, 0, 64], halver());
+    let halver = network(&weights, &channels, 2);
+    let mut workspace = vec![0x5a; halver.workspace_bytes()];
+    let mut features = [7; 4];
+    let mut score = DenoiserScore::new(&halver, 3 << 20, &mut workspace, &mut features).unwrap();
+    assert_eq!((score.dimensions(), score.levels()), (2, 1));
+    assert_eq!(score.sigma(0), 3 << 20);
+    let mut residual = [0; 2];
+    score
+        .residual_into(0, &[2 * ONE, -ONE], &mut residual)
+        .unwrap();
+    assert_eq!(residual, [-ONE, ONE / 2]);
+    // Beyond the range of features the network sees its end, 8: less than the state by all that is beyond.
+    score
+        .residual_into(0, &[100 * ONE, i32::MIN], &mut residual)
+        .unwrap();
+    assert_eq!(
+        residual,
+        [
+            from_feature(i16::MAX / 2 + 1) - 100 * ONE,
+            i32::MAX - 4 * ONE + 1
+        ]
+    );
+
+    assert!(score.residual_into(0, &[0; 3], &mut residual).is_err());
+    assert!(score.residual_into(0, &[0; 2], &mut [0]).is_err());
+    assert!(DenoiserScore::new(&halver, 1, &mut [0], &mut [0; 4]).is_err());
+    assert!(DenoiserScore::new(&halver, 1, &mut [0; 64], &mut [0; 3]).is_err());
+    let narrower = network(&weights, &channels, 1);
+    assert!(DenoiserScore::new(&narrower, 1, &mut [0; 64], &mut [0; 4]).is_err());
 }
 
 #[test]

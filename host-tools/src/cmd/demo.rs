@@ -120,7 +120,9 @@ impl Demo {
         );
 
         let mut summary = Map::new();
-        let mut put = |key: &str, value: Value| summary.insert(key.into(), value);
+        let mut put = |key: &str, value: Value| {
+            summary.insert(key.into(), value);
+        };
         for (suffix, reports) in [("f32", &reports.float), ("device", &reports.device)] {
             let figure = |part: usize, key: &str| -> Result<Value> {
                 let report = reports.get(part).context("a part is missing")?;
@@ -145,22 +147,7 @@ impl Demo {
             put(&format!("{key}_f32"), float.into());
             put(&format!("{key}_device"), device.into());
         }
-        let Generated {
-            size: drawing,
-            ram_peak: drawing_ram,
-            ..
-        } = generated;
-        put("generated_identical", generated.identical.into());
-        put(
-            "instructions_per_generated_digit",
-            generated.instructions.into(),
-        );
-        put("generate_flash_code_bytes", drawing.flash_code_bytes.into());
-        put(
-            "generate_flash_model_bytes",
-            drawing.flash_model_bytes.into(),
-        );
-        put("generate_ram_peak_bytes", drawing_ram.into());
+        generated.put_into(&mut put);
         put("host_device_identical", identical.into());
         put("flash_code_bytes", size.flash_code_bytes.into());
         put("flash_model_bytes", size.flash_model_bytes.into());
@@ -176,8 +163,9 @@ impl Demo {
         }
         let text = serde_json::to_string_pretty(&summary)?;
         artifact::write(&self.output.join("summary.json"), text.as_bytes())?;
+        generated.show();
         println!(
-            "\n{} holds summary.json, digits.adm, digits.png and digits-m4.elf, and of the drawn digits generated.adm,\n\
+            "{} holds summary.json, digits.adm, digits.png and digits-m4.elf, and of the drawn digits generated.adm,\n\
              generated.png and generated-m4.elf",
             self.output.display()
         );
@@ -325,10 +313,11 @@ struct Generated {
     instructions: u64,
     size: ImageSize,
     ram_peak: u64,
+    lines: Vec<Vec<Picture>>,
 }
 
 impl Generated {
-    /// Builds an image around the score network, has it draw, and draws what it drew: on the terminal and as a PNG.
+    /// Builds an image around the score network, has it draw, and keeps what it drew as a PNG.
     fn run(score: &QuantisedModel, core: Core, folder: &Path) -> Result<Self> {
         let bytes = score.encode(fast_order(core))?;
         let file = folder.join("generated.adm");
@@ -354,13 +343,6 @@ impl Generated {
         });
         let pictures: Vec<Picture> = pictures.collect();
         let lines: Vec<Vec<Picture>> = pictures.chunks(LINE).map(<[_]>::to_vec).collect();
-        println!("\nout of noise, as the microcontroller drew them");
-        for line in &lines {
-            for text in picture::side_by_side(line) {
-                println!("  {text}");
-            }
-            println!();
-        }
         picture::write_grid(&folder.join("generated.png"), &lines, 12)?;
         let size = emulator::measure_image(&elf)?;
         Ok(Self {
@@ -368,7 +350,31 @@ impl Generated {
             instructions: run.samples.instructions_per_row(),
             ram_peak: size.ram_static_bytes + run.stack_bytes,
             size,
+            lines,
         })
+    }
+
+    fn put_into(&self, put: &mut dyn FnMut(&str, Value)) {
+        let ImageSize {
+            flash_code_bytes,
+            flash_model_bytes,
+            ..
+        } = self.size;
+        put("generated_identical", self.identical.into());
+        put("instructions_per_generated_digit", self.instructions.into());
+        put("generate_flash_code_bytes", flash_code_bytes.into());
+        put("generate_flash_model_bytes", flash_model_bytes.into());
+        put("generate_ram_peak_bytes", self.ram_peak.into());
+    }
+
+    fn show(&self) {
+        println!("\nout of noise, as the microcontroller drew them");
+        for line in &self.lines {
+            for text in picture::side_by_side(line) {
+                println!("  {text}");
+            }
+            println!();
+        }
     }
 }
 

@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, ensure};
-#[cfg(feature = "train")]
 use autodidact::kernels::Order;
 use autodidact::model::{Body, Model};
 #[cfg(feature = "train")]
@@ -113,12 +112,19 @@ impl Drawer {
         request: &Request,
     ) -> Result<(Vec<i16>, Drawn)> {
         let rows = request.on_host(model)?;
-        let run = self.core.map(|core| -> Result<_> {
-            let run = emulator::generate(core, bytes, request)?;
-            ensure_same(core.name(), &rows, &run.rows)?;
-            Ok((core, run, matches!(request.work, Work::Chain { .. })))
-        });
-        Ok((rows, Drawn(run.transpose()?)))
+        let Some(core) = self.core else {
+            return Ok((rows, Drawn(None)));
+        };
+        let run = emulator::generate(core, bytes, request)?;
+        ensure_same(core.name(), &rows, &run.rows)?;
+        let part = model.parts().nth(request.part);
+        let on_core = OnCore {
+            core,
+            run,
+            chain: matches!(request.work, Work::Chain { .. }),
+            slow: part.is_some_and(|part| is_slow(core, &part.body)),
+        };
+        Ok((rows, Drawn(Some(on_core))))
     }
 
     /// Refuses a core for what the host alone does.
@@ -131,14 +137,42 @@ impl Drawer {
     }
 }
 
-/// What drawing took of a core, if one drew, and whether it was a chain's.
+/// Whether a graph's weights lie in an order that the core is not fast at.
+fn is_slow(core: Core, body: &Body<'_>) -> bool {
+    let graph = match body {
+        Body::Graph(graph, _) => graph,
+        Body::Score(network) => network.graph(),
+        _ => return false,
+    };
+    let layers = (0..graph.ops().len()).filter_map(|op| graph.weights(op));
+    let mut orders = layers.map(|weights| weights.order());
+    orders.any(|order| order != fast_order(core))
+}
+
+/// What a core that drew has to say.
+struct OnCore {
+    core: Core,
+    run: GenerateRun,
+    /// Whether it drew from a chain.
+    chain: bool,
+    /// Whether another order of the weights would have been faster.
+    slow: bool,
+}
+
+/// What drawing took of a core, if one drew.
 #[must_use]
-pub(crate) struct Drawn(Option<(Core, GenerateRun, bool)>);
+pub(crate) struct Drawn(Option<OnCore>);
 
 impl Drawn {
     /// Prints it.
     pub(crate) fn print(&self) {
-        let Some((core, run, chain)) = &self.0 else {
+        let Some(OnCore {
+            core,
+            run,
+            chain,
+            slow,
+        }) = &self.0
+        else {
             return;
         };
         println!(
@@ -148,7 +182,7 @@ impl Drawn {
             grouped(run.samples.instructions_per_row())
         );
         println!(
-            "{:<12} {} of {} instructions in all",
+            "{:<12} {} in all, {} instructions each",
             if *chain { "Gibbs steps" } else { "evaluations" },
             grouped(run.evaluations),
             grouped(run.instructions_per_evaluation())
@@ -163,6 +197,11 @@ impl Drawn {
             "host and {core} gave the same {} bytes",
             grouped(2 * run.rows.len() as u64)
         );
+        if *slow {
+            println!(
+                "the weights lie in another core's order, which takes longer; `autodidact fit … --core {core}` lays them out for this one"
+            );
+        }
     }
 }
 
@@ -261,7 +300,6 @@ pub(crate) fn draw_seed(asked: Option<u64>) -> u64 {
 }
 
 /// The order of weights that a core reads fastest.
-#[cfg(feature = "train")]
 pub(crate) fn fast_order(core: Core) -> Order {
     match core {
         Core::M4 => Order::Quads,

@@ -115,3 +115,43 @@ fn parse((log, results): (ReplayLog, Vec<u8>)) -> Result<GenerateRun> {
         stack_bytes: log.stack_bytes,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::emulator::BufferBytes;
+
+    fn log(lines: &[&str]) -> ReplayLog {
+        ReplayLog {
+            lines: lines.iter().map(|&line| line.to_owned()).collect(),
+            parts: vec![PartCost {
+                name: "score".into(),
+                kind: "score".into(),
+                rows: 2,
+                instructions: 9000,
+            }],
+            buffers: Some(BufferBytes {
+                needed: 100,
+                given: 200,
+            }),
+            stack_bytes: 50,
+        }
+    }
+
+    #[test]
+    fn rows_and_costs_are_read() {
+        let run = parse((log(&["evaluations 4 8002"]), vec![1, 0, 255, 255])).unwrap();
+        assert_eq!(run.rows, [1, -1]);
+        assert_eq!(run.samples.instructions_per_row(), 4500);
+        assert_eq!(run.instructions_per_evaluation(), 2001);
+        assert_eq!((run.memory_bytes, run.stack_bytes), (100, 50));
+    }
+
+    #[test]
+    fn what_the_device_did_not_say_is_named() {
+        let message = parse((log(&[]), Vec::new())).unwrap_err().to_string();
+        assert_eq!(message, "the device did not log its evaluations");
+        let damaged = parse((log(&["evaluations x 1"]), Vec::new())).unwrap_err();
+        assert!(damaged.to_string().contains("`evaluations x 1`"));
+    }
+}
