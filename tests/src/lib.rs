@@ -21,4 +21,6 @@ mod pages {
     struct Rbm;
     #[doc = include_str!("../../docs/anomaly.md")]
     struct Anomaly;
+    #[doc = include_str!("../../docs/backprop.md")]
+    struct Backprop;
 }
