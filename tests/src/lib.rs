@@ -26,4 +26,6 @@ mod pages {
     struct Score;
     #[doc = include_str!("../../docs/priors.md")]
     struct Priors;
+    #[doc = include_str!("../../docs/backprop.md")]
+    struct Backprop;
 }

@@ -145,6 +145,7 @@ fn longest_step(core: Core, name: &str) -> Option<f64> {
         "em_row_full" => 5.5,
         "em_update_full" => 10.5,
         "latent_class" => 2.6,
+        "backprop" => 1.4,
         "detector" => 2.0,
         "sketch" => 2.4,
         "kll" => 4.9,

@@ -148,6 +148,20 @@ impl GraphTrainer {
         })
     }
 
+    /// The network without gradients, to be run and not to be trained.
+    pub(super) fn frozen(net: &GraphNet, device: &Device) -> Result<Self> {
+        let descent = Descent {
+            weight_decay: 0.0,
+            average: 0.0,
+        };
+        let mut trainer = Self::new(net, descent, device)?;
+        for parameter in &mut trainer.parameters {
+            parameter.value = parameter.value.clone().inner();
+        }
+        trainer.device = trainer.plain.clone();
+        Ok(trainer)
+    }
+
     /// From now on the forward pass takes weights and values on this grid, and gradients go straight through the
     /// rounding (Y. Bengio, N. Léonard and A. Courville, *Estimating or propagating gradients through stochastic
     /// neurons*, 2013): the parameters themselves stay real numbers, and what is learnt is what becomes of them.

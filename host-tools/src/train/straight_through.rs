@@ -73,15 +73,15 @@ pub fn fine_tune(
         weight_decay: 0.0,
         average: 0.0,
     };
-    let teacher = GraphTrainer::new(net, descent, &device.device)?;
+    let teacher = GraphTrainer::frozen(net, &device.device)?;
     let mut trainer = GraphTrainer::new(net, descent, &device.device)?;
     trainer.round_to(Grid::new(net, calibration, precision)?)?;
     let mut losses: Vec<Tensor<1>> = Vec::new();
     for step in 0..steps {
         let Inputs { rows, levels } = draw();
-        let rows = trainer.upload(rows, net.inputs());
-        let target = teacher.forward(rows.clone(), &levels).detach();
-        let loss = (trainer.forward(rows, &levels) - target).square().mean();
+        let target = teacher.forward(teacher.upload(rows.clone(), net.inputs()), &levels);
+        let made = trainer.forward(trainer.upload(rows, net.inputs()), &levels);
+        let loss = (made - Tensor::from_inner(target)).square().mean();
         let done = step as f64 / steps as f64;
         let rate = learning_rate * 0.5 * (1.0 + (std::f64::consts::PI * done).cos());
         trainer.descend(&loss, rate)?;
