@@ -7,7 +7,7 @@
 
 use anyhow::{Context, Result, ensure};
 use autodidact::ShapeError;
-use autodidact::net::Network;
+use autodidact::net::{Graph, Network};
 use autodidact::restore::{Blur, Degradation, MeanShift, Noise, Observation, Settings};
 use autodidact::rng::Generator;
 use autodidact::score::{ONE, Score, features_into, from_features_into};
@@ -322,14 +322,21 @@ pub fn linear(problem: &Problem, training: &Table, damaged: &Table) -> Result<Ta
     damaged.with_values(values.map(|x| x.clamp(low, high) as f32).collect())
 }
 
-/// A dense denoiser for one level of noise, as the device's restoration asks it.
+/// A denoiser for one level of noise, as the device's restoration asks it.
 #[derive(Debug)]
 pub struct DenoiserScore<'n, 'a> {
-    network: &'n Network<'a>,
+    network: Denoiser<'n, 'a>,
     sigma: u32,
     workspace: Vec<u8>,
     input: Vec<i16>,
     output: Vec<i16>,
+}
+
+/// What denoises.
+#[derive(Debug)]
+enum Denoiser<'n, 'a> {
+    Stack(&'n Network<'a>),
+    Graph(Graph<'a>),
 }
 
 impl<'n, 'a> DenoiserScore<'n, 'a> {
@@ -339,17 +346,39 @@ impl<'n, 'a> DenoiserScore<'n, 'a> {
     ///
     /// A network that gives another number of values than it takes; a level that the device's format does not hold.
     pub fn new(network: &'n Network<'a>, sigma: f64) -> Result<Self> {
+        let shape = [network.inputs(), network.outputs()];
+        let workspace = network.workspace_bytes();
+        Self::of(Denoiser::Stack(network), shape, workspace, sigma)
+    }
+
+    /// As [`new`](Self::new) of a graph.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    pub fn of_graph(graph: Graph<'a>, sigma: f64) -> Result<Self> {
+        let shape = [graph.inputs(), graph.outputs()];
+        let workspace = graph.workspace_bytes();
+        Self::of(Denoiser::Graph(graph), shape, workspace, sigma)
+    }
+
+    fn of(
+        network: Denoiser<'n, 'a>,
+        [inputs, outputs]: [usize; 2],
+        workspace: usize,
+        sigma: f64,
+    ) -> Result<Self> {
         ensure!(
-            network.inputs() == network.outputs(),
+            inputs == outputs,
             "a denoiser gives as many values as it takes"
         );
         let sigma = fixed(sigma).context("the noise level does not fit the device's format")?;
         Ok(Self {
-            sigma,
-            workspace: vec![0; network.workspace_bytes()],
-            input: vec![0; network.inputs()],
-            output: vec![0; network.inputs()],
             network,
+            sigma,
+            workspace: vec![0; workspace],
+            input: vec![0; inputs],
+            output: vec![0; inputs],
         })
     }
 }
@@ -362,7 +391,7 @@ fn fixed(sigma: f64) -> Option<u32> {
 
 impl Score for DenoiserScore<'_, '_> {
     fn dimensions(&self) -> usize {
-        self.network.inputs()
+        self.input.len()
     }
 
     fn levels(&self) -> u16 {
@@ -380,8 +409,11 @@ impl Score for DenoiserScore<'_, '_> {
         residual: &mut [i32],
     ) -> Result<(), ShapeError> {
         features_into(state, &mut self.input)?;
-        self.network
-            .run(&mut self.workspace, &self.input, &mut self.output)?;
+        let (workspace, input, output) = (&mut self.workspace, &self.input, &mut self.output);
+        match &self.network {
+            Denoiser::Stack(network) => network.run(workspace, input, output)?,
+            Denoiser::Graph(graph) => graph.run(0, workspace, input, output)?,
+        }
         from_features_into(&self.output, residual)?;
         for (r, x) in residual.iter_mut().zip(state) {
             *r = r.saturating_sub(*x);

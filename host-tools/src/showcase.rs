@@ -10,6 +10,7 @@ use crate::data::{self, Scaling, Standardiser, Table};
 use crate::evaluate::{Outcome, Units};
 use crate::quantize::{self, Calibration, FEATURE_UNIT, QuantisedModel, QuantisedPart};
 use crate::replay::{self, PartResult};
+use crate::train::corruption::Corruption;
 use crate::train::device::TrainingDevice;
 use crate::train::kmeans::{self, KMeansOptions};
 use crate::train::model::{DenseStack, KMeansModel, PcaModel};
@@ -78,7 +79,9 @@ pub fn train(device: &TrainingDevice, progress: &mut dyn FnMut(Progress)) -> Res
 
     let sigma = standardiser.noise_in_features(SIGMA);
     let options = dae::DaeOptions {
-        sigma: sigma.clone(),
+        corruption: Corruption::Gaussian {
+            sigma: sigma.clone(),
+        },
         seed: SEED,
         ..dae::DaeOptions::default()
     };

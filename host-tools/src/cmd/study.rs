@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use autodidact_tools::data::{self, ReadOptions, Table};
 use autodidact_tools::generated::GenerativeReport;
+use autodidact_tools::study::images::Images;
 use autodidact_tools::study::{
     anomaly, chart, data_file, energy, gan, generated, mixtures, restoration, score_identity,
     seeding, sketch, two_modes,
@@ -90,7 +91,7 @@ impl Study {
             Topic::ScoreIdentity => score_identity(self.quick, self.json)?,
             Topic::TwoModes => two_modes(self.quick, self.json)?,
             Topic::Gan => gan(self.quick, self.json)?,
-            Topic::Restoration => restoration(self.quick, self.json)?,
+            Topic::Restoration => restoration(self.data.as_deref(), self.quick, self.json)?,
         };
         if self.json {
             println!("{}", serde_json::to_string_pretty(&figures)?);
@@ -407,17 +408,20 @@ fn energy(folder: Option<&Path>, json: bool) -> Result<Value> {
     to_value(&rows)
 }
 
-fn restoration(quick: bool, json: bool) -> Result<Value> {
+/// Without a folder the digits alone.
+fn restoration(folder: Option<&Path>, quick: bool, json: bool) -> Result<Value> {
     let device = TrainingDevice::cpu();
     let mut rows = Vec::new();
     if !json {
         println!(
-            "Held-out digits: dB for blurs, mean squared error of the missing half.\n\n{}",
+            "Held-out digits, and the first test images of MNIST: dB for blurs, mean squared error of the missing half.\n\n{}",
             restoration::Figures::header()
         );
     }
-    for posed in &restoration::PROBLEMS {
-        let figures = restoration::bench(posed, quick, &device)?.figures(posed, &device)?;
+    let wanted = |posed: &&restoration::Posed| folder.is_some() || posed.images == Images::Digits;
+    for posed in restoration::PROBLEMS.iter().filter(wanted) {
+        let bench = restoration::bench(posed, folder, quick, &device)?;
+        let figures = bench.figures(posed, &device)?;
         if !json {
             println!("{figures}");
         }

@@ -8,6 +8,7 @@ pub mod chart;
 pub mod energy;
 pub mod gan;
 pub mod generated;
+pub mod images;
 pub mod mixtures;
 pub mod restoration;
 pub mod score_identity;

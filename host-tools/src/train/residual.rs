@@ -1,0 +1,243 @@
+//! Residual denoisers: networks that compute what is to be added to their input.
+//!
+//! `A(x~) = x~ + R(x~)` is trained to give back the row that x~ was made of. Under little noise most of a row is right
+//! already, and R has only the difference to learn (K. Zhang et al., *Beyond a Gaussian denoiser: residual learning of
+//! deep CNN for image denoising*, 2017). R is a stack of dense layers, or of convolutions on three scales joined by sums
+//! (O. Ronneberger et al., *U-net*, 2015, with sums in place of concatenations).
+
+use anyhow::{Result, ensure};
+
+use super::{
+    Progress,
+    corruption::Corruption,
+    device::TrainingDevice,
+    epochs::{Decay, Epochs, gather},
+    graph_net::{Descent, GraphTrainer},
+    model::{Activation, Conditioning, GraphNet},
+    random::generator,
+};
+use crate::data::Table;
+
+/// What computes the difference.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ResidualShape {
+    /// Dense layers of these widths.
+    Dense(Vec<usize>),
+    /// 3x3 convolutions of grey images: so many channels at full size, twice as many at half size and four times as
+    /// many at a quarter of it.
+    Conv {
+        /// Channels at full size.
+        channels: usize,
+        /// Rows and columns of pixels, both multiples of four.
+        image: [usize; 2],
+    },
+}
+
+/// What to train; [`ResidualOptions::check`] makes it a [`ResidualConfig`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct ResidualOptions {
+    /// What computes the difference.
+    pub shape: ResidualShape,
+    /// Behind every hidden layer.
+    pub activation: Activation,
+    /// What is done to every row, anew in every epoch.
+    pub corruption: Corruption,
+    /// How often every row is seen.
+    pub epochs: usize,
+    /// Rows per step.
+    pub batch: usize,
+    /// Learning rate at the start.
+    pub learning_rate: f64,
+    /// How the learning rate falls.
+    pub decay: Decay,
+    /// Decoupled weight decay (AdamW); 0 is plain Adam.
+    pub weight_decay: f32,
+    /// Share that the average of the parameters keeps at a step; 0 for the last parameters themselves.
+    pub average: f32,
+    /// Fixes weights, noise and the order of the rows.
+    pub seed: u64,
+}
+
+impl Default for ResidualOptions {
+    fn default() -> Self {
+        Self {
+            shape: ResidualShape::Dense(vec![256, 256]),
+            activation: Activation::Relu,
+            corruption: Corruption::None,
+            epochs: 400,
+            batch: 128,
+            learning_rate: 2e-3,
+            decay: Decay::Cosine,
+            weight_decay: 0.0,
+            average: 0.0,
+            seed: 0,
+        }
+    }
+}
+
+/// Checked options.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ResidualConfig(ResidualOptions);
+
+impl ResidualOptions {
+    /// Checks what can be checked without data.
+    ///
+    /// # Errors
+    ///
+    /// A layer without width or channels; images whose sides are no multiples of four; no epoch; an empty batch; a
+    /// learning rate that is not positive; negative weight decay; an average outside 0 to 1; a corruption that is none.
+    pub fn check(self) -> Result<ResidualConfig> {
+        match &self.shape {
+            ResidualShape::Dense(hidden) => ensure!(
+                hidden.iter().all(|&width| width > 0),
+                "a hidden layer has width 0; give at least 1"
+            ),
+            ResidualShape::Conv { channels, image } => {
+                ensure!(*channels > 0, "the network has 0 channels; give at least 1");
+                ensure!(
+                    image.iter().all(|&side| side > 0 && side.is_multiple_of(4)),
+                    "images of {} rows and {} columns cannot be halved twice; pad them to multiples of 4",
+                    image[0],
+                    image[1]
+                );
+            }
+        }
+        ensure!(
+            self.epochs > 0,
+            "the number of epochs is 0; give at least 1"
+        );
+        ensure!(self.batch > 0, "the batch size is 0; give at least 1");
+        ensure!(
+            self.learning_rate.is_finite() && self.learning_rate > 0.0,
+            "the learning rate is {}; give a number above 0",
+            self.learning_rate
+        );
+        ensure!(
+            self.weight_decay.is_finite() && self.weight_decay >= 0.0,
+            "the weight decay is {}; give a number of at least 0",
+            self.weight_decay
+        );
+        ensure!(
+            (0.0..1.0).contains(&self.average),
+            "the average keeps {}; give a number of at least 0 and below 1",
+            self.average
+        );
+        self.corruption.check()?;
+        Ok(ResidualConfig(self))
+    }
+}
+
+impl ResidualConfig {
+    /// The options that were checked.
+    #[must_use]
+    pub fn options(&self) -> &ResidualOptions {
+        &self.0
+    }
+
+    /// The network for rows of `width` columns, its weights drawn. The last layer starts at zero: before training,
+    /// `A(x) = x`.
+    fn net(&self, width: usize) -> Result<GraphNet> {
+        let act = self.0.activation;
+        let none = Conditioning::None;
+        let (mut net, last) = match &self.0.shape {
+            ResidualShape::Dense(hidden) => {
+                let mut net = GraphNet::new([1, 1, width], 1);
+                let mut value = 0;
+                for &units in hidden {
+                    value = net.dense(value, [1, 1, units], act, none);
+                }
+                let last = net.dense(value, [1, 1, width], Activation::Identity, none);
+                (net, last)
+            }
+            ResidualShape::Conv { channels, image } => {
+                let [height, columns] = *image;
+                ensure!(
+                    height * columns == width,
+                    "{width} columns are no images of {height} rows and {columns} columns"
+                );
+                let mut net = GraphNet::new([height, columns, 1], 1);
+                let v: usize = std::env::var("NETV").ok().and_then(|x| x.parse().ok()).unwrap_or(0);
+                let (h, q) = match v { 1 => (3 * channels, 6 * channels), _ => (2 * channels, 4 * channels) };
+                let full = net.conv3x3(0, *channels, 1, act, none);
+                let half = net.conv3x3(full, h, 2, act, none);
+                let more = net.conv3x3(half, h, 1, act, none);
+                let half = net.sum(half, more);
+                let quarter = net.conv3x3(half, q, 2, act, none);
+                let more = net.conv3x3(quarter, q, 1, act, none);
+                let mut quarter = net.sum(quarter, more);
+                if v == 2 || v == 1 {
+                    let more = net.conv3x3(quarter, q, 1, act, none);
+                    quarter = net.sum(quarter, more);
+                }
+                if v == 3 {
+                    let d = net.dense(quarter, [1, 1, 64], act, none);
+                    let d = net.dense(d, net.shape(quarter), act, none);
+                    quarter = net.sum(quarter, d);
+                }
+                let up = net.conv3x3(quarter, h, 1, act, none);
+                let up = net.upsample(up);
+                let mut half = net.sum(half, up);
+                let more = net.conv3x3(half, h, 1, act, none);
+                half = if v > 0 { net.sum(half, more) } else { more };
+                let up = net.conv3x3(half, *channels, 1, act, none);
+                let up = net.upsample(up);
+                let full = net.sum(full, up);
+                let last = net.conv3x3(full, 1, 1, Activation::Identity, none);
+                (net, last)
+            }
+        };
+        let input = match &self.0.shape {
+            ResidualShape::Dense(_) => 0,
+            ResidualShape::Conv { .. } => net.conv3x3(0, 1, 1, Activation::Identity, none),
+        };
+        net.sum(input, last);
+        net.initialise(&mut generator(self.0.seed, 0));
+        net.ops[last - 1].weights.fill(0.0);
+        if input > 0 {
+            let filter = &mut net.ops[input - 1].weights;
+            filter.fill(0.0);
+            filter[4] = 0.25;
+        }
+        Ok(net)
+    }
+}
+
+/// Trains a denoiser on a table of features; `progress` is called after each epoch.
+///
+/// # Errors
+///
+/// A corruption of another number of columns; columns that are no images of the network's size; training that diverges
+/// (named with the learning rate); the training device fails.
+pub fn fit(
+    config: &ResidualConfig,
+    features: &Table,
+    device: &TrainingDevice,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<GraphNet> {
+    let options = config.options();
+    let width = features.width();
+    options.corruption.check_width(features)?;
+    let descent = Descent {
+        weight_decay: options.weight_decay,
+        average: options.average,
+    };
+    let mut trainer = GraphTrainer::new(&config.net(width)?, descent, &device.device)?;
+    let mut noise = generator(options.seed, 2);
+    let run = Epochs {
+        epochs: options.epochs,
+        batch: options.batch,
+        learning_rate: options.learning_rate,
+        decay: options.decay,
+        order: generator(options.seed, 1),
+        phase: "",
+    };
+    run.run(features.rows(), progress, |batch, learning_rate| {
+        let clean = gather(features, batch);
+        let damaged = trainer.upload(options.corruption.apply(&clean, &mut noise), width);
+        let clean = trainer.upload(clean, width);
+        let loss = (trainer.forward(damaged, &[]) - clean).square().mean();
+        trainer.descend(&loss, learning_rate)?;
+        Ok(loss.inner())
+    })?;
+    trainer.download()
+}
