@@ -13,38 +13,21 @@ use autodidact::kernels::Order;
 use autodidact::model::Model;
 use serde::Serialize;
 
-use super::images::{Images, denoiser_container};
-use crate::data::{Scaling, Split, Standardiser, Table};
+use super::recipe::{Images, Recipe, Shape};
+use crate::data::{Scaling, Split, Table};
 use crate::quantize::AlignedBytes;
 use crate::restoration::{
     Damage, DenoiserScore, DescentOptions, Problem, Quality, Scale, descend, linear, mean_shift,
 };
-use crate::train::corruption::Corruption;
-use crate::train::dae::{self, DaeOptions};
 use crate::train::device::TrainingDevice;
-use crate::train::gan::graph_of;
 use crate::train::model::GraphNet;
 use crate::train::prior::AutoencodingPrior;
-use crate::train::residual::{self, ResidualOptions, ResidualShape};
 
 /// The seed of the noise on what is restored.
 const SEED: u64 = 1;
 
 /// MNIST's test images that are restored.
 const TEST_IMAGES: usize = 500;
-
-/// How the denoiser of a problem is made.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Recipe {
-    /// Widths of its hidden layers.
-    pub hidden: [usize; 2],
-    /// Whether it computes the difference to its input.
-    pub residual: bool,
-    /// The noise that it is trained for, of pixels from 0 to 1.
-    pub sigma: f64,
-    /// Where half an image is to be guessed, a longer training run remembers too much.
-    pub epochs: usize,
-}
 
 /// How a prior is followed.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -77,7 +60,7 @@ pub struct Posed {
     pub blur: f64,
     /// Standard deviation of the noise on what is seen.
     pub noise: f64,
-    /// The denoiser.
+    /// How the denoiser is made; where half an image is to be guessed, a longer training run remembers too much.
     pub recipe: Recipe,
     /// How the mean-shift prior is followed.
     pub mean_shift: Walk,
@@ -100,17 +83,21 @@ const STILL: Walk = Walk {
 };
 
 const DIGITS: Recipe = Recipe {
-    hidden: [128, 128],
-    residual: false,
+    shape: Shape::Dense([128, 128]),
     sigma: 0.1,
     epochs: 1200,
+    batch: 128,
+    learning_rate: 4e-3,
+    gain: 1.0,
 };
 
 const MNIST: Recipe = Recipe {
-    hidden: [256, 256],
-    residual: true,
+    shape: Shape::Residual([256, 256]),
     sigma: 0.1,
     epochs: 60,
+    batch: 64,
+    learning_rate: 2e-3,
+    gain: 1.0,
 };
 
 /// The problems.
@@ -181,7 +168,7 @@ pub const PROBLEMS: [Posed; 6] = [
         blur: 0.0,
         noise: 0.0,
         recipe: Recipe {
-            residual: false,
+            shape: Shape::Dense([256, 256]),
             sigma: 0.5,
             epochs: 40,
             ..MNIST
@@ -275,36 +262,6 @@ pub struct Bench {
     network: GraphNet,
 }
 
-/// Trains the denoiser of a recipe.
-fn denoiser(
-    recipe: &Recipe,
-    standardiser: &Standardiser,
-    features: &Table,
-    device: &TrainingDevice,
-) -> Result<GraphNet> {
-    let corruption = Corruption::Gaussian {
-        sigma: standardiser.noise_in_features(recipe.sigma),
-    };
-    let &Recipe { hidden, epochs, .. } = recipe;
-    if recipe.residual {
-        let options = ResidualOptions {
-            shape: ResidualShape::Dense(hidden.to_vec()),
-            corruption,
-            epochs,
-            ..ResidualOptions::default()
-        };
-        return residual::fit(&options.check()?, features, device, &mut |_| {});
-    }
-    let options = DaeOptions {
-        hidden: hidden.to_vec(),
-        corruption,
-        epochs,
-        ..DaeOptions::default()
-    };
-    let network = dae::fit(&options.check()?, features, device, &mut |_| {})?;
-    Ok(graph_of(&network))
-}
-
 /// Trains the denoiser for a problem; `quick` takes 200 epochs, and a quarter of the images to restore. `folder` holds
 /// `mnist/`, where the problem is one of MNIST.
 ///
@@ -324,9 +281,8 @@ pub fn bench(
     if quick {
         recipe.epochs = recipe.epochs.min(200);
     }
-    let network = denoiser(&recipe, &standardiser, &features, device)?;
-    let sigma = standardiser.noise_in_features(recipe.sigma);
-    let container = denoiser_container(&network, &standardiser, &features, &sigma, Order::RowMajor)?;
+    let network = recipe.train(&standardiser, &features, device, &mut |_| {})?;
+    let container = recipe.container(&network, &standardiser, &features, Order::RowMajor)?;
     let clean = if quick {
         held_out.split_held_out()?.held_out
     } else {
@@ -354,6 +310,12 @@ pub fn bench(
 }
 
 impl Bench {
+    /// The denoiser in f32.
+    #[must_use]
+    pub fn network(&self) -> &GraphNet {
+        &self.network
+    }
+
     /// Restores in every way.
     ///
     /// # Errors

@@ -157,6 +157,21 @@ impl Corruption {
         Ok(())
     }
 
+    /// What is left of features of variance 1, as a factor: the slope of the best linear guess from an element to
+    /// itself.
+    pub(super) fn signal(&self) -> f32 {
+        match self {
+            Self::None => 1.0,
+            Self::Gaussian { sigma } => {
+                let mean = sigma.iter().map(|s| s * s).sum::<f32>() / sigma.len().max(1) as f32;
+                1.0 / (1.0 + mean)
+            }
+            Self::Masking { probability, .. } | Self::SaltAndPepper { probability, .. } => {
+                1.0 - probability
+            }
+        }
+    }
+
     /// A damaged copy of whole rows that lie behind one another.
     #[must_use]
     pub fn apply(&self, clean: &[f32], generator: &mut ChaCha8Rng) -> Vec<f32> {

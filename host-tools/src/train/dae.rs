@@ -35,6 +35,9 @@ pub struct DaeOptions {
     /// What is done to every row, in features: of noise in data units the standard deviation is
     /// [`Standardiser::noise_in_features`](crate::data::Standardiser::noise_in_features).
     pub corruption: Corruption,
+    /// Factor of the weights that training starts from. Small ones make a network that learns features rather than
+    /// one that combines random ones; strong noise needs that.
+    pub gain: f32,
     /// How often every row is seen.
     pub epochs: usize,
     /// Rows per step.
@@ -56,6 +59,7 @@ impl Default for DaeOptions {
             hidden_activation: Activation::Relu,
             output_activation: Activation::Identity,
             corruption: Corruption::None,
+            gain: 1.0,
             epochs: 1200,
             batch: 128,
             learning_rate: 4e-3,
@@ -76,7 +80,8 @@ impl DaeOptions {
     /// # Errors
     ///
     /// A hidden layer of width 0; no epoch; an empty batch; a learning rate that is not positive; noise or
-    /// weight decay that is negative or not finite; a probability outside 0 to 1.
+    /// weight decay that is negative or not finite; a probability outside 0 to 1; initial weights
+    /// of 0.
     pub fn check(self) -> Result<DaeConfig> {
         ensure!(
             self.hidden.iter().all(|&width| width > 0),
@@ -96,6 +101,11 @@ impl DaeOptions {
             self.weight_decay.is_finite() && self.weight_decay >= 0.0,
             "the weight decay is {}; give a number of at least 0",
             self.weight_decay
+        );
+        ensure!(
+            self.gain.is_finite() && self.gain > 0.0,
+            "the gain of the initial weights is {}; give a number above 0",
+            self.gain
         );
         self.corruption.check()?;
         Ok(DaeConfig(self))
@@ -138,6 +148,13 @@ pub fn fit(
         &mut generator(options.seed, 0),
         &device.device,
     );
+    if options.gain != 1.0 {
+        let mut start = net.download()?;
+        for weight in start.layers.iter_mut().flat_map(|layer| &mut layer.weights) {
+            *weight *= options.gain;
+        }
+        net = DenseNet::from_stack(&start, options.weight_decay, &device.device);
+    }
     let mut noise_generator = generator(options.seed, 2);
     let run = Epochs {
         epochs: options.epochs,

@@ -30,6 +30,9 @@ pub enum ResidualShape {
         channels: usize,
         /// Rows and columns of pixels, both multiples of four.
         image: [usize; 2],
+        /// Units of a dense layer that sees the whole image and guesses at it, which convolutions then refine; 0 for
+        /// none.
+        guess: usize,
     },
 }
 
@@ -75,6 +78,26 @@ impl Default for ResidualOptions {
     }
 }
 
+impl ResidualOptions {
+    /// What suits a shape: convolutions have few parameters, each of which has a gradient of every pixel, and take
+    /// smaller batches and the average of the last parameters.
+    #[must_use]
+    pub fn of_shape(shape: ResidualShape) -> Self {
+        let defaults = Self::default();
+        match shape {
+            ResidualShape::Dense(_) => Self { shape, ..defaults },
+            ResidualShape::Conv { .. } => Self {
+                shape,
+                epochs: 40,
+                batch: 32,
+                learning_rate: 3e-3,
+                average: 0.99,
+                ..defaults
+            },
+        }
+    }
+}
+
 /// Checked options.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ResidualConfig(ResidualOptions);
@@ -92,7 +115,9 @@ impl ResidualOptions {
                 hidden.iter().all(|&width| width > 0),
                 "a hidden layer has width 0; give at least 1"
             ),
-            ResidualShape::Conv { channels, image } => {
+            ResidualShape::Conv {
+                channels, image, ..
+            } => {
                 ensure!(*channels > 0, "the network has 0 channels; give at least 1");
                 ensure!(
                     image.iter().all(|&side| side > 0 && side.is_multiple_of(4)),
@@ -134,12 +159,14 @@ impl ResidualConfig {
         &self.0
     }
 
-    /// The network for rows of `width` columns, its weights drawn. The last layer starts at zero: before training,
-    /// `A(x) = x`.
+    /// The network for rows of `width` columns, its weights drawn. What is added starts at zero: before training
+    /// `A(x) = x`, or what a filter of one pixel makes of it.
     fn net(&self, width: usize) -> Result<GraphNet> {
         let act = self.0.activation;
         let none = Conditioning::None;
-        let (mut net, last) = match &self.0.shape {
+        // Layers that start at zero, and the linear filter of a convolutional network.
+        let (mut small, mut filter) = (Vec::new(), None);
+        let mut net = match &self.0.shape {
             ResidualShape::Dense(hidden) => {
                 let mut net = GraphNet::new([1, 1, width], 1);
                 let mut value = 0;
@@ -147,56 +174,62 @@ impl ResidualConfig {
                     value = net.dense(value, [1, 1, units], act, none);
                 }
                 let last = net.dense(value, [1, 1, width], Activation::Identity, none);
-                (net, last)
+                small.push(last);
+                net.sum(0, last);
+                net
             }
-            ResidualShape::Conv { channels, image } => {
+            ResidualShape::Conv {
+                channels,
+                image,
+                guess,
+            } => {
                 let [height, columns] = *image;
                 ensure!(
                     height * columns == width,
                     "{width} columns are no images of {height} rows and {columns} columns"
                 );
                 let mut net = GraphNet::new([height, columns, 1], 1);
-                let v: usize = std::env::var("NETV").ok().and_then(|x| x.parse().ok()).unwrap_or(0);
-                let (h, q) = match v { 1 => (3 * channels, 6 * channels), _ => (2 * channels, 4 * channels) };
-                let full = net.conv3x3(0, *channels, 1, act, none);
-                let half = net.conv3x3(full, h, 2, act, none);
-                let more = net.conv3x3(half, h, 1, act, none);
+                // What a linear filter and the dense layer make of the whole image.
+                let mut start = net.conv3x3(0, 1, 1, Activation::Identity, none);
+                let mut full = net.conv3x3(0, *channels, 1, act, none);
+                if *guess > 0 {
+                    let seen = net.dense(0, [1, 1, *guess], act, none);
+                    let image = net.shape(0);
+                    let guessed = net.dense(seen, image, Activation::Identity, none);
+                    small.push(guessed);
+                    start = net.sum(start, guessed);
+                    let more = net.conv3x3(start, *channels, 1, act, none);
+                    full = net.sum(full, more);
+                }
+                let half = net.conv3x3(full, 2 * channels, 2, act, none);
+                let more = net.conv3x3(half, 2 * channels, 1, act, none);
                 let half = net.sum(half, more);
-                let quarter = net.conv3x3(half, q, 2, act, none);
-                let more = net.conv3x3(quarter, q, 1, act, none);
-                let mut quarter = net.sum(quarter, more);
-                if v == 2 || v == 1 {
-                    let more = net.conv3x3(quarter, q, 1, act, none);
-                    quarter = net.sum(quarter, more);
-                }
-                if v == 3 {
-                    let d = net.dense(quarter, [1, 1, 64], act, none);
-                    let d = net.dense(d, net.shape(quarter), act, none);
-                    quarter = net.sum(quarter, d);
-                }
-                let up = net.conv3x3(quarter, h, 1, act, none);
+                let quarter = net.conv3x3(half, 4 * channels, 2, act, none);
+                let more = net.conv3x3(quarter, 4 * channels, 1, act, none);
+                let quarter = net.sum(quarter, more);
+                let up = net.conv3x3(quarter, 2 * channels, 1, act, none);
                 let up = net.upsample(up);
-                let mut half = net.sum(half, up);
-                let more = net.conv3x3(half, h, 1, act, none);
-                half = if v > 0 { net.sum(half, more) } else { more };
+                let half = net.sum(half, up);
+                let half = net.conv3x3(half, 2 * channels, 1, act, none);
                 let up = net.conv3x3(half, *channels, 1, act, none);
                 let up = net.upsample(up);
                 let full = net.sum(full, up);
                 let last = net.conv3x3(full, 1, 1, Activation::Identity, none);
-                (net, last)
+                small.push(last);
+                net.sum(start, last);
+                filter = Some(1);
+                net
             }
         };
-        let input = match &self.0.shape {
-            ResidualShape::Dense(_) => 0,
-            ResidualShape::Conv { .. } => net.conv3x3(0, 1, 1, Activation::Identity, none),
-        };
-        net.sum(input, last);
         net.initialise(&mut generator(self.0.seed, 0));
-        net.ops[last - 1].weights.fill(0.0);
-        if input > 0 {
-            let filter = &mut net.ops[input - 1].weights;
-            filter.fill(0.0);
-            filter[4] = 0.25;
+        for value in small {
+            net.ops[value - 1].weights.fill(0.0);
+        }
+        if let Some(value) = filter {
+            // The centre of the window, by what a share of the noise that is as large as the data leaves right.
+            let weights = &mut net.ops[value - 1].weights;
+            weights.fill(0.0);
+            weights[4] = self.0.corruption.signal();
         }
         Ok(net)
     }
