@@ -5,6 +5,7 @@
 
 use anyhow::{Context, Result, bail, ensure};
 use autodidact::model::{Body, Model, Task};
+use autodidact::net::Forward;
 use autodidact::restore::Noise;
 use autodidact::rng::{Generator, normal};
 use autodidact::score::{DenoiserScore, Inpainting, Schedule};
@@ -140,14 +141,21 @@ impl Request {
                 descents.run(&mut score, self.seed)
             }
             (Work::Descents(descents), Body::Network(network, Task::Denoiser)) => {
-                let mut workspace = vec![0; network.workspace_bytes()];
-                let mut features = vec![0; 2 * network.inputs()];
-                let (workspace, features) = (&mut workspace, &mut features);
-                let mut score = DenoiserScore::new(network, descents.sigma, workspace, features)?;
-                descents.run(&mut score, self.seed)
+                self.restore(descents, network)
+            }
+            (Work::Descents(descents), Body::Graph(graph, Task::Denoiser)) => {
+                self.restore(descents, graph)
             }
             _ => bail!("part `{}` cannot be asked for that", part.name),
         }
+    }
+
+    fn restore(&self, descents: &Descents, denoiser: &impl Forward) -> Result<Vec<i16>> {
+        let mut workspace = vec![0; denoiser.workspace_bytes()];
+        let mut features = vec![0; 2 * denoiser.inputs()];
+        let (workspace, features) = (&mut workspace, &mut features);
+        let mut score = DenoiserScore::new(denoiser, descents.sigma, workspace, features)?;
+        descents.run(&mut score, self.seed)
     }
 
     /// The record that tells a device, as documented beside the device's code that reads it

@@ -7,7 +7,7 @@
 
 use anyhow::{Context, Result, ensure};
 use autodidact::ShapeError;
-use autodidact::net::Network;
+use autodidact::net::Forward;
 use autodidact::restore::{Blur, Degradation, MeanShift, Noise, Observation, Settings};
 use autodidact::rng::Generator;
 use autodidact::score::{self, ONE, Score};
@@ -332,32 +332,31 @@ pub fn linear(problem: &Problem, training: &Table, damaged: &Table) -> Result<Ta
     damaged.with_values(values.map(|x| x.clamp(low, high) as f32).collect())
 }
 
-/// A dense denoiser for one level of noise, with memory of its own: what the device's restoration asks.
+/// A denoiser for one level of noise, with memory of its own: what the device's restoration asks.
 #[derive(Debug)]
-pub struct DenoiserScore<'n, 'a> {
-    network: &'n Network<'a>,
+pub struct DenoiserScore<'n, N> {
+    network: &'n N,
     sigma: u32,
     workspace: Vec<u8>,
     features: Vec<i16>,
 }
 
-impl<'n, 'a> DenoiserScore<'n, 'a> {
+impl<'n, N: Forward> DenoiserScore<'n, N> {
     /// The score of a denoiser that was trained for noise of `sigma`, in features.
     ///
     /// # Errors
     ///
     /// A network that gives another number of values than it takes; a level that the device's format does not hold.
-    pub fn new(network: &'n Network<'a>, sigma: f64) -> Result<Self> {
+    pub fn new(network: &'n N, sigma: f64) -> Result<Self> {
         ensure!(
             network.inputs() == network.outputs(),
             "a denoiser gives as many values as it takes"
         );
-        let sigma = fixed(sigma).context("the noise level does not fit the device's format")?;
         Ok(Self {
-            sigma,
+            network,
+            sigma: fixed(sigma).context("the noise level does not fit the device's format")?,
             workspace: vec![0; network.workspace_bytes()],
             features: vec![0; 2 * network.inputs()],
-            network,
         })
     }
 }
@@ -368,7 +367,7 @@ fn fixed(sigma: f64) -> Option<u32> {
     (scaled >= 0.0 && scaled < 2f64.powi(31)).then_some(scaled as u32)
 }
 
-impl Score for DenoiserScore<'_, '_> {
+impl<N: Forward> Score for DenoiserScore<'_, N> {
     fn dimensions(&self) -> usize {
         self.network.inputs()
     }

@@ -12,6 +12,7 @@ use crate::quantize::{self, Calibration, FEATURE_UNIT, Precision, QuantisedModel
 use crate::replay::{self, PartResult};
 use crate::sampler::note_schedule;
 use crate::study::scores::{SMALLEST, WALK_STEPS};
+use crate::train::corruption::Corruption;
 use crate::train::device::TrainingDevice;
 use crate::train::kmeans::{self, KMeansOptions};
 use crate::train::model::{DenseStack, KMeansModel, NoiseLevels, PcaModel};
@@ -76,7 +77,9 @@ pub fn train(device: &TrainingDevice, progress: &mut dyn FnMut(Progress)) -> Res
 
     let sigma = standardiser.noise_in_features(SIGMA);
     let options = dae::DaeOptions {
-        sigma: sigma.clone(),
+        corruption: Corruption::Gaussian {
+            sigma: sigma.clone(),
+        },
         seed: SEED,
         ..dae::DaeOptions::default()
     };

@@ -6,6 +6,7 @@ use autodidact_tools::{
     data::{DIGIT_MAX, Scaling, Table, digits},
     train::{
         Progress,
+        corruption::Corruption,
         dae::{self, DaeOptions},
         device::{self, DeviceChoice, TrainingDevice},
         kmeans::{self, KMeansOptions},
@@ -39,7 +40,7 @@ fn a_denoiser_has_the_same_loss_at_every_step() {
     // One batch an epoch: every epoch is one step.
     let options = DaeOptions {
         hidden: vec![32, 32],
-        sigma,
+        corruption: Corruption::Gaussian { sigma },
         epochs: 120,
         batch: 128,
         seed: 1,

@@ -20,6 +20,7 @@
 mod add;
 mod conv;
 mod dense;
+mod forward;
 mod graph;
 mod memory;
 mod operation;
@@ -30,6 +31,7 @@ mod stack;
 #[cfg(test)]
 mod tests;
 
+pub use forward::Forward;
 pub use graph::{Graph, GraphTensors};
 pub use operation::{Addition, OpKind, OpRecord};
 pub use plan::place;

@@ -1,10 +1,11 @@
-//! A dense denoiser's score.
+//! A denoiser's score.
 
 use super::{Score, features_into, from_features_into};
-use crate::net::Network;
+use crate::net::Forward;
 use crate::{Operand, ShapeError};
 
-/// A dense denoiser A for noise of one standard deviation, with the memory to evaluate it: a [`Score`] of one level.
+/// A denoiser A for noise of one standard deviation, with the memory to evaluate it: a [`Score`] of one level. A is a
+/// stack of dense layers ([`Network`](crate::net::Network)) or a [`Graph`](crate::net::Graph).
 ///
 /// ```text
 /// r(x) = A(x) - x        (Vincent 2011; Alain and Bengio 2014)
@@ -30,7 +31,7 @@ use crate::{Operand, ShapeError};
 ///         degradation: Degradation::Identity,
 ///         noise: Noise::Known(sigma),
 ///     };
-///     let mut memory = [0; 4 * 64]; // MeanShift::<DenoiserScore>::memory_len(64)
+///     let mut memory = [0; 4 * 64]; // MeanShift::<DenoiserScore<Network>>::memory_len(64)
 ///     let mut descent = MeanShift::new(prior, observation, Settings::new(0, sigma), &mut memory)?;
 ///     let mut rng = Generator::from_seed(1);
 ///     while descent.step(&mut rng)?.is_some() {}
@@ -40,23 +41,23 @@ use crate::{Operand, ShapeError};
 /// }
 /// ```
 #[derive(Debug)]
-pub struct DenoiserScore<'n, 'a, 'm> {
-    network: &'n Network<'a>,
+pub struct DenoiserScore<'n, 'm, N> {
+    network: &'n N,
     sigma: u32,
     workspace: &'m mut [u8],
     features: &'m mut [i16],
 }
 
-impl<'n, 'a, 'm> DenoiserScore<'n, 'a, 'm> {
+impl<'n, 'm, N: Forward> DenoiserScore<'n, 'm, N> {
     /// The score of a denoiser that was trained for noise of standard deviation `sigma` (`U12F20`).
     ///
     /// `workspace` is that of the network, `features` has its input and its output.
     ///
     /// # Errors
     /// [`ShapeError`] when the network gives another number of values than it takes, `workspace` is shorter than
-    /// [`Network::workspace_bytes`] or `features` than twice its inputs.
+    /// [`Forward::workspace_bytes`] or `features` than twice its inputs.
     pub fn new(
-        network: &'n Network<'a>,
+        network: &'n N,
         sigma: u32,
         workspace: &'m mut [u8],
         features: &'m mut [i16],
@@ -68,7 +69,7 @@ impl<'n, 'a, 'm> DenoiserScore<'n, 'a, 'm> {
             network.workspace_bytes(),
             workspace.len(),
         )?;
-        // A layer has at most 2^15 inputs.
+        // A network has at most 2^18 inputs.
         ShapeError::at_least(Operand::Input, 2 * d, features.len())?;
         Ok(Self {
             network,
@@ -79,7 +80,7 @@ impl<'n, 'a, 'm> DenoiserScore<'n, 'a, 'm> {
     }
 }
 
-impl Score for DenoiserScore<'_, '_, '_> {
+impl<N: Forward> Score for DenoiserScore<'_, '_, N> {
     fn dimensions(&self) -> usize {
         self.network.inputs()
     }
@@ -102,7 +103,7 @@ impl Score for DenoiserScore<'_, '_, '_> {
         let (input, output) = self.features.split_at_mut_checked(d).unwrap_or_default();
         let output = output.get_mut(..d).unwrap_or_default();
         features_into(state, input)?;
-        self.network.run(self.workspace, input, output)?;
+        self.network.forward(self.workspace, input, output)?;
         from_features_into(output, residual)?;
         for (r, x) in residual.iter_mut().zip(state) {
             *r = r.saturating_sub(*x);

@@ -19,7 +19,6 @@ use autodidact_tools::data::{Scaling, Standardiser, Table};
 use autodidact_tools::evaluate::{Units, whitened};
 use autodidact_tools::picture::{Picture, write_grid};
 use autodidact_tools::quantize::{self, AlignedBytes, FEATURE_UNIT, QuantisedModel, QuantisedPart};
-use autodidact_tools::restoration::{DenoiserScore, DescentOptions, mean_shift};
 use autodidact_tools::showcase;
 use autodidact_tools::study::score_identity::{self, Field, REACH as SPIRAL_REACH};
 use autodidact_tools::study::{restoration, two_modes};
@@ -379,15 +378,9 @@ fn modes(file: &Path) -> Result<()> {
 fn restored(file: &Path) -> Result<()> {
     const DIGITS: usize = 10;
     let mut lines = Vec::new();
-    for posed in &restoration::PROBLEMS[1..] {
-        let bench = restoration::bench(posed, false, &TrainingDevice::cpu())?;
-        let network = bench.denoiser.network()?;
-        let mut score = DenoiserScore::new(&network, posed.sigma / bench.problem.scale.std)?;
-        let options = DescentOptions {
-            jitter: posed.jitter,
-            ..DescentOptions::default()
-        };
-        let restored = mean_shift(&bench.problem, &mut score, 0, &bench.damaged, &options)?;
+    for posed in &restoration::PROBLEMS[1..3] {
+        let bench = restoration::bench(posed, None, false, &TrainingDevice::cpu())?;
+        let restored = bench.by_device(posed, false)?;
         for table in [&bench.clean, &bench.damaged, &restored] {
             let pictures = table.iter_rows().take(DIGITS).map(|row| Picture {
                 width: SIDE,

@@ -1,25 +1,26 @@
 //! `autodidact fit`: train, quantise, compare, write.
 
-use anyhow::{Result, ensure};
-use autodidact::model::Task;
+use anyhow::Result;
 use autodidact_tools::artifact::Unfinished;
 use autodidact_tools::data::Table;
-use autodidact_tools::evaluate::{FloatPart, Noise, whitened};
-use autodidact_tools::quantize::{self, Calibration, QuantisedPart};
+use autodidact_tools::evaluate::{FloatPart, whitened};
+use autodidact_tools::quantize::{self, QuantisedPart};
+use autodidact_tools::train::Progress;
 use autodidact_tools::train::gmm::{self, GmmOptions};
 use autodidact_tools::train::kmeans::{self, KMeansOptions, Seeding};
-use autodidact_tools::train::model::{Activation, CovarianceKind, Metric, PcaModel};
+use autodidact_tools::train::model::{CovarianceKind, Metric, PcaModel};
 use autodidact_tools::train::pca::{self, PcaOptions};
-use autodidact_tools::train::{Progress, dae, random};
 use clap::{Args, Subcommand, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::autoencoder::{AeFit, StackedFit};
+use super::dae::DaeFit;
 use super::deep_autoencoder::DeepAutoencoderFit;
 use super::energy::{DbnFit, RbmFit};
 use super::gan::GanFit;
 use super::latent_class::LatentClassFit;
 use super::ncsn::NcsnFit;
-use super::prepare::{Common, Prepared, ScaleChoice};
+use super::prepare::{Common, Prepared};
 
 #[derive(Debug, Args)]
 pub(crate) struct Fit {
@@ -98,35 +99,12 @@ enum Family {
     Ncsn(NcsnFit),
     /// A generative adversarial network: a generator of rows, and a discriminator.
     Gan(GanFit),
-    /// A denoising autoencoder.
-    Dae {
-        #[command(flatten)]
-        common: Common,
-        /// Widths of the hidden layers.
-        #[arg(long, value_delimiter = ',', default_value = "128,128")]
-        hidden: Vec<usize>,
-        /// Activation of the hidden layers: relu, sigmoid or tanh.
-        #[arg(long, default_value = "relu")]
-        activation: Activation,
-        /// Noise in standard deviations of the data.
-        #[arg(long, default_value_t = 0.5, conflicts_with = "sigma_data")]
-        sigma: f64,
-        /// Noise in data units instead, the same in every column; goes with --scale uniform.
-        #[arg(long, value_name = "SIGMA")]
-        sigma_data: Option<f64>,
-        /// How often every row is seen.
-        #[arg(long, default_value_t = 1200)]
-        epochs: usize,
-        /// Rows per step.
-        #[arg(long, default_value_t = 128)]
-        batch: usize,
-        /// Learning rate at the start; it falls to zero.
-        #[arg(long, default_value_t = 4e-3)]
-        learning_rate: f64,
-        /// Write weights of 16 bits, from which a device can go on learning (`autodidact learn --start`).
-        #[arg(long)]
-        trainable: bool,
-    },
+    /// An autoencoder with a narrow code, of any depth, its weights free or tied.
+    Ae(AeFit),
+    /// An autoencoder trained layer by layer to undo damage, then as a whole.
+    Stacked(StackedFit),
+    /// A denoising autoencoder: dense layers or convolutions; noise, masking, or salt and pepper.
+    Dae(DaeFit),
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -222,64 +200,9 @@ impl Fit {
             Family::DeepAutoencoder(fit) => fit.run(),
             Family::Ncsn(fit) => fit.run(),
             Family::Gan(fit) => fit.run(),
-            Family::Dae {
-                common,
-                hidden,
-                activation,
-                sigma,
-                sigma_data,
-                epochs,
-                batch,
-                learning_rate,
-                trainable,
-            } => {
-                let noise = noise(&common, sigma, sigma_data)?;
-                let output = Unfinished::beside(&common.output)?;
-                let mut prepared = common.prepare()?;
-                let sigma = noise.in_features(&prepared.standardiser);
-                let shape = format!("{hidden:?}");
-                let options = dae::DaeOptions {
-                    hidden,
-                    hidden_activation: activation,
-                    sigma: sigma.clone(),
-                    epochs,
-                    batch,
-                    learning_rate,
-                    seed: prepared.seed,
-                    ..dae::DaeOptions::default()
-                };
-                let bar = bar("epoch");
-                let stack = dae::fit(
-                    &options.check()?,
-                    &prepared.features,
-                    &prepared.device,
-                    &mut |progress| advance(&bar, progress),
-                )?;
-                bar.finish_and_clear();
-                let noisy = random::add_noise(&prepared.features, &sigma, prepared.seed)?;
-                let part = if trainable {
-                    QuantisedPart::Stack {
-                        stack: quantize::stack(&stack)?,
-                        task: Task::Denoiser,
-                    }
-                } else {
-                    let calibration = Calibration { features: &noisy };
-                    let task = Task::Denoiser;
-                    QuantisedPart::Network(quantize::network(&stack, task, None, calibration)?)
-                };
-                prepared.model.note(
-                    "algorithm",
-                    format!("denoising autoencoder, hidden {shape}"),
-                );
-                let (key, value) = noise.provenance();
-                prepared.model.note(key, value);
-                prepared.model.parts.push((common.name("denoiser"), part));
-                common.finish(
-                    &prepared,
-                    output,
-                    &[FloatPart::Network(&stack, Task::Denoiser)],
-                )
-            }
+            Family::Ae(fit) => fit.run(),
+            Family::Stacked(fit) => fit.run(),
+            Family::Dae(fit) => fit.run(),
         }
     }
 }
@@ -388,23 +311,6 @@ fn whitened_rows(pca: &PcaModel, prepared: &Prepared) -> Result<Table> {
         Table::numbered_columns(pca.k),
         values,
     )
-}
-
-/// The noise that the user asked for.
-fn noise(common: &Common, sigma: f64, sigma_data: Option<f64>) -> Result<Noise> {
-    let value = sigma_data.unwrap_or(sigma);
-    ensure!(
-        value.is_finite() && value > 0.0,
-        "the noise level is {value}; give a number above 0"
-    );
-    if sigma_data.is_none() {
-        return Ok(Noise::Features(value));
-    }
-    ensure!(
-        matches!(common.scale, ScaleChoice::Uniform),
-        "--sigma-data needs columns of one unit: add --scale uniform, or give --sigma in standard deviations"
-    );
-    Ok(Noise::Data(value))
 }
 
 /// A progress bar on standard error; invisible when that is no terminal.

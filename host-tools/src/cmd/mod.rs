@@ -1,6 +1,10 @@
 //! The verbs of the command line, one file each.
 
+#[cfg(feature = "train")]
+mod autoencoder;
 mod complete;
+#[cfg(feature = "train")]
+mod dae;
 #[cfg(feature = "train")]
 mod deep_autoencoder;
 #[cfg(feature = "train")]

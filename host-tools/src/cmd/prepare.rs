@@ -8,7 +8,7 @@ use autodidact::model::Model;
 use autodidact_tools::artifact::Unfinished;
 use autodidact_tools::data::{FileChunks, Scaling, Standardiser, Table, TrainingChunks};
 use autodidact_tools::emulator::Core;
-use autodidact_tools::evaluate::{self, FloatPart, Units};
+use autodidact_tools::evaluate::{self, FloatPart, PartReport, Units};
 use autodidact_tools::quantize::QuantisedModel;
 use autodidact_tools::replay;
 use autodidact_tools::train::device::{self, DeviceChoice, TrainingDevice};
@@ -180,18 +180,33 @@ impl Common {
         output: Unfinished<'_>,
         floats: &[FloatPart<'_>],
     ) -> Result<()> {
+        self.finish_beside(prepared, output, floats, &[])
+    }
+
+    /// As [`finish`](Self::finish), with a column for each of `beside`: another way to do what the first part does.
+    pub(super) fn finish_beside<F>(
+        &self,
+        prepared: &Prepared<F>,
+        output: Unfinished<'_>,
+        floats: &[FloatPart<'_>],
+        beside: &[(&str, FloatPart<'_>)],
+    ) -> Result<()> {
         let bytes = prepared.model.encode(prepared.order)?;
         let model = Model::load(&bytes)?;
         let table = &prepared.held_out;
         let device = evaluate::evaluate(&model, table, &|counts| replay::replay(&model, counts))?;
         let units = Units::of(&model)?;
-        let float = model
-            .parts()
-            .zip(floats)
-            .map(|(part, float)| {
+        let judge = |floats: &[FloatPart<'_>]| -> Result<Vec<PartReport>> {
+            let judged = model.parts().zip(floats).map(|(part, float)| {
                 let outcomes = evaluate::float_outcomes(*float, &units, table)?;
                 evaluate::figures(&part, &units, table, &outcomes)
-            })
+            });
+            judged.collect()
+        };
+        let float = judge(floats)?;
+        let others = beside
+            .iter()
+            .map(|(title, part)| Ok((*title, judge(&[*part])?)))
             .collect::<Result<Vec<_>>>()?;
         output.finish(&bytes)?;
         println!(
@@ -199,7 +214,13 @@ impl Common {
             prepared.training_rows,
             table.rows()
         );
-        print_reports(&[("host", &float), ("device", &device)]);
+        let mut columns = vec![("host", float.as_slice()), ("device", device.as_slice())];
+        columns.extend(
+            others
+                .iter()
+                .map(|(title, reports)| (*title, reports.as_slice())),
+        );
+        print_reports(&columns);
         println!("{}: {} bytes", self.output.display(), bytes.len());
         Ok(())
     }

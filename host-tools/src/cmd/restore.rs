@@ -132,12 +132,7 @@ impl Restore {
 
     fn clean(&self) -> Result<Table> {
         let table = self.rows.of(self.data.read()?)?;
-        let rows = self.limit.unwrap_or(usize::MAX).clamp(1, table.rows());
-        Table::new(
-            table.source(),
-            table.columns().to_vec(),
-            table.values()[..rows * table.width()].to_vec(),
-        )
+        Ok(table.first(self.limit.unwrap_or(usize::MAX)))
     }
 
     fn damage(&self, model: &Model<'_>) -> Result<Damage> {
@@ -183,20 +178,13 @@ impl Restore {
         for (index, part) in model.parts().enumerate() {
             match part.body {
                 Body::Network(network, Task::Denoiser) => {
-                    let level = match units.noise {
-                        Some(Noise::Data(sigma)) => sigma / problem.scale.std,
-                        Some(Noise::Features(sigma)) => sigma,
-                        None => bail!(
-                            "the model's provenance does not say what noise part `{}` was trained for",
-                            part.name
-                        ),
-                    };
-                    println!(
-                        "part `{}`, noise level {:.3}",
-                        part.name,
-                        level * problem.scale.std
-                    );
+                    let level = self.level(part.name, units, problem)?;
                     let sigma = DenoiserScore::new(&network, level)?.sigma(0);
+                    return request(index, (0, sigma));
+                }
+                Body::Graph(graph, Task::Denoiser) => {
+                    let level = self.level(part.name, units, problem)?;
+                    let sigma = DenoiserScore::new(&graph, level)?.sigma(0);
                     return request(index, (0, sigma));
                 }
                 Body::Score(network) => {
@@ -225,6 +213,26 @@ impl Restore {
         bail!(
             "the model has no denoiser and no score network; train one with `autodidact fit dae` or `autodidact fit ncsn`"
         )
+    }
+
+    /// The noise that part `name` was trained for, in features.
+    fn level(&self, name: &str, units: &Units, problem: &Problem) -> Result<f64> {
+        let level = match units.noise {
+            Some(Noise::Data(sigma)) => sigma / problem.scale.std,
+            Some(Noise::Features(sigma)) => sigma,
+            Some(Noise::Masking(_) | Noise::SaltAndPepper(_)) => bail!(
+                "part `{name}` was trained to undo another corruption than Gaussian noise, which a restoration needs; \
+                 train one with --corruption gaussian"
+            ),
+            None => bail!(
+                "the model's provenance does not say what noise part `{name}` was trained for"
+            ),
+        };
+        println!(
+            "part `{name}`, noise level {:.3}",
+            level * problem.scale.std
+        );
+        Ok(level)
     }
 
     /// Rows of pictures, one a table.

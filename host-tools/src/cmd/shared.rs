@@ -287,6 +287,19 @@ impl Rows {
     }
 }
 
+/// Rows and columns of images of `pixels`, if their width was given.
+#[cfg(feature = "train")]
+pub(crate) fn image_shape(width: Option<usize>, pixels: usize) -> Result<Option<[usize; 2]>> {
+    let Some(width) = width else {
+        return Ok(None);
+    };
+    ensure!(
+        width > 0 && pixels.is_multiple_of(width),
+        "{pixels} columns make no images {width} wide; give a --width that divides them"
+    );
+    Ok(Some([pixels / width, width]))
+}
+
 /// The seed that was asked for, or one from the clock, printed so that the run can be repeated.
 pub(crate) fn draw_seed(asked: Option<u64>) -> u64 {
     asked.unwrap_or_else(|| {

@@ -3,17 +3,21 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
+use autodidact_tools::artifact::Unfinished;
 use autodidact_tools::data::{self, ReadOptions, Table};
 use autodidact_tools::generated::GenerativeReport;
 use autodidact_tools::picture;
+use autodidact_tools::study::recipe::Images;
 use autodidact_tools::study::{
-    anomaly, chart, data_file, energy, gan, generated, mixtures, restoration, score_identity,
-    seeding, sketch, two_modes,
+    anomaly, autoencoders, chart, data_file, denoisers, energy, gan, generated, mixtures,
+    restoration, score_identity, seeding, sketch, two_modes,
 };
 use autodidact_tools::train::device::TrainingDevice;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use serde_json::{Value, json};
+
+use super::fit::{advance, bar};
 
 /// Fixes the random choices of every study.
 const SEED: u64 = 0;
@@ -24,8 +28,8 @@ pub(crate) struct Study {
     #[arg(value_enum)]
     topic: Topic,
 
-    /// The folder with `spambase/`, `nab/` and `mnist/` (for seeding, anomaly and energy, and for generated if MNIST is
-    /// wanted).
+    /// The folder with `spambase/`, `nab/` and `mnist/` (for seeding, anomaly and energy, and for generated, restoration,
+    /// denoisers and autoencoders if MNIST is wanted).
     #[arg(long, value_name = "FOLDER")]
     data: Option<PathBuf>,
 
@@ -33,14 +37,18 @@ pub(crate) struct Study {
     #[arg(long, value_name = "FILE")]
     checkpoint: Option<PathBuf>,
 
-    /// Shorter training and fewer rows, no MNIST (for energy, generated, score-identity, two-modes, gan and
-    /// restoration).
+    /// Shorter training and fewer rows, no MNIST (for energy, generated, score-identity, two-modes, gan, restoration,
+    /// denoisers and autoencoders).
     #[arg(long)]
     quick: bool,
 
     /// Print JSON in place of a table.
     #[arg(long)]
     json: bool,
+
+    /// Write the container of the last denoiser to this file, that of MNIST if there is one (denoisers only).
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
 
     /// Draw the machine's temperature, its scores and their threshold to this PNG (anomaly), or the samples of the first
     /// seed (gan).
@@ -68,8 +76,12 @@ enum Topic {
     TwoModes,
     /// Modes that a GAN finds on a ring and on a grid.
     Gan,
-    /// Deblurring and inpainting of the digits with priors made of denoisers.
+    /// Deblurring and inpainting of the digits, and of MNIST, with priors made of denoisers.
     Restoration,
+    /// Denoising autoencoders of the digits and of MNIST, in f32 and on the device, beside the best linear filter.
+    Denoisers,
+    /// Autoencoders of the digits and of MNIST, in f32 and on the device, beside principal components.
+    Autoencoders,
     /// Score networks of the bundled digits: denoising by level, samples, inpainting; f32 against the device.
     Scores,
 }
@@ -79,6 +91,10 @@ impl Study {
         ensure!(
             self.picture.is_none() || matches!(self.topic, Topic::Anomaly | Topic::Gan),
             "--picture goes with the studies anomaly and gan only"
+        );
+        ensure!(
+            self.output.is_none() || self.topic == Topic::Denoisers,
+            "--output goes with the study denoisers only"
         );
         let figures = match self.topic {
             Topic::Seeding => seeding(&spambase(self.folder()?)?, self.json)?,
@@ -92,12 +108,21 @@ impl Study {
             Topic::ScoreIdentity => score_identity(self.quick, self.json)?,
             Topic::TwoModes => two_modes(self.quick, self.json)?,
             Topic::Gan => gan(self.quick, self.picture.as_deref(), self.json)?,
-            Topic::Restoration => restoration(self.quick, self.json)?,
+            Topic::Restoration => restoration(self.images(), self.quick, self.json)?,
+            Topic::Denoisers => {
+                denoisers(self.images(), self.quick, self.json, self.output.as_deref())?
+            }
+            Topic::Autoencoders => autoencoders(self.images(), self.quick, self.json)?,
         };
         if self.json {
             println!("{}", serde_json::to_string_pretty(&figures)?);
         }
         Ok(())
+    }
+
+    /// The folder of data where a study takes MNIST only if it is there.
+    fn images(&self) -> Option<&Path> {
+        self.data.as_deref().filter(|_| !self.quick)
     }
 
     fn folder(&self) -> Result<&Path> {
@@ -423,17 +448,83 @@ fn energy(folder: Option<&Path>, json: bool) -> Result<Value> {
     to_value(&rows)
 }
 
-fn restoration(quick: bool, json: bool) -> Result<Value> {
+/// Without a folder the digits alone.
+fn restoration(folder: Option<&Path>, quick: bool, json: bool) -> Result<Value> {
     let device = TrainingDevice::cpu();
     let mut rows = Vec::new();
     if !json {
         println!(
-            "Held-out digits: dB for blurs, mean squared error of the missing half.\n\n{}",
+            "Held-out digits, and the first test images of MNIST: dB for blurs, mean squared error of the missing half.\n\n{}",
             restoration::Figures::header()
         );
     }
-    for posed in &restoration::PROBLEMS {
-        let figures = restoration::bench(posed, quick, &device)?.figures(posed, &device)?;
+    let wanted = |posed: &&restoration::Posed| folder.is_some() || posed.images == Images::Digits;
+    for posed in restoration::PROBLEMS.iter().filter(wanted) {
+        let bench = restoration::bench(posed, folder, quick, &device)?;
+        let figures = bench.figures(posed, &device)?;
+        if !json {
+            println!("{figures}");
+        }
+        rows.push(to_value(&figures)?);
+    }
+    Ok(rows.into())
+}
+
+/// Without a folder the digits alone; writes the container of the last one to `output`.
+fn denoisers(
+    folder: Option<&Path>,
+    quick: bool,
+    json: bool,
+    output: Option<&Path>,
+) -> Result<Value> {
+    let device = TrainingDevice::cpu();
+    let output = output.map(Unfinished::beside).transpose()?;
+    let mut rows = Vec::new();
+    let mut container = None;
+    if !json {
+        println!(
+            "Peak signal-to-noise ratio in dB on held-out images, shades from 0 to 1, clipped; bytes of container and\n\
+             workspace; multiply-accumulates of an image.\n\n{}",
+            denoisers::Figures::header()
+        );
+    }
+    let wanted = |posed: &&denoisers::Posed| folder.is_some() || posed.images == Images::Digits;
+    for posed in denoisers::DENOISERS.iter().filter(wanted) {
+        let bar = bar("epoch");
+        let (figures, bytes) = denoisers::measure(posed, folder, quick, &device, &mut |p| {
+            advance(&bar, p);
+        })?;
+        bar.finish_and_clear();
+        if !json {
+            println!("{figures}");
+        }
+        rows.push(to_value(&figures)?);
+        container = Some(bytes);
+    }
+    if let (Some(output), Some(container)) = (output, container) {
+        output.finish(&container)?;
+    }
+    Ok(rows.into())
+}
+
+/// Without a folder the digits alone.
+fn autoencoders(folder: Option<&Path>, quick: bool, json: bool) -> Result<Value> {
+    let device = TrainingDevice::cpu();
+    let mut rows = Vec::new();
+    if !json {
+        println!(
+            "Squared error of a held-out image, shades from 0 to 1, summed over its pixels; reference: as many principal\n\
+             components by NumPy. Bytes of container and workspace.\n\n{}",
+            autoencoders::Figures::header()
+        );
+    }
+    let wanted = |posed: &&autoencoders::Posed| folder.is_some() || posed.images == Images::Digits;
+    for posed in autoencoders::AUTOENCODERS.iter().filter(wanted) {
+        let bar = bar("epoch");
+        let figures = autoencoders::measure(posed, folder, quick, &device, &mut |p| {
+            advance(&bar, p);
+        })?;
+        bar.finish_and_clear();
         if !json {
             println!("{figures}");
         }

@@ -159,6 +159,17 @@ impl Table {
         })
     }
 
+    /// The first rows, all if there are no more than `rows`; at least one.
+    #[must_use]
+    pub fn first(&self, rows: usize) -> Self {
+        let rows = rows.clamp(1, self.rows());
+        Self {
+            values: self.values[..rows * self.width()].to_vec(),
+            columns: self.columns.clone(),
+            source: self.source.clone(),
+        }
+    }
+
     /// The same table with every value multiplied by `factor`, e.g. 1/16 for the digits.
     ///
     /// # Errors

@@ -334,7 +334,12 @@ fn network_figures(units: &Units, table: &Table, outcomes: &[Outcome]) -> Result
         value: squared_features / table.rows() as f64,
     }];
     // Columns of different units have no common peak.
-    if units.common_std().is_some() {
+    if let Some(std) = units.common_std() {
+        figures.push(Figure {
+            key: "squared_error_per_row_data",
+            label: "squared error per row (data units)",
+            value: squared_features / table.rows() as f64 * std * std,
+        });
         let (min, max) = units.counts_range;
         let peak = (f64::from(max) - f64::from(min)) * units.lsb[0];
         figures.insert(

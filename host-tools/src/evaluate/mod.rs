@@ -19,7 +19,9 @@ use crate::data::Table;
 use crate::oracle;
 use crate::quantize::{FEATURE_UNIT, dequantised_rbm};
 use crate::replay::{self, PartResult};
-use crate::train::model::{self, DbnParameters, DenseStack, GmmDensity, KMeansModel, PcaModel};
+use crate::train::model::{
+    self, DbnParameters, DenseStack, GmmDensity, GraphNet, KMeansModel, PcaModel,
+};
 
 /// One nat: `I16F16`.
 const LIKELIHOOD_UNIT: f64 = 65_536.0;
@@ -77,6 +79,10 @@ pub enum FloatPart<'a> {
     Pca(&'a PcaModel),
     /// A network over features.
     Network(&'a DenseStack, Task),
+    /// A graph over features.
+    Graph(&'a GraphNet, Task),
+    /// Components in features, judged by what they give back as an autoencoder is.
+    Reconstruction(&'a PcaModel),
     /// A Gaussian mixture over features, or over whitened scores.
     Gmm {
         /// Its density.
@@ -124,6 +130,11 @@ impl FloatPart<'_> {
                 residual: oracle::Projection::from(*model).residual(features),
             },
             Self::Network(stack, _) => Outcome::Network(oracle::forward(stack, features)),
+            Self::Graph(net, _) => Outcome::Network(oracle::graph_forward(net, 0, features)),
+            Self::Reconstruction(model) => {
+                let components = oracle::Projection::from(*model);
+                Outcome::Network(components.reconstruct(&components.project(features)))
+            }
             Self::Gmm { density, whitening } => {
                 let row =
                     whitening.map_or_else(|| features.to_vec(), |pca| whitened(pca, features));
@@ -284,14 +295,37 @@ fn likelihood(body: &Body<'_>, units: &Units, table: &Table) -> Result<Option<Li
 ///
 /// The table does not fit the model.
 pub fn float_outcomes(part: FloatPart<'_>, units: &Units, table: &Table) -> Result<Vec<Outcome>> {
-    let noisy = matches!(part, FloatPart::Network(_, Task::Denoiser));
+    let noisy = matches!(
+        part,
+        FloatPart::Network(_, Task::Denoiser) | FloatPart::Graph(_, Task::Denoiser)
+    );
     let input = if noisy {
         units.noisy(table)?
     } else {
         table.with_values(table.values().to_vec())?
     };
+    if let FloatPart::Graph(net, _) = part {
+        return Ok(graph_outcomes(net, units, &input));
+    }
     input
         .iter_rows()
         .map(|row| part.run(&units.features(row)))
+        .collect()
+}
+
+/// Rows that a graph takes at once: its f64 reference is faster on many.
+const GRAPH_ROWS: usize = 64;
+
+fn graph_outcomes(net: &GraphNet, units: &Units, input: &Table) -> Vec<Outcome> {
+    let blocks = input.values().chunks(GRAPH_ROWS * input.width());
+    blocks
+        .flat_map(|block| {
+            let rows = block.chunks(input.width());
+            let features: Vec<f64> = rows.flat_map(|row| units.features(row)).collect();
+            let outputs = oracle::graph_forward(net, 0, &features);
+            let rows = outputs.chunks(net.outputs());
+            rows.map(|row| Outcome::Network(row.to_vec()))
+                .collect::<Vec<_>>()
+        })
         .collect()
 }

@@ -6,18 +6,23 @@ use autodidact::scaler::Affine;
 
 use crate::data::{Standardiser, Table};
 use crate::quantize::FEATURE_UNIT;
-use crate::train::random::add_noise;
+use crate::train::corruption::Corruption;
+use crate::train::random::judging;
 
 /// The seed of the noise that denoisers are judged with, the same for every model.
 pub const NOISE_SEED: u64 = 2006;
 
-/// Noise that a denoiser was trained for.
+/// What a denoiser was trained to undo.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Noise {
-    /// Standard deviation in data units, the same in every column.
+    /// Gaussian, its standard deviation in data units, the same in every column.
     Data(f64),
-    /// Standard deviation in standardised features.
+    /// Gaussian, its standard deviation in standardised features.
     Features(f64),
+    /// Elements become their column's mean with this probability.
+    Masking(f64),
+    /// Elements become the smallest or the largest value of the data with this probability.
+    SaltAndPepper(f64),
 }
 
 impl Noise {
@@ -27,15 +32,49 @@ impl Noise {
         read("noise_data")
             .map(Self::Data)
             .or_else(|| read("noise_features").map(Self::Features))
+            .or_else(|| read("masking").map(Self::Masking))
+            .or_else(|| read("salt_and_pepper").map(Self::SaltAndPepper))
     }
 
-    /// Standard deviation in each feature.
-    #[must_use]
-    pub fn in_features(self, standardiser: &Standardiser) -> Vec<f32> {
-        match self {
-            Self::Features(sigma) => vec![sigma as f32; standardiser.width()],
-            Self::Data(sigma) => standardiser.noise_in_features(sigma),
-        }
+    /// What it does to features.
+    ///
+    /// # Errors
+    ///
+    /// Salt and pepper over columns that have no range in common; a level that is none.
+    pub fn in_features(self, standardiser: &Standardiser) -> Result<Corruption> {
+        let zeros = || vec![0.0; standardiser.width()];
+        let extreme = |value: f32| {
+            let columns = standardiser.mean.iter().zip(&standardiser.std);
+            columns.map(move |(mean, std)| ((f64::from(value) - mean) / std) as f32)
+        };
+        let corruption = match self {
+            Self::Features(sigma) => Corruption::Gaussian {
+                sigma: vec![sigma as f32; standardiser.width()],
+            },
+            Self::Data(sigma) => Corruption::Gaussian {
+                sigma: standardiser.noise_in_features(sigma),
+            },
+            Self::Masking(probability) => Corruption::Masking {
+                probability: probability as f32,
+                values: zeros(),
+            },
+            Self::SaltAndPepper(probability) => {
+                ensure!(
+                    standardiser
+                        .std
+                        .iter()
+                        .all(|std| *std == standardiser.std[0]),
+                    "salt and pepper need columns of one range: add --scale uniform"
+                );
+                Corruption::SaltAndPepper {
+                    probability: probability as f32,
+                    low: extreme(standardiser.minimum).collect(),
+                    high: extreme(standardiser.maximum).collect(),
+                }
+            }
+        };
+        corruption.check()?;
+        Ok(corruption)
     }
 
     /// The line of provenance that [`Units::of`] reads back.
@@ -44,14 +83,36 @@ impl Noise {
         match self {
             Self::Features(sigma) => ("noise_features", sigma),
             Self::Data(sigma) => ("noise_data", sigma),
+            Self::Masking(probability) => ("masking", probability),
+            Self::SaltAndPepper(probability) => ("salt_and_pepper", probability),
         }
     }
 
-    /// Standard deviation of each column in data units.
-    fn per_column(self, std: &[f64]) -> Vec<f32> {
+    /// What it does to data units.
+    fn in_data(self, units: &Units) -> Corruption {
+        let narrow = |values: &[f64]| values.iter().map(|&x| x as f32).collect::<Vec<_>>();
+        let extreme = |count: i16| {
+            let columns = units.lsb.iter();
+            columns
+                .map(|lsb| (f64::from(count) * lsb) as f32)
+                .collect::<Vec<_>>()
+        };
         match self {
-            Self::Data(sigma) => vec![sigma as f32; std.len()],
-            Self::Features(sigma) => std.iter().map(|std| (sigma * std) as f32).collect(),
+            Self::Data(sigma) => Corruption::Gaussian {
+                sigma: vec![sigma as f32; units.std.len()],
+            },
+            Self::Features(sigma) => Corruption::Gaussian {
+                sigma: units.std.iter().map(|std| (sigma * std) as f32).collect(),
+            },
+            Self::Masking(probability) => Corruption::Masking {
+                probability: probability as f32,
+                values: narrow(&units.mean),
+            },
+            Self::SaltAndPepper(probability) => Corruption::SaltAndPepper {
+                probability: probability as f32,
+                low: extreme(units.counts_range.0),
+                high: extreme(units.counts_range.1),
+            },
         }
     }
 }
@@ -176,7 +237,7 @@ impl Units {
     /// The table has another width than the model.
     pub fn noisy(&self, table: &Table) -> Result<Table> {
         match self.noise {
-            Some(noise) => add_noise(table, &noise.per_column(&self.std), NOISE_SEED),
+            Some(noise) => noise.in_data(self).damage(table, &mut judging(NOISE_SEED)),
             None => table.with_values(table.values().to_vec()),
         }
     }
@@ -242,6 +303,44 @@ mod tests {
             message.starts_with("column `column 1` varies by"),
             "{message}"
         );
+    }
+
+    #[test]
+    fn a_denoiser_is_judged_with_what_it_was_trained_to_undo() {
+        let data = table(&[0.0, 0.25, 1.0, 0.5, 0.5, 0.75, 0.25, 0.5].repeat(500));
+        let standardiser = Scaling::Uniform.fit(&data).unwrap();
+        for noise in [
+            Noise::Data(0.5),
+            Noise::Features(2.0),
+            Noise::Masking(0.4),
+            Noise::SaltAndPepper(0.4),
+        ] {
+            let mut model = QuantisedModel::new(&standardiser, data.columns()).unwrap();
+            let (key, value) = noise.provenance();
+            model.note(key, value);
+            let bytes = model.encode(Order::RowMajor).unwrap();
+            let units = Units::of(&Model::load(&bytes).unwrap()).unwrap();
+            assert_eq!(units.noise, Some(noise));
+            // The same random numbers damage features and data alike.
+            let judged = standardiser
+                .transform(&units.noisy(&data).unwrap())
+                .unwrap();
+            let features = standardiser.transform(&data).unwrap();
+            let trained = noise.in_features(&standardiser).unwrap();
+            let trained = trained.damage(&features, &mut judging(NOISE_SEED)).unwrap();
+            assert_ne!(trained.values(), features.values());
+            for (a, b) in judged.values().iter().zip(trained.values()) {
+                // A unit of the data's counts is 2^-14.
+                assert!((a - b).abs() < 1e-3, "{noise:?}: {a} {b}");
+            }
+        }
+        assert!(Noise::Masking(1.5).in_features(&standardiser).is_err());
+        let scaling = Scaling::Standard {
+            ignore_constant: false,
+        };
+        let columns = scaling.fit(&data).unwrap();
+        let message = Noise::SaltAndPepper(0.1).in_features(&columns).unwrap_err();
+        assert!(message.to_string().contains("--scale uniform"));
     }
 
     #[test]

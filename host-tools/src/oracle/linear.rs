@@ -36,12 +36,15 @@ impl LinearEstimator {
             let add = |sums: &mut [Vec<f64>], left: &[f64]| {
                 for (line, a) in sums.iter_mut().zip(left) {
                     for (sum, b) in line.iter_mut().zip(&y) {
-                        *sum += a * b / (n - 1.0);
+                        *sum += a * b;
                     }
                 }
             };
             add(&mut cross, &x);
             add(&mut seen, &y);
+        }
+        for sum in cross.iter_mut().chain(&mut seen).flatten() {
+            *sum /= n - 1.0;
         }
         for (at, line) in seen.iter_mut().enumerate() {
             line[at] += noise * noise;

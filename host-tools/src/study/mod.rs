@@ -4,11 +4,14 @@
 //! them to the published ones.
 
 pub mod anomaly;
+pub mod autoencoders;
 pub mod chart;
+pub mod denoisers;
 pub mod energy;
 pub mod gan;
 pub mod generated;
 pub mod mixtures;
+pub mod recipe;
 pub mod restoration;
 pub mod score_identity;
 pub mod scores;

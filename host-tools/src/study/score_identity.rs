@@ -17,6 +17,7 @@ use serde::Serialize;
 use crate::data::Table;
 use crate::oracle::{self, KernelDensity};
 use crate::quantize::{self, Calibration, DeviceNetwork, FEATURE_UNIT};
+use crate::train::corruption::Corruption;
 use crate::train::dae::{self, DaeOptions};
 use crate::train::device::TrainingDevice;
 use crate::train::model::{Activation, DenseStack};
@@ -240,7 +241,9 @@ pub fn run(quick: bool, device: &TrainingDevice) -> Result<Vec<Trained>> {
     };
     let batch = 250;
     let options = DaeOptions {
-        sigma: vec![SIGMA as f32; 2],
+        corruption: Corruption::Gaussian {
+            sigma: vec![SIGMA as f32; 2],
+        },
         epochs: steps / (POINTS / batch),
         batch,
         learning_rate: 5e-3,

@@ -1,23 +1,23 @@
 //! Autoencoders and denoising autoencoders of dense layers.
 //!
-//! The network maps `x + noise` to `x`: every row gets fresh Gaussian noise in every epoch, and the mean
+//! The network maps a damaged row to the row itself: every row is damaged anew in every epoch, and the mean
 //! squared error is minimised by Adam (AdamW where weights decay) with a rate that falls to zero. Without
-//! noise it is a plain autoencoder, which then needs a hidden layer narrower than its input to learn
+//! damage it is a plain autoencoder, which then needs a hidden layer narrower than its input to learn
 //! anything.
 //!
 //! P. Vincent et al., *Stacked denoising autoencoders*, JMLR 11, 2010; D. Kingma and J. Ba, *Adam*, 2015;
 //! I. Loshchilov and F. Hutter, *Decoupled weight decay regularization*, 2019.
 
 use anyhow::{Result, ensure};
-use rand_chacha::ChaCha8Rng;
 
 use super::{
     Progress,
+    corruption::Corruption,
     dense_net::DenseNet,
     device::TrainingDevice,
     epochs::{Epochs, gather},
     model::{Activation, DenseStack},
-    random::{generator, normal},
+    random::generator,
 };
 use crate::data::Table;
 
@@ -32,10 +32,12 @@ pub struct DaeOptions {
     pub hidden_activation: Activation,
     /// Behind the last layer; [`Activation::Identity`] for standardised features.
     pub output_activation: Activation,
-    /// Standard deviation of the noise on each feature, in features
-    /// ([`Standardiser::noise_in_features`](crate::data::Standardiser::noise_in_features)). Empty for a
-    /// plain autoencoder.
-    pub sigma: Vec<f32>,
+    /// What is done to every row, in features: of noise in data units the standard deviation is
+    /// [`Standardiser::noise_in_features`](crate::data::Standardiser::noise_in_features).
+    pub corruption: Corruption,
+    /// Factor of the weights that training starts from. Small ones make a network that learns features rather than
+    /// one that combines random ones; strong noise needs that.
+    pub gain: f32,
     /// How often every row is seen.
     pub epochs: usize,
     /// Rows per step.
@@ -56,7 +58,8 @@ impl Default for DaeOptions {
             hidden: vec![128, 128],
             hidden_activation: Activation::Relu,
             output_activation: Activation::Identity,
-            sigma: Vec::new(),
+            corruption: Corruption::None,
+            gain: 1.0,
             epochs: 1200,
             batch: 128,
             learning_rate: 4e-3,
@@ -77,7 +80,8 @@ impl DaeOptions {
     /// # Errors
     ///
     /// A hidden layer of width 0; no epoch; an empty batch; a learning rate that is not positive; noise or
-    /// weight decay that is negative or not finite.
+    /// weight decay that is negative or not finite; a probability outside 0 to 1; initial weights
+    /// of 0.
     pub fn check(self) -> Result<DaeConfig> {
         ensure!(
             self.hidden.iter().all(|&width| width > 0),
@@ -93,16 +97,17 @@ impl DaeOptions {
             "the learning rate is {}; give a number above 0",
             self.learning_rate
         );
-        let not_negative = |value: f32| value.is_finite() && value >= 0.0;
         ensure!(
-            not_negative(self.weight_decay),
+            self.weight_decay.is_finite() && self.weight_decay >= 0.0,
             "the weight decay is {}; give a number of at least 0",
             self.weight_decay
         );
         ensure!(
-            self.sigma.iter().all(|&sigma| not_negative(sigma)),
-            "the noise level is not a number of at least 0; correct it"
+            self.gain.is_finite() && self.gain > 0.0,
+            "the gain of the initial weights is {}; give a number above 0",
+            self.gain
         );
+        self.corruption.check()?;
         Ok(DaeConfig(self))
     }
 }
@@ -119,7 +124,7 @@ impl DaeConfig {
 ///
 /// # Errors
 ///
-/// Another number of noise levels than columns; training that diverges (named with the learning rate);
+/// A corruption of another number of columns; training that diverges (named with the learning rate);
 /// the training device fails.
 pub fn fit(
     config: &DaeConfig,
@@ -129,12 +134,7 @@ pub fn fit(
 ) -> Result<DenseStack> {
     let options = config.options();
     let width = features.width();
-    ensure!(
-        options.sigma.is_empty() || options.sigma.len() == width,
-        "{} has {width} columns but {} noise levels were given; give one per column",
-        features.source(),
-        options.sigma.len()
-    );
+    options.corruption.check_width(features)?;
     let widths: Vec<usize> = std::iter::once(width)
         .chain(options.hidden.iter().copied())
         .chain(std::iter::once(width))
@@ -148,6 +148,13 @@ pub fn fit(
         &mut generator(options.seed, 0),
         &device.device,
     );
+    if options.gain != 1.0 {
+        let mut start = net.download()?;
+        for weight in start.layers.iter_mut().flat_map(|layer| &mut layer.weights) {
+            *weight *= options.gain;
+        }
+        net = DenseNet::from_stack(&start, options.weight_decay, &device.device);
+    }
     let mut noise_generator = generator(options.seed, 2);
     let run = Epochs {
         epochs: options.epochs,
@@ -159,24 +166,12 @@ pub fn fit(
     };
     run.run(features.rows(), progress, |batch, learning_rate| {
         let clean = gather(features, batch);
-        let noisy = corrupt(&clean, &options.sigma, &mut noise_generator);
-        let loss = net.loss(noisy, clean);
+        let damaged = options.corruption.apply(&clean, &mut noise_generator);
+        let loss = net.loss(damaged, clean);
         net.descend(&loss, learning_rate)?;
         Ok(loss.inner())
     })?;
     net.download()
-}
-
-/// Values with fresh noise; as they are if there are no noise levels.
-fn corrupt(clean: &[f32], sigma: &[f32], generator: &mut ChaCha8Rng) -> Vec<f32> {
-    if sigma.is_empty() {
-        return clean.to_vec();
-    }
-    clean
-        .iter()
-        .zip(sigma.iter().cycle())
-        .map(|(value, sigma)| value + sigma * normal(generator))
-        .collect()
 }
 
 #[cfg(test)]
@@ -185,7 +180,7 @@ mod tests {
     use crate::{
         data::{DIGIT_MAX, Scaling, Standardiser, digits},
         oracle,
-        train::random::add_noise,
+        train::random::{add_noise, normal},
     };
 
     /// Training rows of the digits in [0, 1], held-out rows, and their scaling.
@@ -218,7 +213,9 @@ mod tests {
             hidden: vec![64, 64],
             epochs: 100,
             learning_rate: 5e-3,
-            sigma: scaling.noise_in_features(0.25),
+            corruption: Corruption::Gaussian {
+                sigma: scaling.noise_in_features(0.25),
+            },
             ..DaeOptions::default()
         };
         let features = scaling.transform(&training).unwrap();
@@ -270,7 +267,9 @@ mod tests {
         let options = DaeOptions {
             hidden: vec![48],
             epochs: 3,
-            sigma: scaling.noise_in_features(0.25),
+            corruption: Corruption::Gaussian {
+                sigma: scaling.noise_in_features(0.25),
+            },
             seed: 9,
             ..DaeOptions::default()
         };
@@ -313,11 +312,19 @@ mod tests {
                 "the weight decay is -1; give a number of at least 0",
             ),
             (
-                |o| o.sigma = vec![f32::INFINITY],
+                |o| {
+                    o.corruption = Corruption::Gaussian {
+                        sigma: vec![f32::INFINITY],
+                    }
+                },
                 "the noise level is not a number of at least 0; correct it",
             ),
             (
-                |o| o.sigma = vec![1.0, 1.0],
+                |o| {
+                    o.corruption = Corruption::Gaussian {
+                        sigma: vec![1.0, 1.0],
+                    }
+                },
                 "made.csv has 1 columns but 2 noise levels were given; give one per column",
             ),
             (

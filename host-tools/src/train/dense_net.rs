@@ -219,6 +219,42 @@ impl DenseNet {
         Ok(())
     }
 
+    /// Makes the weights of every layer of the second half the transposes of those that they mirror: the last of the
+    /// first, the one before it of the second, and so on.
+    pub(super) fn tie(&mut self) {
+        for (encoder, decoder) in mirrored(self.layers.len()) {
+            let weights = self.layers[encoder].weights.value.clone().inner();
+            let tied = Tensor::from_inner(weights.transpose()).require_grad();
+            self.layers[decoder].weights.value = tied;
+        }
+    }
+
+    /// As [`descend`](Self::descend) of weights that are [tied](Self::tie), and that stay so: both of a pair take the
+    /// sum of their gradients, which is the gradient of what they share.
+    pub(super) fn descend_tied(&mut self, loss: &Tensor<1>, learning_rate: f64) -> Result<()> {
+        let mut gradients = loss.backward();
+        let mut taken = Vec::new();
+        for layer in &self.layers {
+            for parameter in [&layer.weights, &layer.bias] {
+                let gradient = parameter.value.grad_remove(&mut gradients);
+                taken.push(gradient.context("the training device gave no gradient")?);
+            }
+        }
+        for (encoder, decoder) in mirrored(self.layers.len()) {
+            let shared = taken[2 * encoder].clone() + taken[2 * decoder].clone().transpose();
+            taken[2 * decoder] = shared.clone().transpose();
+            taken[2 * encoder] = shared;
+        }
+        let parameters = self
+            .layers
+            .iter_mut()
+            .flat_map(|layer| [&mut layer.weights, &mut layer.bias]);
+        for (parameter, gradient) in parameters.zip(taken) {
+            parameter.descend(&self.optimiser, learning_rate, gradient);
+        }
+        Ok(())
+    }
+
     /// The parameters as plain numbers.
     pub(super) fn download(&self) -> Result<DenseStack> {
         let layers = self
@@ -250,6 +286,11 @@ impl DenseNet {
             .map(|gradient| tensors::download(gradient).unwrap())
             .collect()
     }
+}
+
+/// The pairs of layers that mirror each other.
+fn mirrored(layers: usize) -> impl Iterator<Item = (usize, usize)> {
+    (0..layers / 2).map(move |at| (at, layers - 1 - at))
 }
 
 /// The columns of a matrix of rows of `width` values, one behind the other.
@@ -297,6 +338,56 @@ mod tests {
         let stack = net.download().unwrap();
         let same = DenseNet::from_stack(&stack, 0.0, &device);
         assert_eq!(same.download().unwrap(), stack);
+    }
+
+    #[test]
+    fn tied_weights_take_the_gradient_of_what_they_share() {
+        let mut draws = generator(6, 0);
+        let activations = [
+            Activation::Tanh,
+            Activation::Identity,
+            Activation::Tanh,
+            Activation::Identity,
+        ];
+        let widths = [4, 3, 2, 3, 4];
+        let device = Device::flex();
+        let mut net = DenseNet::new(&widths, &activations, 0.0, &mut draws, &device);
+        net.tie();
+        let rows: Vec<f32> = (0..6 * 4).map(|_| normal(&mut draws)).collect();
+        let before = net.download().unwrap();
+        let cost = |stack: &DenseStack| loss_of(stack, &rows, &rows);
+        // The first step of Adam is the sign of the gradient, times the learning rate.
+        let rate = 1e-3;
+        let loss = net.loss(rows.clone(), rows.clone());
+        net.descend_tied(&loss, rate).unwrap();
+        let after = net.download().unwrap();
+        for (encoder, decoder) in [(0, 3), (1, 2)] {
+            let inputs = before.layers[encoder].inputs;
+            assert_eq!(
+                after.layers[decoder].weights,
+                transposed(&after.layers[encoder].weights, inputs)
+            );
+            for at in 0..before.layers[encoder].weights.len() {
+                let (output, input) = (at / inputs, at % inputs);
+                let outputs = before.layers[encoder].outputs;
+                let moved = |h: f32| {
+                    let mut moved = before.clone();
+                    moved.layers[encoder].weights[at] += h;
+                    moved.layers[decoder].weights[input * outputs + output] += h;
+                    cost(&moved)
+                };
+                let h = 1.0 / 1024.0;
+                let slope = (moved(h) - moved(-h)) / (2.0 * f64::from(h));
+                let step = f64::from(after.layers[encoder].weights[at])
+                    - f64::from(before.layers[encoder].weights[at]);
+                if slope.abs() > 1e-3 {
+                    assert!(
+                        (step + rate * slope.signum()).abs() < 1e-5,
+                        "{slope} {step}"
+                    );
+                }
+            }
+        }
     }
 
     #[test]

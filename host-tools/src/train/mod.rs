@@ -10,10 +10,13 @@
 //! [`import`] takes what scikit-learn has trained. Without the cargo feature `train` only that,
 //! [`latent_class`], [`model`] and [`random`] remain.
 
+pub mod corruption;
 pub mod latent_class;
 pub mod model;
 pub mod random;
 
+#[cfg(feature = "train")]
+pub mod autoencoder;
 #[cfg(feature = "train")]
 pub mod classifier;
 #[cfg(feature = "train")]
@@ -44,9 +47,13 @@ pub mod prior;
 #[cfg(feature = "train")]
 pub mod rbm;
 #[cfg(feature = "train")]
+pub mod residual;
+#[cfg(feature = "train")]
 pub mod score;
 #[cfg(feature = "train")]
 pub mod score_matching;
+#[cfg(feature = "train")]
+pub mod stacked;
 #[cfg(feature = "train")]
 pub mod straight_through;
 #[cfg(feature = "train")]

@@ -5,13 +5,29 @@
 //! `(dA/dx - 1)^T (A(x) - x)`, which takes a backward pass through A.
 
 use anyhow::{Context, Result, ensure};
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
 
-use super::{dense_net::DenseNet, device::TrainingDevice, model::DenseStack, tensors};
+use super::{
+    dense_net::DenseNet,
+    device::TrainingDevice,
+    graph_net::{Descent, GraphTrainer},
+    model::{DenseStack, GraphNet},
+    tensors,
+};
+
+/// Rows that go through the network at once.
+const ROWS: usize = 256;
 
 /// A trained denoiser on the training device.
 pub struct AutoencodingPrior {
-    net: DenseNet,
+    net: Denoiser,
+    width: usize,
+    device: Device,
+}
+
+enum Denoiser {
+    Stack(DenseNet),
+    Graph(Box<GraphTrainer>),
 }
 
 impl AutoencodingPrior {
@@ -21,14 +37,66 @@ impl AutoencodingPrior {
     ///
     /// A network that gives another number of values than it takes.
     pub fn new(denoiser: &DenseStack, device: &TrainingDevice) -> Result<Self> {
+        let net = Denoiser::Stack(DenseNet::of(denoiser, &device.device));
+        Self::of(net, [denoiser.inputs(), denoiser.outputs()], device)
+    }
+
+    /// The prior of a denoiser that is a graph.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new), and a graph whose operations do not fit.
+    pub fn of_graph(denoiser: &GraphNet, device: &TrainingDevice) -> Result<Self> {
+        let fixed = Descent {
+            weight_decay: 0.0,
+            average: 0.0,
+        };
+        let net = GraphTrainer::new(denoiser, fixed, &device.device)?;
+        let net = Denoiser::Graph(Box::new(net));
+        Self::of(net, [denoiser.inputs(), denoiser.outputs()], device)
+    }
+
+    fn of(net: Denoiser, [inputs, outputs]: [usize; 2], device: &TrainingDevice) -> Result<Self> {
         ensure!(
-            denoiser.inputs() == denoiser.outputs(),
-            "a denoiser gives as many values as it takes, but this network takes {} and gives {}",
-            denoiser.inputs(),
-            denoiser.outputs()
+            inputs == outputs,
+            "a denoiser gives as many values as it takes, but this network takes {inputs} and gives {outputs}"
         );
         Ok(Self {
-            net: DenseNet::of(denoiser, &device.device),
+            net,
+            width: inputs,
+            device: device.device.clone().autodiff(),
+        })
+    }
+
+    fn denoised(&self, rows: Tensor<2>) -> Tensor<2> {
+        match &self.net {
+            Denoiser::Stack(net) => net.forward(rows),
+            Denoiser::Graph(net) => net.forward(rows, &[]),
+        }
+    }
+
+    /// Calls `each` with blocks of rows on the device and joins what it gives.
+    fn by_block(
+        &self,
+        rows: &[f32],
+        each: &dyn Fn(Tensor<2>) -> Result<Tensor<2>>,
+    ) -> Result<Vec<f32>> {
+        let mut all = Vec::with_capacity(rows.len());
+        for block in rows.chunks(ROWS * self.width) {
+            let rows = tensors::upload(block.to_vec(), self.width, &self.device);
+            all.extend(tensors::download(each(rows)?)?);
+        }
+        Ok(all)
+    }
+
+    /// What the mean-shift prior of the same denoiser follows: `x - A(x)`, row after row.
+    ///
+    /// # Errors
+    ///
+    /// The training device fails.
+    pub fn shift(&self, rows: &[f32]) -> Result<Vec<f32>> {
+        self.by_block(rows, &|rows| {
+            Ok((rows.clone() - self.denoised(rows)).inner())
         })
     }
 
@@ -38,16 +106,15 @@ impl AutoencodingPrior {
     ///
     /// The training device fails.
     pub fn gradient(&self, rows: &[f32]) -> Result<Vec<f32>> {
-        let rows = tensors::upload(rows.to_vec(), self.net.inputs(), self.net.device());
-        let rows = Tensor::from_inner(rows.inner()).require_grad();
-        let cost = (self.net.forward(rows.clone()) - rows.clone())
-            .square()
-            .sum()
-            .mul_scalar(0.5);
-        let gradient = rows
-            .grad(&cost.backward())
-            .context("the training device gave no gradient")?;
-        tensors::download(gradient)
+        self.by_block(rows, &|rows| {
+            let rows = Tensor::from_inner(rows.inner()).require_grad();
+            let cost = (self.denoised(rows.clone()) - rows.clone())
+                .square()
+                .sum()
+                .mul_scalar(0.5);
+            rows.grad(&cost.backward())
+                .context("the training device gave no gradient")
+        })
     }
 }
 
@@ -55,6 +122,7 @@ impl AutoencodingPrior {
 mod tests {
     use super::*;
     use crate::oracle;
+    use crate::train::gan::graph_of;
     use crate::train::model::Activation;
     use crate::train::random::{generator, normal};
 
@@ -75,6 +143,19 @@ mod tests {
         let rows: Vec<f32> = (0..6).map(|_| normal(&mut draws)).collect();
         let prior = AutoencodingPrior::new(&network, &device).unwrap();
         let gradient = prior.gradient(&rows).unwrap();
+        // The same network as a graph, and what its mean shift is.
+        let graph = AutoencodingPrior::of_graph(&graph_of(&network), &device).unwrap();
+        for (a, b) in gradient.iter().zip(graph.gradient(&rows).unwrap()) {
+            assert!((a - b).abs() < 1e-5);
+        }
+        let shift = graph.shift(&rows).unwrap();
+        for (row, shift) in rows.chunks(3).zip(shift.chunks(3)) {
+            let row: Vec<f64> = row.iter().map(|&x| f64::from(x)).collect();
+            let clean = oracle::forward(&network, &row);
+            for ((x, a), shift) in row.iter().zip(&clean).zip(shift) {
+                assert!((x - a - f64::from(*shift)).abs() < 1e-5);
+            }
+        }
         let cost = |row: &[f64]| {
             let out = oracle::forward(&network, row);
             0.5 * out

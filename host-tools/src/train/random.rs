@@ -42,13 +42,19 @@ fn unit_interval(word: u32) -> f32 {
     (word >> 8) as f32 / 16_777_216.0
 }
 
-/// The stream of [`add_noise`]; the trainers' own streams are below it.
+/// The stream of [`judging`]; the trainers' own streams are below it.
 const NOISE_STREAM: u64 = 1000;
+
+/// The generator of the damage that held-out rows are judged with: no training ever draws from its stream.
+#[must_use]
+pub fn judging(seed: u64) -> ChaCha8Rng {
+    generator(seed, NOISE_STREAM)
+}
 
 /// The table with Gaussian noise added, of one standard deviation per column.
 ///
-/// This is the noise that held-out rows are judged with: the same seed gives the same noisy rows on every
-/// machine, and no training ever draws from its stream.
+/// This is the noise that held-out rows are judged with ([`judging`]): the same seed gives the same noisy rows on
+/// every machine.
 ///
 /// # Errors
 ///
@@ -65,7 +71,7 @@ pub fn add_noise(table: &Table, std: &[f32], seed: u64) -> Result<Table> {
         std.iter().all(|std| std.is_finite() && *std >= 0.0),
         "the noise level must be a number of at least 0"
     );
-    let mut generator = generator(seed, NOISE_STREAM);
+    let mut generator = judging(seed);
     let values = table
         .iter_rows()
         .flat_map(|row| row.iter().zip(std))

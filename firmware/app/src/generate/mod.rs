@@ -9,7 +9,7 @@
 //! | samples | Boltzmann machine | states of a Gibbs chain | none |
 //! | samples | deep belief net | a Gibbs chain in the highest machine, means one pass down from there | none |
 //! | filling in | score network | annealed Langevin walks | what is known, then counts |
-//! | restoring | score network, dense denoiser | descent with the mean-shift prior | what was seen if not all was, then features (`I4F12`) |
+//! | restoring | score network, denoiser | descent with the mean-shift prior | what was seen if not all was, then features (`I4F12`) |
 //!
 //! What is known or was seen is a row of its own, the first: a number other than 0 for every such element.
 //!
@@ -119,6 +119,10 @@ pub fn generate<L: Link, const READS: u32>(
         {
             restoration::by_denoiser(&mut job, &network)?;
             "network"
+        }
+        (Task::Restore, Body::Graph(graph, Purpose::Denoiser)) if has(READS, reads::GRAPH) => {
+            restoration::by_denoiser(&mut job, &graph)?;
+            "graph"
         }
         (Task::Sample, Body::Graph(graph, Purpose::Generator)) if has(READS, reads::GRAPH) => {
             network::sample(&mut job, &graph)?;

@@ -1,6 +1,6 @@
 //! Restorations with the mean-shift prior.
 
-use autodidact::net::Network;
+use autodidact::net::Forward;
 use autodidact::restore::{MeanShift, Observation};
 use autodidact::score::{DenoiserScore, Score, ScoreNetwork};
 
@@ -17,10 +17,10 @@ pub(super) fn by_score_network<L: Link>(
     restore(job, network.with_memory(workspace, features)?)
 }
 
-/// Restores every row of the link by a dense denoiser.
+/// Restores every row of the link by a denoiser.
 pub(super) fn by_denoiser<L: Link>(
     job: &mut Job<'_, '_, L>,
-    network: &Network<'_>,
+    network: &impl Forward,
 ) -> Result<(), GenerateError<L::Error>> {
     let workspace = job.arena.take(network.workspace_bytes())?;
     let features = job.arena.take(network.inputs().saturating_mul(2))?;

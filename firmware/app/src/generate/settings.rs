@@ -39,7 +39,7 @@ pub enum Task {
 /// | 9 | noise level of the prior in a descent |
 /// | 10 | standard deviation of the noise on the prior's input, `U12F20` |
 /// | 11 | standard deviation of the noise on what was seen, `U12F20`; 2^32 - 1 for unknown |
-/// | 12 | standard deviation of the noise that a dense denoiser was trained for, `U12F20` |
+/// | 12 | standard deviation of the noise that a denoiser was trained for, `U12F20` |
 /// | 13 | what happened to what was seen: 0 noise alone, 1 some was lost, 2 a blur |
 /// | 14, 15 | height and width of a blurred image |
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,0 +1,276 @@
+//! Residual denoisers: networks that compute what is to be added to their input.
+//!
+//! `A(x~) = x~ + R(x~)` is trained to give back the row that x~ was made of. Under little noise most of a row is right
+//! already, and R has only the difference to learn (K. Zhang et al., *Beyond a Gaussian denoiser: residual learning of
+//! deep CNN for image denoising*, 2017). R is a stack of dense layers, or of convolutions on three scales joined by sums
+//! (O. Ronneberger et al., *U-net*, 2015, with sums in place of concatenations).
+
+use anyhow::{Result, ensure};
+
+use super::{
+    Progress,
+    corruption::Corruption,
+    device::TrainingDevice,
+    epochs::{Decay, Epochs, gather},
+    graph_net::{Descent, GraphTrainer},
+    model::{Activation, Conditioning, GraphNet},
+    random::generator,
+};
+use crate::data::Table;
+
+/// What computes the difference.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ResidualShape {
+    /// Dense layers of these widths.
+    Dense(Vec<usize>),
+    /// 3x3 convolutions of grey images: so many channels at full size, twice as many at half size and four times as
+    /// many at a quarter of it.
+    Conv {
+        /// Channels at full size.
+        channels: usize,
+        /// Rows and columns of pixels, both multiples of four.
+        image: [usize; 2],
+        /// Units of a dense layer that sees the whole image and guesses at it, which convolutions then refine; 0 for
+        /// none.
+        guess: usize,
+    },
+}
+
+/// What to train; [`ResidualOptions::check`] makes it a [`ResidualConfig`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct ResidualOptions {
+    /// What computes the difference.
+    pub shape: ResidualShape,
+    /// Behind every hidden layer.
+    pub activation: Activation,
+    /// What is done to every row, anew in every epoch.
+    pub corruption: Corruption,
+    /// How often every row is seen.
+    pub epochs: usize,
+    /// Rows per step.
+    pub batch: usize,
+    /// Learning rate at the start.
+    pub learning_rate: f64,
+    /// How the learning rate falls.
+    pub decay: Decay,
+    /// Decoupled weight decay (AdamW); 0 is plain Adam.
+    pub weight_decay: f32,
+    /// Share that the average of the parameters keeps at a step; 0 for the last parameters themselves.
+    pub average: f32,
+    /// Fixes weights, noise and the order of the rows.
+    pub seed: u64,
+}
+
+impl Default for ResidualOptions {
+    fn default() -> Self {
+        Self {
+            shape: ResidualShape::Dense(vec![256, 256]),
+            activation: Activation::Relu,
+            corruption: Corruption::None,
+            epochs: 400,
+            batch: 128,
+            learning_rate: 2e-3,
+            decay: Decay::Cosine,
+            weight_decay: 0.0,
+            average: 0.0,
+            seed: 0,
+        }
+    }
+}
+
+impl ResidualOptions {
+    /// What suits a shape: convolutions have few parameters, each of which has a gradient of every pixel, and take
+    /// smaller batches and the average of the last parameters.
+    #[must_use]
+    pub fn of_shape(shape: ResidualShape) -> Self {
+        let defaults = Self::default();
+        match shape {
+            ResidualShape::Dense(_) => Self { shape, ..defaults },
+            ResidualShape::Conv { .. } => Self {
+                shape,
+                epochs: 40,
+                batch: 32,
+                learning_rate: 3e-3,
+                average: 0.99,
+                ..defaults
+            },
+        }
+    }
+}
+
+/// Checked options.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ResidualConfig(ResidualOptions);
+
+impl ResidualOptions {
+    /// Checks what can be checked without data.
+    ///
+    /// # Errors
+    ///
+    /// A layer without width or channels; images whose sides are no multiples of four; no epoch; an empty batch; a
+    /// learning rate that is not positive; negative weight decay; an average outside 0 to 1; a corruption that is none.
+    pub fn check(self) -> Result<ResidualConfig> {
+        match &self.shape {
+            ResidualShape::Dense(hidden) => ensure!(
+                hidden.iter().all(|&width| width > 0),
+                "a hidden layer has width 0; give at least 1"
+            ),
+            ResidualShape::Conv {
+                channels, image, ..
+            } => {
+                ensure!(*channels > 0, "the network has 0 channels; give at least 1");
+                ensure!(
+                    image.iter().all(|&side| side > 0 && side.is_multiple_of(4)),
+                    "images of {} rows and {} columns cannot be halved twice; pad them to multiples of 4",
+                    image[0],
+                    image[1]
+                );
+            }
+        }
+        ensure!(
+            self.epochs > 0,
+            "the number of epochs is 0; give at least 1"
+        );
+        ensure!(self.batch > 0, "the batch size is 0; give at least 1");
+        ensure!(
+            self.learning_rate.is_finite() && self.learning_rate > 0.0,
+            "the learning rate is {}; give a number above 0",
+            self.learning_rate
+        );
+        ensure!(
+            self.weight_decay.is_finite() && self.weight_decay >= 0.0,
+            "the weight decay is {}; give a number of at least 0",
+            self.weight_decay
+        );
+        ensure!(
+            (0.0..1.0).contains(&self.average),
+            "the average keeps {}; give a number of at least 0 and below 1",
+            self.average
+        );
+        self.corruption.check()?;
+        Ok(ResidualConfig(self))
+    }
+}
+
+impl ResidualConfig {
+    /// The options that were checked.
+    #[must_use]
+    pub fn options(&self) -> &ResidualOptions {
+        &self.0
+    }
+
+    /// The network for rows of `width` columns, its weights drawn. What is added starts at zero: before training
+    /// `A(x) = x`, or what a filter of one pixel makes of it.
+    fn net(&self, width: usize) -> Result<GraphNet> {
+        let act = self.0.activation;
+        let none = Conditioning::None;
+        // Layers that start at zero, and the linear filter of a convolutional network.
+        let (mut small, mut filter) = (Vec::new(), None);
+        let mut net = match &self.0.shape {
+            ResidualShape::Dense(hidden) => {
+                let mut net = GraphNet::new([1, 1, width], 1);
+                let mut value = 0;
+                for &units in hidden {
+                    value = net.dense(value, [1, 1, units], act, none);
+                }
+                let last = net.dense(value, [1, 1, width], Activation::Identity, none);
+                small.push(last);
+                net.sum(0, last);
+                net
+            }
+            ResidualShape::Conv {
+                channels,
+                image,
+                guess,
+            } => {
+                let [height, columns] = *image;
+                ensure!(
+                    height * columns == width,
+                    "{width} columns are no images of {height} rows and {columns} columns"
+                );
+                let mut net = GraphNet::new([height, columns, 1], 1);
+                // What a linear filter and the dense layer make of the whole image.
+                let mut start = net.conv3x3(0, 1, 1, Activation::Identity, none);
+                let mut full = net.conv3x3(0, *channels, 1, act, none);
+                if *guess > 0 {
+                    let seen = net.dense(0, [1, 1, *guess], act, none);
+                    let image = net.shape(0);
+                    let guessed = net.dense(seen, image, Activation::Identity, none);
+                    small.push(guessed);
+                    start = net.sum(start, guessed);
+                    let more = net.conv3x3(start, *channels, 1, act, none);
+                    full = net.sum(full, more);
+                }
+                let half = net.conv3x3(full, 2 * channels, 2, act, none);
+                let more = net.conv3x3(half, 2 * channels, 1, act, none);
+                let half = net.sum(half, more);
+                let quarter = net.conv3x3(half, 4 * channels, 2, act, none);
+                let more = net.conv3x3(quarter, 4 * channels, 1, act, none);
+                let quarter = net.sum(quarter, more);
+                let up = net.conv3x3(quarter, 2 * channels, 1, act, none);
+                let up = net.upsample(up);
+                let half = net.sum(half, up);
+                let half = net.conv3x3(half, 2 * channels, 1, act, none);
+                let up = net.conv3x3(half, *channels, 1, act, none);
+                let up = net.upsample(up);
+                let full = net.sum(full, up);
+                let last = net.conv3x3(full, 1, 1, Activation::Identity, none);
+                small.push(last);
+                net.sum(start, last);
+                filter = Some(1);
+                net
+            }
+        };
+        net.initialise(&mut generator(self.0.seed, 0));
+        for value in small {
+            net.ops[value - 1].weights.fill(0.0);
+        }
+        if let Some(value) = filter {
+            // The centre of the window, by what a share of the noise that is as large as the data leaves right.
+            let weights = &mut net.ops[value - 1].weights;
+            weights.fill(0.0);
+            weights[4] = self.0.corruption.signal();
+        }
+        Ok(net)
+    }
+}
+
+/// Trains a denoiser on a table of features; `progress` is called after each epoch.
+///
+/// # Errors
+///
+/// A corruption of another number of columns; columns that are no images of the network's size; training that diverges
+/// (named with the learning rate); the training device fails.
+pub fn fit(
+    config: &ResidualConfig,
+    features: &Table,
+    device: &TrainingDevice,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<GraphNet> {
+    let options = config.options();
+    let width = features.width();
+    options.corruption.check_width(features)?;
+    let descent = Descent {
+        weight_decay: options.weight_decay,
+        average: options.average,
+    };
+    let mut trainer = GraphTrainer::new(&config.net(width)?, descent, &device.device)?;
+    let mut noise = generator(options.seed, 2);
+    let run = Epochs {
+        epochs: options.epochs,
+        batch: options.batch,
+        learning_rate: options.learning_rate,
+        decay: options.decay,
+        order: generator(options.seed, 1),
+        phase: "",
+    };
+    run.run(features.rows(), progress, |batch, learning_rate| {
+        let clean = gather(features, batch);
+        let damaged = trainer.upload(options.corruption.apply(&clean, &mut noise), width);
+        let clean = trainer.upload(clean, width);
+        let loss = (trainer.forward(damaged, &[]) - clean).square().mean();
+        trainer.descend(&loss, learning_rate)?;
+        Ok(loss.inner())
+    })?;
+    trainer.download()
+}
