@@ -61,6 +61,18 @@ pub enum Work {
         /// How many.
         samples: usize,
     },
+    /// Samples of a Gaussian mixture: features, or whitened scores where it reads those.
+    Mixture {
+        /// How many.
+        samples: usize,
+    },
+    /// Samples of latent classes, in counts.
+    Classes {
+        /// What is known of them, and [`MISSING`](autodidact::latent_class::MISSING) where nothing is.
+        given: Vec<i16>,
+        /// How many.
+        samples: usize,
+    },
     /// Rows restored by a denoiser or a score network.
     Descents(Descents),
 }
@@ -76,7 +88,8 @@ impl Request {
         bodies.find(|(_, body)| wanted(body))
     }
 
-    /// The rows, one after another, in `I4F12`: features, or states or probabilities of binary units.
+    /// The rows, one after another, in `I4F12`: features, or states or probabilities of binary units. Those of latent
+    /// classes are counts.
     ///
     /// # Errors
     ///
@@ -133,6 +146,21 @@ impl Request {
             }
             (Work::Chain { steps, samples }, Body::Dbn(dbn)) => {
                 chain::sample_dbn(dbn, *samples, *steps, &mut rng)
+            }
+            (Work::Mixture { samples }, Body::Gmm(gmm)) => {
+                let mut rows = vec![0; samples * gmm.dimensions()];
+                for row in rows.chunks_exact_mut(gmm.dimensions()) {
+                    gmm.sample_into(&mut rng, row)?;
+                }
+                Ok(rows)
+            }
+            (Work::Classes { given, samples }, Body::LatentClass(classes)) => {
+                let mut posterior = vec![0; classes.classes()];
+                let mut rows = vec![0; samples * classes.columns().len()];
+                for row in rows.chunks_exact_mut(classes.columns().len()) {
+                    classes.sample_into(given, &mut rng, &mut posterior, row)?;
+                }
+                Ok(rows)
             }
             (Work::Descents(descents), Body::Score(network)) => {
                 let mut workspace = vec![0; network.workspace_bytes()];
@@ -191,7 +219,9 @@ impl Request {
                 words[3] = word(*draws)?;
                 walk(&mut words, schedule);
             }
-            Work::Runs { samples } => words[3] = word(*samples)?,
+            Work::Runs { samples } | Work::Mixture { samples } | Work::Classes { samples, .. } => {
+                words[3] = word(*samples)?
+            }
             Work::Chain { steps, samples } => {
                 words[3] = word(*samples)?;
                 words[6] = word(*steps)?;
@@ -248,6 +278,7 @@ impl Request {
                 };
                 (seen, &descents.observed)
             }
+            Work::Classes { given, .. } => (Vec::new(), given),
             _ => (Vec::new(), &[]),
         };
         rows.extend(counts);

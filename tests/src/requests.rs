@@ -1,6 +1,7 @@
 //! What the tests ask of the small containers beside this file.
 
 use anyhow::Result;
+use autodidact::latent_class::MISSING;
 use autodidact::model::Model;
 use autodidact::restore::{Noise, Settings};
 use autodidact::score::{ONE, Schedule};
@@ -88,6 +89,19 @@ pub fn of_energy() -> Vec<Request> {
         request(part, Work::Chain { steps, samples })
     };
     (0..3).map(chain).collect()
+}
+
+/// Samples of the mixtures and classes of [`small::classical`](crate::small::classical), one mixture behind components.
+#[must_use]
+pub fn of_classical() -> Vec<Request> {
+    let samples = 8;
+    let mixtures = (3..7).map(|part| request(part, Work::Mixture { samples }));
+    let given = [[MISSING; 4], [1, MISSING, MISSING, 300]];
+    let classes = given.map(|given| {
+        let given = given.to_vec();
+        request(7, Work::Classes { given, samples })
+    });
+    mixtures.chain(classes).collect()
 }
 
 /// Descents by the dense denoiser of [`small::every_kind`](crate::small::every_kind) over 16 features.

@@ -32,6 +32,10 @@ fn every_request(core: Core, order: Order) {
         (graphs::container(order), requests::of_graphs()),
         (small::energy(), requests::of_energy()),
         (
+            small::encode(&small::classical(), order),
+            requests::of_classical(),
+        ),
+        (
             small::encode(&small::every_kind(16, 3), order),
             requests::of_denoiser(),
         ),

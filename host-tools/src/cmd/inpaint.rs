@@ -58,9 +58,9 @@ impl Inpaint {
         ensure!(self.draws > 0, "--draws is 0; give at least 1");
         let bytes = artifact::read(&self.model)?;
         let model = Model::load(&bytes)?;
-        let schedule = self.walk.schedule(&model)?;
         let part = Request::find(&model, |body| matches!(body, Body::Score(_)));
         let (part, _) = part.context(NO_SCORE_NETWORK)?;
+        let schedule = self.walk.schedule(&model)?;
         let names = names(&model);
         let known: Vec<bool> = columns_named(&self.unknown, &names)?
             .into_iter()

@@ -2,16 +2,13 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Result, bail, ensure};
-use autodidact::gmm::Gmm;
-use autodidact::latent_class::{LatentClass, MISSING};
-use autodidact::model::{Body, Input, Model, Task};
+use anyhow::{Context, Result, bail, ensure};
+use autodidact::latent_class::MISSING;
+use autodidact::model::{Body, Input, Model, Part, Task};
 use autodidact::pca::Pca;
-use autodidact::rng::Generator;
 use autodidact::score::Schedule;
 use autodidact_tools::evaluate::Units;
 use autodidact_tools::generate::{Request, Work};
-use autodidact_tools::quantize::FEATURE_UNIT;
 use autodidact_tools::quantize::latent_class::Coding;
 use autodidact_tools::query::{Query, given_sample};
 use autodidact_tools::sampler::{Steps, in_data_units};
@@ -19,7 +16,7 @@ use autodidact_tools::{artifact, chain};
 use clap::Args;
 
 use super::complete::in_data_units as units_of_machine;
-use super::query::{coding, columns, queryable};
+use super::query::{coding, columns};
 use super::shared::{Drawer, Drawing, draw_seed};
 
 #[derive(Debug, Args)]
@@ -77,74 +74,64 @@ impl Sample {
         let bytes = artifact::read(&self.model)?;
         let model = Model::load(&bytes)?;
         let seed = draw_seed(self.seed);
-        if let Some((request, body)) = self.request(&model, seed)? {
-            ensure!(
-                self.given.is_empty(),
-                "--given works for latent classes; `autodidact complete` and `autodidact inpaint` fill in what is not known"
-            );
-            let (rows, drawn) = self.drawer.draw(&bytes, &model, &request)?;
-            let units = Units::of(&model)?;
-            let rows = rows.chunks_exact(model.scaler().len());
-            let rows: Vec<Vec<f64>> = rows
-                .map(|row| match &body {
-                    Body::Rbm(rbm) => units_of_machine(rbm, &units, chain::real(row)),
-                    Body::Dbn(dbn) => units_of_machine(dbn.bottom(), &units, chain::real(row)),
-                    _ => in_data_units(&units, row),
-                })
-                .collect();
+        let request = self.request(&model, seed)?;
+        let part = model.parts().nth(request.part);
+        let part = part.context("the model has changed in between")?;
+        let (rows, drawn) = self.drawer.draw(&bytes, &model, &request)?;
+        if let Body::LatentClass(classes) = &part.body {
+            print_classes(&coding(&model, classes.lines())?, &rows);
+        } else {
+            let rows = in_units(&model, &part, &rows)?;
             self.drawing.print(&names(&model), &rows)?;
-            drawn.print();
-            return Ok(());
         }
-        let mut rng = Generator::from_seed(seed);
-        let Ok(part) = queryable(&model) else {
-            bail!(
-                "the model has nothing to draw from; mixtures, latent classes, Boltzmann machines, belief nets, generators and score networks can be sampled"
-            );
-        };
-        self.drawer
-            .ensure_host("mixtures and latent classes are drawn from")?;
-        match (&part.body, &part.input) {
-            (Body::LatentClass(classes), _) => {
-                let coding = coding(&model, classes.lines())?;
-                print_classes(classes, &coding, &self.given, self.rows, &mut rng)
-            }
-            _ if !self.given.is_empty() => bail!(
-                "--given works for latent classes; of a mixture, ask `autodidact query` for the conditional mean"
-            ),
-            (Body::Gmm(gmm), Input::Features) => {
-                let rows = of_mixture(&model, gmm, None, self.rows, &mut rng)?;
-                self.drawing.print(&names(&model), &rows)
-            }
-            (Body::Gmm(gmm), Input::Whitened(pca)) => {
-                let rows = of_mixture(&model, gmm, Some(pca), self.rows, &mut rng)?;
-                self.drawing.print(&names(&model), &rows)
-            }
-            _ => bail!("part `{}` cannot be sampled", part.name),
-        }
+        drawn.print();
+        Ok(())
     }
 }
 
 impl Sample {
     /// What to draw from the model's first Boltzmann machine or belief net, else from its score network, else from its
-    /// generator.
-    fn request<'a>(&self, model: &Model<'a>, seed: u64) -> Result<Option<(Request, Body<'a>)>> {
+    /// generator, else from its first mixture or latent classes.
+    fn request(&self, model: &Model<'_>, seed: u64) -> Result<Request> {
         let samples = self.rows;
         let machine = |body: &Body<'_>| matches!(body, Body::Rbm(_) | Body::Dbn(_));
         let generator = |body: &Body<'_>| matches!(body, Body::Graph(_, Task::Generator));
-        let (found, work) = if let Some(found) = Request::find(model, machine) {
+        let mixture = |body: &Body<'_>| matches!(body, Body::Gmm(_) | Body::LatentClass(_));
+        let (part, work) = if let Some((part, _)) = Request::find(model, machine) {
             let steps = self.steps;
-            (found, Work::Chain { steps, samples })
-        } else if let Some(found) = Request::find(model, |body| matches!(body, Body::Score(_))) {
+            (part, Work::Chain { steps, samples })
+        } else if let Some((part, _)) = Request::find(model, |body| matches!(body, Body::Score(_)))
+        {
             let schedule = self.walk.schedule(model)?;
-            (found, Work::Walks { schedule, samples })
-        } else if let Some(found) = Request::find(model, generator) {
-            (found, Work::Runs { samples })
+            (part, Work::Walks { schedule, samples })
+        } else if let Some((part, _)) = Request::find(model, generator) {
+            (part, Work::Runs { samples })
+        } else if let Some((part, body)) = Request::find(model, mixture) {
+            if let Body::LatentClass(classes) = body {
+                let given = self.given(&coding(model, classes.lines())?)?;
+                let work = Work::Classes { given, samples };
+                return Ok(Request { part, seed, work });
+            }
+            (part, Work::Mixture { samples })
         } else {
-            return Ok(None);
+            bail!(
+                "the model has nothing to draw from; mixtures, latent classes, Boltzmann machines, belief nets, generators and score networks can be sampled"
+            );
         };
-        let (part, body) = found;
-        Ok(Some((Request { part, seed, work }, body)))
+        ensure!(
+            self.given.is_empty(),
+            "--given works for latent classes; of a mixture, ask `autodidact query` for the conditional mean; `autodidact complete` and `autodidact inpaint` fill in what is not known"
+        );
+        Ok(Request { part, seed, work })
+    }
+
+    /// What is known of the rows of latent classes.
+    fn given(&self, coding: &Coding) -> Result<Vec<i16>> {
+        if self.given.is_empty() {
+            return Ok(vec![MISSING; coding.columns().len()]);
+        }
+        let conditions = Query::conditions(&self.given, coding.columns())?;
+        Ok(given_sample(coding, &conditions))
     }
 }
 
@@ -154,60 +141,43 @@ pub(super) fn names(model: &Model<'_>) -> Vec<String> {
     columns.into_iter().map(|column| column.name).collect()
 }
 
-fn print_classes(
-    classes: &LatentClass<'_>,
-    coding: &Coding,
-    given: &str,
-    rows: usize,
-    rng: &mut Generator,
-) -> Result<()> {
+fn print_classes(coding: &Coding, rows: &[i16]) {
     let names: Vec<&str> = coding.columns().iter().map(|c| c.name.as_str()).collect();
     println!("{}", names.join(","));
-    let known = if given.is_empty() {
-        vec![MISSING; names.len()]
-    } else {
-        given_sample(coding, &Query::conditions(given, coding.columns())?)
-    };
-    let (mut drawn, mut posterior) = (vec![0; names.len()], vec![0; classes.classes()]);
-    for _ in 0..rows {
-        classes.sample_into(&known, rng, &mut posterior, &mut drawn)?;
+    for drawn in rows.chunks_exact(names.len()) {
         let cells = drawn.iter().enumerate();
         let cells: Vec<String> = cells.map(|(at, &value)| coding.decode(at, value)).collect();
         println!("{}", cells.join(","));
     }
-    Ok(())
 }
 
-/// Rows in data units; behind principal components, what the drawn scores are reconstructed to.
-fn of_mixture(
-    model: &Model<'_>,
-    gmm: &Gmm<'_>,
-    pca: Option<&Pca<'_>>,
-    rows: usize,
-    rng: &mut Generator,
-) -> Result<Vec<Vec<f64>>> {
+/// Rows of a part in data units; probabilities as they are; behind principal components, what the drawn scores are
+/// reconstructed to.
+fn in_units(model: &Model<'_>, part: &Part<'_>, rows: &[i16]) -> Result<Vec<Vec<f64>>> {
     let units = Units::of(model)?;
-    let width = model.scaler().len();
-    let mut drawn = vec![0; gmm.dimensions()];
-    let mut sampled = Vec::with_capacity(rows);
-    for _ in 0..rows {
-        gmm.sample_into(rng, &mut drawn)?;
-        let mut features = drawn.clone();
-        if let Some((pca, spectrum)) = pca.and_then(|pca| Some((pca, pca.spectrum()?))) {
-            let scores = drawn.iter().zip(spectrum.variances());
-            // Whitened scores are scores divided by their standard deviation.
-            let unit = 2f64.powi(autodidact::kmeans::Metric::default().distance_bits() as i32);
-            let scores: Vec<i32> = scores
-                .map(|(&y, &v)| (f64::from(y) * (v as f64 / unit).sqrt()).round() as i32)
-                .collect();
-            features = vec![0; width];
-            pca.reconstruct_into(&scores, &mut features)?;
-        }
-        let features: Vec<f64> = features
-            .iter()
-            .map(|&x| f64::from(x) / FEATURE_UNIT)
-            .collect();
-        sampled.push(units.data(&features));
-    }
-    Ok(sampled)
+    rows.chunks_exact(part.body.inputs())
+        .map(|row| match (&part.body, &part.input) {
+            (Body::Rbm(rbm), _) => Ok(units_of_machine(rbm, &units, chain::real(row))),
+            (Body::Dbn(dbn), _) => Ok(units_of_machine(dbn.bottom(), &units, chain::real(row))),
+            (_, Input::Whitened(pca)) => {
+                Ok(in_data_units(&units, &reconstructed(model, pca, row)?))
+            }
+            _ => Ok(in_data_units(&units, row)),
+        })
+        .collect()
+}
+
+/// Features of whitened scores.
+fn reconstructed(model: &Model<'_>, pca: &Pca<'_>, drawn: &[i16]) -> Result<Vec<i16>> {
+    let spectrum = pca.spectrum().context("the components have no variances")?;
+    // Whitened scores are scores divided by their standard deviation.
+    let unit = 2f64.powi(autodidact::kmeans::Metric::default().distance_bits() as i32);
+    let scores: Vec<i32> = drawn
+        .iter()
+        .zip(spectrum.variances())
+        .map(|(&y, &v)| (f64::from(y) * (v as f64 / unit).sqrt()).round() as i32)
+        .collect();
+    let mut features = vec![0; model.scaler().len()];
+    pca.reconstruct_into(&scores, &mut features)?;
+    Ok(features)
 }

@@ -121,19 +121,14 @@ impl Drawer {
         let on_core = OnCore {
             core,
             run,
-            chain: matches!(request.work, Work::Chain { .. }),
+            steps: match request.work {
+                Work::Chain { .. } => Some("Gibbs steps"),
+                Work::Mixture { .. } | Work::Classes { .. } => None,
+                _ => Some("evaluations"),
+            },
             slow: part.is_some_and(|part| is_slow(core, &part.body)),
         };
         Ok((rows, Drawn(Some(on_core))))
-    }
-
-    /// Refuses a core for what the host alone does.
-    pub(crate) fn ensure_host(&self, what: &str) -> Result<()> {
-        ensure!(
-            self.core.is_none(),
-            "{what} on the host only; leave out --core, or take a score network, a generator, a Boltzmann machine or a belief net"
-        );
-        Ok(())
     }
 }
 
@@ -153,8 +148,8 @@ fn is_slow(core: Core, body: &Body<'_>) -> bool {
 struct OnCore {
     core: Core,
     run: GenerateRun,
-    /// Whether it drew from a chain.
-    chain: bool,
+    /// What it evaluated for a sample, if that is anything but the sample itself.
+    steps: Option<&'static str>,
     /// Whether another order of the weights would have been faster.
     slow: bool,
 }
@@ -169,7 +164,7 @@ impl Drawn {
         let Some(OnCore {
             core,
             run,
-            chain,
+            steps,
             slow,
         }) = &self.0
         else {
@@ -181,12 +176,13 @@ impl Drawn {
             grouped(run.samples.rows),
             grouped(run.samples.instructions_per_row())
         );
-        println!(
-            "{:<12} {} in all, {} instructions each",
-            if *chain { "Gibbs steps" } else { "evaluations" },
-            grouped(run.evaluations),
-            grouped(run.instructions_per_evaluation())
-        );
+        if let Some(steps) = steps {
+            println!(
+                "{steps:<12} {} in all, {} instructions each",
+                grouped(run.evaluations),
+                grouped(run.instructions_per_evaluation())
+            );
+        }
         println!(
             "{:<12} {} bytes, and {} of stack",
             "memory",

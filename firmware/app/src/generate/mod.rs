@@ -6,24 +6,30 @@
 //! |---|---|---|---|
 //! | samples | score network | annealed Langevin walks | none |
 //! | samples | generator | one run over normal noise each | none |
+//! | samples | Gaussian mixture | a component, then a sample of it | none |
+//! | samples | latent classes | a class, then what is not known within it | what is known, in counts |
 //! | samples | Boltzmann machine | states of a Gibbs chain | none |
 //! | samples | deep belief net | a Gibbs chain in the highest machine, means one pass down from there | none |
 //! | filling in | score network | annealed Langevin walks | what is known, then counts |
 //! | restoring | score network, denoiser | descent with the mean-shift prior | what was seen if not all was, then features (`I4F12`) |
 //!
-//! What is known or was seen is a row of its own, the first: a number other than 0 for every such element.
+//! What is filled in or restored has a row of its own before the others: a number other than 0 for every element that is
+//! known or was seen.
 //!
 //! Results: every sample as `I4F12` features, little-endian, without gaps; of binary units their states or
-//! probabilities. The same seed gives the same samples as on the host.
+//! probabilities, of a mixture behind principal components whitened scores, of latent classes counts. The same seed
+//! gives the same samples as on the host.
 //!
 //! The log has these lines:
 //!
 //! - `part <name> <kind> <samples> <instructions>`: the calls into the model alone, the generator's noise included,
 //!   without the link;
-//! - `evaluations <count> <instructions>`: runs of the network, or Gibbs steps, and what they took of it;
+//! - `evaluations <count> <instructions>`: runs of the network, or Gibbs steps, and what they took of it; of mixtures and
+//!   classes the samples once more;
 //! - `buffers <needed> <given>`: memory in bytes.
 
 mod chain;
+mod mixture;
 mod network;
 mod restoration;
 mod settings;
@@ -127,6 +133,14 @@ pub fn generate<L: Link, const READS: u32>(
         (Task::Sample, Body::Graph(graph, Purpose::Generator)) if has(READS, reads::GRAPH) => {
             network::sample(&mut job, &graph)?;
             "graph"
+        }
+        (Task::Sample, Body::Gmm(gmm)) if has(READS, reads::GMM) => {
+            mixture::of_gaussians(&mut job, &gmm)?;
+            "gmm"
+        }
+        (Task::Sample, Body::LatentClass(classes)) if has(READS, reads::LATENT_CLASS) => {
+            mixture::of_classes(&mut job, &classes)?;
+            "latent-class"
         }
         (Task::Sample, Body::Rbm(rbm)) if has(READS, reads::RBM) => {
             chain::of_machine(&mut job, rbm)?;
