@@ -544,8 +544,9 @@ pub fn mean_shift(
 
 /// Restores in f64 by gradient descent, `w K^T (K x - y) + (1 - w) g(x)` with `w = sigma^2 / (sigma^2 + noise^2)`.
 ///
-/// `prior` gives the prior's gradient g, times `sigma^2`, for rows of features behind one another: `x - A(x)` for the
-/// mean-shift prior, [`AutoencodingPrior`](crate::train::prior::AutoencodingPrior) for the autoencoding prior.
+/// `prior` gives the prior's gradient g, times `sigma^2`, for rows of features behind one another, once with the noise z
+/// of a step and once without: `x - A(x + z)` for the mean-shift prior, `(1 - dA/dx)^T (x - A(x + z))` for the
+/// autoencoding prior ([`AutoencodingPrior`](crate::train::prior::AutoencodingPrior) has both).
 ///
 /// # Errors
 ///
@@ -555,7 +556,7 @@ pub fn descend(
     sigma: f64,
     damaged: &Table,
     options: &DescentOptions,
-    prior: &mut dyn FnMut(&[f32]) -> Result<Vec<f32>>,
+    prior: &mut dyn FnMut(&[f32], &[f32]) -> Result<Vec<f32>>,
 ) -> Result<Table> {
     problem.damage.check(damaged.width())?;
     let d = damaged.width();
@@ -580,7 +581,8 @@ pub fn descend(
                 (x + jitter * f64::from(z)) as f32
             })
             .collect();
-        let pull = prior(&noisy)?;
+        let rows: Vec<f32> = state.iter().map(|&x| x as f32).collect();
+        let pull = prior(&noisy, &rows)?;
         ensure!(
             pull.len() == state.len(),
             "the prior gave {} values for {}",
@@ -697,7 +699,7 @@ mod tests {
             (c[2] * d - c[3] * b) / det,
             (-c[2] * b + c[3] * a) / det,
         ];
-        let mut prior = |x: &[f32]| {
+        let mut prior = |_: &[f32], x: &[f32]| {
             let pull = x.chunks(2).flat_map(|x| {
                 let x = [f64::from(x[0]), f64::from(x[1])];
                 let clean = [

@@ -31,11 +31,12 @@ pub struct Posed {
     pub loss: f64,
 }
 
+/// Two hidden layers that start from small weights.
 const DIGITS: Recipe = Recipe {
     shape: Shape::Dense([256, 256]),
     sigma: 0.25,
     epochs: 400,
-    batch: 128,
+    batch: 64,
     learning_rate: 2e-3,
     gain: 0.2,
 };
@@ -62,6 +63,8 @@ pub const DENOISERS: [Posed; 4] = [
         images: Images::Digits,
         recipe: Recipe {
             sigma: 0.5,
+            batch: 32,
+            learning_rate: 1e-3,
             ..DIGITS
         },
         bar: 15.4,

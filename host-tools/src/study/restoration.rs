@@ -27,7 +27,7 @@ use crate::train::prior::AutoencodingPrior;
 const SEED: u64 = 1;
 
 /// MNIST's test images that are restored.
-const TEST_IMAGES: usize = 500;
+const TEST_IMAGES: usize = 200;
 
 /// How a prior is followed.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -294,7 +294,10 @@ pub fn bench(
     let clean = if quick {
         held_out.split_held_out()?.held_out
     } else {
-        held_out.first(TEST_IMAGES)
+        match posed.images {
+            Images::Digits => held_out,
+            Images::Mnist => held_out.first(TEST_IMAGES),
+        }
     };
     let side = posed.images.side();
     let damage = if posed.blur > 0.0 {
@@ -336,7 +339,7 @@ impl Bench {
             if decibels { psnr } else { error }
         };
         let prior = AutoencodingPrior::of_graph(&self.network, device)?;
-        let host = |walk: Walk, prior: &mut dyn FnMut(&[f32]) -> Result<Vec<f32>>| {
+        let host = |walk: Walk, prior: &mut dyn FnMut(&[f32], &[f32]) -> Result<Vec<f32>>| {
             let options = walk.options(false);
             let sigma = posed.recipe.sigma;
             descend(&self.problem, sigma, &self.damaged, &options, prior)
@@ -348,10 +351,10 @@ impl Bench {
             damaged: figure(&self.damaged),
             linear: figure(&linear(&self.problem, &self.training, &self.damaged)?),
             reference: posed.reference,
-            mean_shift: figure(&host(posed.mean_shift, &mut |x| prior.shift(x))?),
+            mean_shift: figure(&host(posed.mean_shift, &mut |noisy, x| prior.shift(noisy, x))?),
             device: figure(&self.by_device(posed, false)?),
             blind: figure(&self.by_device(posed, true)?),
-            autoencoding: figure(&host(posed.autoencoding, &mut |x| prior.gradient(x))?),
+            autoencoding: figure(&host(posed.autoencoding, &mut |noisy, x| prior.gradient(noisy, x))?),
         })
     }
 

@@ -78,41 +78,52 @@ impl AutoencodingPrior {
     /// Calls `each` with blocks of rows on the device and joins what it gives.
     fn by_block(
         &self,
+        noisy: &[f32],
         rows: &[f32],
-        each: &dyn Fn(Tensor<2>) -> Result<Tensor<2>>,
+        each: &dyn Fn(Tensor<2>, Tensor<2>) -> Result<Tensor<2>>,
     ) -> Result<Vec<f32>> {
+        ensure!(
+            noisy.len() == rows.len(),
+            "{} values with noise for {} without",
+            noisy.len(),
+            rows.len()
+        );
+        let block = ROWS * self.width;
+        let upload =
+            |rows: &[f32]| tensors::upload(rows.to_vec(), self.width, &self.device).inner();
         let mut all = Vec::with_capacity(rows.len());
-        for block in rows.chunks(ROWS * self.width) {
-            let rows = tensors::upload(block.to_vec(), self.width, &self.device);
-            all.extend(tensors::download(each(rows)?)?);
+        for (noisy, rows) in noisy.chunks(block).zip(rows.chunks(block)) {
+            all.extend(tensors::download(each(upload(noisy), upload(rows))?)?);
         }
         Ok(all)
     }
 
-    /// What the mean-shift prior of the same denoiser follows: `x - A(x)`, row after row.
+    /// What the mean-shift prior of the same denoiser follows: `x - A(x + z)`, row after row; `noisy` is `x + z`.
     ///
     /// # Errors
     ///
-    /// The training device fails.
-    pub fn shift(&self, rows: &[f32]) -> Result<Vec<f32>> {
-        self.by_block(rows, &|rows| {
-            Ok((rows.clone() - self.denoised(rows)).inner())
+    /// Not as many values with noise as without; the training device fails.
+    pub fn shift(&self, noisy: &[f32], rows: &[f32]) -> Result<Vec<f32>> {
+        self.by_block(noisy, rows, &|noisy, rows| {
+            Ok(rows - self.denoised(Tensor::from_inner(noisy)).inner())
         })
     }
 
-    /// Gradients of `|A(x) - x|^2 / 2`, row after row.
+    /// Gradients of `|A(x + z) - x|^2 / 2`, row after row; `noisy` is `x + z`.
     ///
     /// # Errors
     ///
-    /// The training device fails.
-    pub fn gradient(&self, rows: &[f32]) -> Result<Vec<f32>> {
-        self.by_block(rows, &|rows| {
-            let rows = Tensor::from_inner(rows.inner()).require_grad();
-            let cost = (self.denoised(rows.clone()) - rows.clone())
+    /// As [`shift`](Self::shift).
+    pub fn gradient(&self, noisy: &[f32], rows: &[f32]) -> Result<Vec<f32>> {
+        self.by_block(noisy, rows, &|noisy, rows| {
+            let noise = Tensor::from_inner(noisy.clone() - rows);
+            let noisy = Tensor::from_inner(noisy).require_grad();
+            let cost = (self.denoised(noisy.clone()) - (noisy.clone() - noise))
                 .square()
                 .sum()
                 .mul_scalar(0.5);
-            rows.grad(&cost.backward())
+            noisy
+                .grad(&cost.backward())
                 .context("the training device gave no gradient")
         })
     }
@@ -142,34 +153,48 @@ mod tests {
         .unwrap();
         let rows: Vec<f32> = (0..6).map(|_| normal(&mut draws)).collect();
         let prior = AutoencodingPrior::new(&network, &device).unwrap();
-        let gradient = prior.gradient(&rows).unwrap();
+        let noise: Vec<f32> = (0..6).map(|_| 0.5 * normal(&mut draws)).collect();
+        let noisy: Vec<f32> = rows.iter().zip(&noise).map(|(x, z)| x + z).collect();
+        let gradient = prior.gradient(&noisy, &rows).unwrap();
         // The same network as a graph, and what its mean shift is.
         let graph = AutoencodingPrior::of_graph(&graph_of(&network), &device).unwrap();
-        for (a, b) in gradient.iter().zip(graph.gradient(&rows).unwrap()) {
+        for (a, b) in gradient
+            .iter()
+            .zip(graph.gradient(&noisy, &rows).unwrap())
+        {
             assert!((a - b).abs() < 1e-5);
         }
-        let shift = graph.shift(&rows).unwrap();
-        for (row, shift) in rows.chunks(3).zip(shift.chunks(3)) {
-            let row: Vec<f64> = row.iter().map(|&x| f64::from(x)).collect();
-            let clean = oracle::forward(&network, &row);
+        let shift = graph.shift(&noisy, &rows).unwrap();
+        for ((row, noisy), shift) in rows.chunks(3).zip(noisy.chunks(3)).zip(shift.chunks(3)) {
+            let noisy: Vec<f64> = noisy.iter().map(|&x| f64::from(x)).collect();
+            let clean = oracle::forward(&network, &noisy);
             for ((x, a), shift) in row.iter().zip(&clean).zip(shift) {
-                assert!((x - a - f64::from(*shift)).abs() < 1e-5);
+                assert!((f64::from(*x) - a - f64::from(*shift)).abs() < 1e-5);
             }
         }
-        let cost = |row: &[f64]| {
-            let out = oracle::forward(&network, row);
+        let cost = |row: &[f64], noise: &[f32]| {
+            let noisy: Vec<f64> = row
+                .iter()
+                .zip(noise)
+                .map(|(x, z)| x + f64::from(*z))
+                .collect();
+            let out = oracle::forward(&network, &noisy);
             0.5 * out
                 .iter()
                 .zip(row)
                 .map(|(a, x)| (a - x).powi(2))
                 .sum::<f64>()
         };
-        for (row, found) in rows.chunks(3).zip(gradient.chunks(3)) {
+        for ((row, noise), found) in rows
+            .chunks(3)
+            .zip(noise.chunks(3))
+            .zip(gradient.chunks(3))
+        {
             for at in 0..3 {
                 let moved = |h: f64| {
                     let mut row: Vec<f64> = row.iter().map(|&x| f64::from(x)).collect();
                     row[at] += h;
-                    cost(&row)
+                    cost(&row, noise)
                 };
                 let numeric = (moved(1e-5) - moved(-1e-5)) / 2e-5;
                 assert!((f64::from(found[at]) - numeric).abs() < 1e-3);
