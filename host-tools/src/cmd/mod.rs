@@ -5,6 +5,8 @@ mod complete;
 mod deep_autoencoder;
 #[cfg(feature = "train")]
 mod demo;
+#[cfg(feature = "train")]
+mod drawn;
 mod emulate;
 #[cfg(feature = "train")]
 mod energy;

@@ -5,6 +5,7 @@
 
 pub mod anomaly;
 pub mod chart;
+pub mod drawn;
 pub mod energy;
 pub mod gan;
 pub mod generated;

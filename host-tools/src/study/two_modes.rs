@@ -169,6 +169,7 @@ pub fn train(quick: bool, device: &TrainingDevice) -> Result<Conditional> {
             sigmas: levels(),
             steps: (STEPS / LEVELS) as u16,
             gamma: GAMMA,
+            consistent: false,
         })
     };
     let model = score::fit(&options.check()?, &rows, None, device, &mut |_| {})?;
