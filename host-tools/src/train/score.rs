@@ -204,18 +204,23 @@ impl ScoreConfig {
                     value = adds(&mut net, value, channels);
                 }
                 for (channels, skipped) in across.into_iter().rev() {
-                    let fewer = net.conv3x3(value, channels, 1, act, none);
+                    let fewer = net.conv3x3(value, channels, 1, Activation::Identity, none);
                     let raised = net.upsample(fewer);
                     let joined = net.sum(skipped, raised);
                     value = adds(&mut net, joined, channels);
                 }
-                let fewer = net.conv3x3(value, LAST_CHANNELS, 1, act, none);
+                let fewer = net.conv3x3(value, LAST_CHANNELS, 1, Activation::Identity, none);
                 let raised = net.upsample(fewer);
                 net.conv3x3(raised, 1, 1, Activation::Identity, none);
                 net
             }
         };
         net.initialise(&mut generator(options.seed, 0));
+        // Sums make the values of convolutions large. From nothing, the last layer finds its size without first
+        // pushing what is before it into where activations are 0.
+        if let (NetShape::Conv(_), Some(last)) = (&options.shape, net.ops.last_mut()) {
+            last.weights.fill(0.0);
+        }
         Ok(net)
     }
 }
