@@ -29,7 +29,7 @@ pub(super) struct NcsnFit {
     #[arg(
         long,
         value_delimiter = ',',
-        default_value = "256,256",
+        default_value = "256,256,256",
         conflicts_with = "channels"
     )]
     hidden: Vec<usize>,
@@ -67,7 +67,7 @@ pub(super) struct NcsnFit {
     #[arg(long)]
     levels: Option<usize>,
 
-    /// How much noise the sampler's steps add: such that it keeps to the levels, with steps of size 1, or as much as
+    /// How much noise the sampler's steps add: such that it keeps to the levels, with steps of size 0.8, or as much as
     /// Langevin dynamics says, with steps by NCSNv2's rule.
     #[arg(long, value_enum, default_value_t = Noise::Consistent)]
     noise: Noise,
@@ -85,7 +85,7 @@ pub(super) struct NcsnFit {
     learning_rate: f64,
 
     /// Weight decay (AdamW).
-    #[arg(long, default_value_t = 0.0)]
+    #[arg(long, default_value_t = 0.3)]
     weight_decay: f32,
 
     /// Share that the average of the parameters keeps at a step.

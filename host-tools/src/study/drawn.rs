@@ -145,6 +145,7 @@ pub fn mnist(
             activation: Activation::Relu,
             steps: MNIST_STEPS,
             batch: 32,
+            weight_decay: 0.0,
             ..ScoreOptions::new(levels)
         }))
     };

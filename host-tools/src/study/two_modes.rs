@@ -164,6 +164,7 @@ pub fn train(quick: bool, device: &TrainingDevice) -> Result<Conditional> {
         steps: if quick { 1500 } else { 5000 },
         batch: 320,
         learning_rate: 5e-3,
+        weight_decay: 0.0,
         average: 0.99,
         ..ScoreOptions::new(NoiseLevels {
             sigmas: levels(),

@@ -93,13 +93,13 @@ impl ScoreOptions {
     #[must_use]
     pub fn new(levels: NoiseLevels) -> Self {
         Self {
-            shape: NetShape::Dense(vec![256, 256]),
+            shape: NetShape::Dense(vec![256; 3]),
             activation: Activation::Silu,
             levels,
             steps: 20_000,
             batch: 128,
             learning_rate: 2e-3,
-            weight_decay: 0.0,
+            weight_decay: 0.3,
             average: 0.999,
             seed: 0,
             checkpoint: None,
@@ -356,6 +356,7 @@ mod tests {
             steps: 1500,
             batch: 64,
             learning_rate: 1e-2,
+            weight_decay: 0.0,
             average: 0.99,
             ..ScoreOptions::new(NoiseLevels {
                 sigmas: vec![2.0, 1.0, 0.5],

@@ -67,12 +67,11 @@ impl NoiseLevels {
         })
     }
 
-    /// Half the residual a step, and noise that keeps to the levels: what draws best of the few steps that a device can
-    /// afford, see [`Schedule::consistent`](autodidact::score::Schedule::consistent).
+    /// Steps of 0.8, and noise that keeps to the levels: what draws best of the few steps that a device can afford, see [`Schedule::consistent`](autodidact::score::Schedule::consistent).
     #[must_use]
     pub fn consistent(self) -> Self {
         Self {
-            gamma: 1.0,
+            gamma: 0.8,
             consistent: true,
             ..self
         }
