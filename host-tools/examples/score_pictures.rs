@@ -1,10 +1,11 @@
 //! Draws docs/score.png: digits drawn by a score network, how they come out of noise, and halves filled in.
 //!
 //! `cargo run --release --package autodidact-tools --example score_pictures` trains for some minutes and writes into
-//! docs/, or into the folder that is given; a second argument names a container to take instead of training. Whatever
-//! is drawn comes from a container through the device's own sampler.
+//! docs/, or into the folder that is given; a second argument names a container to take instead of training. A third
+//! names a container with a score network of larger square images: docs/score-mnist.png. Whatever is drawn comes from a
+//! container through the device's own sampler.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use autodidact::model::Model;
@@ -15,7 +16,7 @@ use autodidact_tools::data;
 use autodidact_tools::evaluate::Units;
 use autodidact_tools::picture::{Picture, write_grid};
 use autodidact_tools::sampler::{Sampler, in_data_units, schedule, score_network};
-use autodidact_tools::study::scores::{SIDE, ScoreDigits, left_half};
+use autodidact_tools::study::scores::{SIDE, ScoreImages, left_half};
 use autodidact_tools::train::device::TrainingDevice;
 
 /// Fixes everything random.
@@ -36,28 +37,71 @@ fn main() -> Result<()> {
             let mut report = |progress: autodidact_tools::train::Progress| {
                 eprint!("\rstep {} of {}", progress.step, progress.steps);
             };
-            ScoreDigits::train(&|options| options, &TrainingDevice::cpu(), &mut report)?.container
+            ScoreImages::digits(&|options| options, &TrainingDevice::cpu(), &mut report)?.container
         }
     };
-    let model = Model::load(&bytes)?;
-    let units = Units::of(&model)?;
-    let mut sampler = Sampler::new(score_network(&model)?, schedule(&model)?);
-    let mut rng = Generator::from_seed(SEED);
-    let picture = |shades| Picture {
-        width: SIDE,
-        shades,
-    };
+    digits(&bytes, &folder.join("score.png"))?;
+    match arguments.next() {
+        Some(path) => images(&artifact::read(&path)?, &folder.join("score-mnist.png")),
+        None => Ok(()),
+    }
+}
+
+/// Lines of samples, then of walks.
+fn drawn(
+    sampler: &mut Sampler<'_>,
+    units: &Units,
+    rng: &mut Generator,
+    [samples, walks]: [usize; 2],
+) -> Result<Vec<Vec<Picture>>> {
     let mut lines = Vec::new();
-    for _ in 0..3 {
+    for _ in 0..samples {
         let line = (0..LINE).map(|_| {
-            let sample = sampler.sample(&mut rng, None, &mut |_, _| {})?;
-            Ok(picture(in_data_units(&units, &sample)))
+            let sample = sampler.sample(rng, None, &mut |_, _| {})?;
+            Ok(picture(in_data_units(units, &sample)))
         });
         lines.push(line.collect::<Result<Vec<_>>>()?);
     }
-    for _ in 0..3 {
-        lines.push(film(&mut sampler, &units, &mut rng)?);
+    for _ in 0..walks {
+        lines.push(film(sampler, units, rng)?);
     }
+    Ok(lines)
+}
+
+/// A square image.
+fn picture(shades: Vec<f64>) -> Picture {
+    Picture {
+        width: shades.len().isqrt(),
+        shades,
+    }
+}
+
+/// Samples and a walk of a score network of images.
+fn images(bytes: &[u8], path: &Path) -> Result<()> {
+    let model = Model::load(bytes)?;
+    let units = Units::of(&model)?;
+    let mut sampler = Sampler::new(score_network(&model)?, schedule(&model)?);
+    let mut lines = drawn(
+        &mut sampler,
+        &units,
+        &mut Generator::from_seed(SEED),
+        [4, 1],
+    )?;
+    let all = lines
+        .iter_mut()
+        .flatten()
+        .flat_map(|picture| &mut picture.shades);
+    all.for_each(|shade| *shade /= units.peak());
+    write_grid(path, &lines, 2)
+}
+
+/// Samples, walks and halves filled in, of the bundled digits.
+fn digits(bytes: &[u8], path: &Path) -> Result<()> {
+    let model = Model::load(bytes)?;
+    let units = Units::of(&model)?;
+    let mut sampler = Sampler::new(score_network(&model)?, schedule(&model)?);
+    let mut rng = Generator::from_seed(SEED);
+    let mut lines = drawn(&mut sampler, &units, &mut rng, [3, 3])?;
     let digits = data::digits()?
         .scaled(1.0 / data::DIGIT_MAX)?
         .split_held_out()?
@@ -96,7 +140,7 @@ fn main() -> Result<()> {
         line.push(picture(truth));
         lines.push(line);
     }
-    write_grid(&folder.join("score.png"), &lines, 4)
+    write_grid(path, &lines, 4)
 }
 
 /// The state after the last step of some levels, from noise to a digit.
@@ -113,10 +157,7 @@ fn film(sampler: &mut Sampler<'_>, units: &Units, rng: &mut Generator) -> Result
             .iter()
             .map(|&x| f64::from(x) / f64::from(ONE))
             .collect();
-        Picture {
-            width: SIDE,
-            shades: units.data(&features),
-        }
+        picture(units.data(&features))
     });
     Ok(frames.collect())
 }

@@ -205,7 +205,7 @@ impl Request {
         let walk = |words: &mut [u32; 16], schedule: &Schedule| {
             words[6] = schedule.steps().into();
             words[7] = schedule.gamma();
-            words[8] = schedule.denoise().into();
+            words[8] = u32::from(schedule.denoise()) + 2 * u32::from(schedule.is_consistent());
         };
         match &self.work {
             Work::Walks { schedule, samples } => {

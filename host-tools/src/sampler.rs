@@ -9,6 +9,7 @@ use autodidact::score::{
 
 use crate::evaluate::Units;
 use crate::quantize::{FEATURE_UNIT, QuantisedModel};
+use crate::train::model::NoiseLevels;
 
 /// One in the format of a schedule's step size, `U2F30`.
 const GAMMA_UNIT: f64 = 1_073_741_824.0;
@@ -20,11 +21,18 @@ pub const NO_SCORE_NETWORK: &str =
 /// The keys of a container's provenance that say how its score network is walked.
 const GAMMA: &str = "langevin_gamma";
 const STEPS: &str = "langevin_steps";
+const NOISE: &str = "langevin_noise";
+
+/// What [`NOISE`] says where the noise keeps to the levels.
+const CONSISTENT: &str = "consistent";
 
 /// Notes how a model's score network is walked.
-pub fn note_schedule(model: &mut QuantisedModel, gamma: f64, steps: u16) {
-    model.note(GAMMA, gamma);
-    model.note(STEPS, steps);
+pub fn note_schedule(model: &mut QuantisedModel, levels: &NoiseLevels) {
+    model.note(GAMMA, levels.gamma);
+    model.note(STEPS, levels.steps);
+    if levels.consistent {
+        model.note(NOISE, CONSISTENT);
+    }
 }
 
 /// How a walk goes, as far as it is known.
@@ -34,6 +42,8 @@ pub struct Steps {
     pub gamma: Option<f64>,
     /// Steps a level.
     pub steps: Option<u16>,
+    /// Whether the noise keeps to the levels, as [`Schedule::consistent`] has it.
+    pub consistent: bool,
 }
 
 impl Steps {
@@ -46,6 +56,9 @@ impl Steps {
         Self {
             gamma: value(model, GAMMA),
             steps: value(model, STEPS),
+            consistent: model
+                .text_value(NOISE)
+                .is_some_and(|noise| noise.trim() == CONSISTENT),
         }
     }
 
@@ -55,6 +68,7 @@ impl Steps {
         Self {
             gamma: gamma.or(self.gamma),
             steps: steps.or(self.steps),
+            ..self
         }
     }
 
@@ -68,8 +82,13 @@ impl Steps {
             format!("the model's provenance has no lines `{GAMMA}` and `{STEPS}`; give both, or train it with `autodidact fit ncsn`")
         })?;
         // A float cast saturates.
-        Schedule::new((gamma * GAMMA_UNIT) as u32, steps, true).with_context(|| {
+        let schedule = Schedule::new((gamma * GAMMA_UNIT) as u32, steps, true).with_context(|| {
             format!("a walk of {steps} steps of size {gamma} a level is none: give at least 1, of a size above 0 and below 2")
+        })?;
+        Ok(if self.consistent {
+            schedule.consistent()
+        } else {
+            schedule
         })
     }
 }

@@ -138,7 +138,7 @@ pub fn train_score(
     let standardiser = &showcase.standardiser;
     let features = standardiser.transform(&showcase.training)?;
     let smallest = SMALLEST / standardiser.std[0];
-    let levels = NoiseLevels::by_rule(&features, smallest, WALK_STEPS)?;
+    let levels = NoiseLevels::by_rule(&features, smallest, WALK_STEPS)?.consistent();
     let options = ScoreOptions {
         shape: NetShape::Dense(SCORE_HIDDEN.to_vec()),
         steps: SCORE_STEPS,
@@ -148,7 +148,7 @@ pub fn train_score(
     let model = score::fit(&options.check()?, &features, None, device, progress)?;
     let (part, _) = quantize::score(&model, &features, Precision::default())?;
     let mut quantised = model_of_training_rows(standardiser, showcase.training.columns())?;
-    note_schedule(&mut quantised, model.levels.gamma, model.levels.steps);
+    note_schedule(&mut quantised, &model.levels);
     quantised.parts.push(("score".into(), part));
     Ok(quantised)
 }

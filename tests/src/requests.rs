@@ -78,6 +78,11 @@ pub fn of_graphs() -> Vec<Request> {
     ];
     let mut requests = works.map(|work| request(SCORE, work)).to_vec();
     requests.push(request(GENERATOR, Work::Runs { samples: 6 }));
+    let consistent = Work::Walks {
+        schedule: schedule(true).consistent(),
+        samples: 3,
+    };
+    requests.push(request(SCORE, consistent));
     requests
 }
 

@@ -12,6 +12,7 @@ pub struct Schedule {
     gamma: u32,
     steps: u16,
     denoise: bool,
+    consistent: bool,
 }
 
 impl Schedule {
@@ -38,7 +39,34 @@ impl Schedule {
             gamma,
             steps,
             denoise,
+            consistent: false,
         })
+    }
+
+    /// The same walk with as much fresh noise as keeps to the levels: what a step leaves of the noise and what it
+    /// adds have together the standard deviation of the level of the *next* step (A. Jolicoeur-Martineau et al.,
+    /// *Adversarial score matching and improved sampling for image generation*, 2021, algorithm 2, here with several
+    /// steps a level). See [`AnnealedLangevin`].
+    ///
+    /// Langevin dynamics is exact for steps that are infinitely small. Those that a device can afford leave too much
+    /// noise, `1 / (1 - gamma / 4)` of the level's variance and what is left of the level above; these do not, and
+    /// samples are cleaner for the same number of evaluations.
+    ///
+    /// ```
+    /// use autodidact::score::Schedule;
+    /// let schedule = Schedule::new(1 << 30, 2, true).unwrap().consistent();
+    /// assert!(schedule.is_consistent());
+    /// ```
+    #[must_use]
+    pub const fn consistent(mut self) -> Self {
+        self.consistent = true;
+        self
+    }
+
+    /// Whether the noise keeps to the levels.
+    #[must_use]
+    pub const fn is_consistent(&self) -> bool {
+        self.consistent
     }
 
     /// `epsilon / sigma_L^2`, `U2F30`.
@@ -96,6 +124,9 @@ pub struct Progress {
 /// ```text
 /// x += gamma / 2 · r(x, sigma_i) + sigma_i sqrt(gamma) z,    z standard normal
 /// ```
+///
+/// With [`Schedule::consistent`] the last term is `sqrt(sigma_j^2 - (1 - gamma / 2)^2 sigma_i^2) z` instead, with
+/// sigma_j that of the next step's level, and nothing where the root is of a negative number.
 ///
 /// A [`Score`] of one level makes it plain Langevin dynamics. Each term is rounded once, to half a unit of 2^-20;
 /// the state saturates at ±2048.
@@ -252,8 +283,7 @@ impl<'m, S: Score> AnnealedLangevin<'m, S> {
             }
         }
         self.score.residual_into(level, self.state, self.residual)?;
-        // Below 2^31 · 2^31 / 2^30.
-        let amplitude = ((u64::from(sigma) * u64::from(self.root)) >> 30) as u32;
+        let amplitude = self.amplitude(sigma);
         for (x, r) in self.state.iter_mut().zip(self.residual.iter()) {
             // F20 times F30, below 2^62; a half of it in F20.
             let product = i64::from(*r) * i64::from(self.schedule.gamma);
@@ -263,6 +293,22 @@ impl<'m, S: Score> AnnealedLangevin<'m, S> {
                 .saturating_add(noise(rng, amplitude));
         }
         Ok(())
+    }
+
+    /// Standard deviation of the fresh noise of the step that is next, at a level of `sigma`: `U12F20`.
+    fn amplitude(&self, sigma: u32) -> u32 {
+        if !self.schedule.consistent {
+            // Below 2^31 · 2^31 / 2^30.
+            return ((u64::from(sigma) * u64::from(self.root)) >> 30) as u32;
+        }
+        let last = self.score.levels().saturating_sub(1);
+        let after = (self.done + 1).checked_div(u32::from(self.schedule.steps));
+        let after = after.map_or(last, |level| level.min(last.into()) as u16);
+        let wanted = u64::from(self.score.sigma(after));
+        // gamma is below 2^31: the share of the noise that is left, 1 - gamma / 2, lies in U1F31.
+        let left = (u64::from(sigma) * u64::from((1 << 31) - self.schedule.gamma)) >> 31;
+        // Both below 2^31.
+        sqrt((wanted * wanted).saturating_sub(left * left))
     }
 
     /// Known elements as they are.

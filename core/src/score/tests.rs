@@ -300,6 +300,68 @@ fn what_is_missing_follows_from_what_is_known() {
     assert!((mean - 1.43).abs() < 0.08, "{mean}");
 }
 
+/// All data in one point: a state is that point and noise, of which a step leaves the share that it does not take.
+struct Point {
+    sigmas: [f64; 5],
+}
+
+/// Elements of a point.
+const ELEMENTS: usize = 4096;
+
+impl Score for Point {
+    fn dimensions(&self) -> usize {
+        ELEMENTS
+    }
+    fn levels(&self) -> u16 {
+        5
+    }
+    fn sigma(&self, level: u16) -> u32 {
+        (self.sigmas[usize::from(level)] * f64::from(ONE)) as u32
+    }
+    fn residual_into(&mut self, _: u16, x: &[i32], r: &mut [i32]) -> Result<(), ShapeError> {
+        for (r, x) in r.iter_mut().zip(x) {
+            *r = 3 * ONE - x;
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn consistent_noise_is_that_of_the_next_steps_level() {
+    // Every step takes enough to reach the next level: 1 - gamma / 2 is below all ratios.
+    let sigmas = [16.0, 8.0, 3.0, 1.0, 0.35];
+    let mut score = Point { sigmas };
+    for (gamma, denoise) in [(1.9, true), (1.9, false), (1.4, false)] {
+        let schedule = Schedule::new((gamma * f64::from(1 << 30)) as u32, 2, denoise).unwrap();
+        let mut rng = Generator::from_seed(11);
+        let (mut state, mut residual) = (vec![0; ELEMENTS], vec![0; ELEMENTS]);
+        let mut walk =
+            AnnealedLangevin::new(&mut score, schedule.consistent(), &mut state, &mut residual)
+                .unwrap();
+        walk.scatter(&mut rng);
+        // Where it starts, the point is not yet in the mean.
+        walk.state_mut().iter_mut().for_each(|x| *x += 3 * ONE);
+        while let Some(progress) = walk.step(&mut rng).unwrap() {
+            let noise = walk
+                .state()
+                .iter()
+                .map(|&x| f64::from(x) / f64::from(ONE) - 3.0);
+            let found = (noise.map(|x| x * x).sum::<f64>() / ELEMENTS as f64).sqrt();
+            if progress.step > 2 {
+                assert!(found < 1e-5, "{found}");
+                continue;
+            }
+            let next = usize::from(progress.level) + usize::from(progress.step == 2);
+            let expected = sigmas[next.min(4)];
+            // Four standard errors of a standard deviation from 4096 elements.
+            assert!(
+                (found / expected - 1.0).abs() < 0.045,
+                "{progress:?}: {found} {expected}"
+            );
+        }
+    }
+}
+
 #[test]
 fn the_same_seed_gives_the_same_sample() {
     // Golden: printed once by this test, kept so that no release changes what a seed gives.
@@ -308,14 +370,20 @@ fn the_same_seed_gives_the_same_sample() {
     let network = model.score("score").unwrap();
     let mut workspace = vec![0; network.workspace_bytes()];
     let mut features = vec![0; network.features_len()];
-    let score = network.with_memory(&mut workspace, &mut features).unwrap();
+    let mut score = network.with_memory(&mut workspace, &mut features).unwrap();
     let schedule = Schedule::new(1 << 28, 5, true).unwrap();
-    let mut rng = Generator::from_seed(42);
-    let (mut state, mut residual) = ([0; 3], [0; 3]);
-    let mut walk = AnnealedLangevin::new(score, schedule, &mut state, &mut residual).unwrap();
-    walk.scatter(&mut rng);
-    while walk.step(&mut rng).unwrap().is_some() {}
-    assert_eq!(walk.state(), [1_401_662, -2_660_680, -1_018_000]);
+    for (schedule, expected) in [
+        (schedule, [1_401_662, -2_660_680, -1_018_000]),
+        (schedule.consistent(), [1_803_389, -1_500_070, -1_243_148]),
+    ] {
+        let mut rng = Generator::from_seed(42);
+        let (mut state, mut residual) = ([0; 3], [0; 3]);
+        let mut walk =
+            AnnealedLangevin::new(&mut score, schedule, &mut state, &mut residual).unwrap();
+        walk.scatter(&mut rng);
+        while walk.step(&mut rng).unwrap().is_some() {}
+        assert_eq!(walk.state(), expected);
+    }
 }
 
 /// `A(x) = x / 2` of two features.

@@ -9,6 +9,8 @@ mod dae;
 mod deep_autoencoder;
 #[cfg(feature = "train")]
 mod demo;
+#[cfg(feature = "train")]
+mod drawn;
 mod emulate;
 #[cfg(feature = "train")]
 mod energy;

@@ -8,7 +8,7 @@ use autodidact_tools::artifact::Unfinished;
 use autodidact_tools::evaluate::Units;
 use autodidact_tools::quantize::{self, OpError, Precision};
 use autodidact_tools::sampler::{Sampler, note_schedule, schedule, score_network};
-use autodidact_tools::study::scores::{self, Closeness, Denoising, Reference, ScoreDigits};
+use autodidact_tools::study::scores::{self, Closeness, Denoising, Reference, ScoreImages};
 use autodidact_tools::train::device::TrainingDevice;
 use autodidact_tools::train::model::{Activation, NoiseLevels};
 use autodidact_tools::train::score::{self, NetShape, ScoreOptions};
@@ -29,14 +29,14 @@ pub(super) struct NcsnFit {
     #[arg(
         long,
         value_delimiter = ',',
-        default_value = "256,256",
+        default_value = "256,256,256",
         conflicts_with = "channels"
     )]
     hidden: Vec<usize>,
 
-    /// Convolutions with so many channels at full size instead; goes with --width.
-    #[arg(long, requires = "width")]
-    channels: Option<usize>,
+    /// Convolutions instead, with so many channels at half size, at a quarter and so on; goes with --width.
+    #[arg(long, value_delimiter = ',', requires = "width")]
+    channels: Option<Vec<usize>>,
 
     /// Pixels a row of images.
     #[arg(long, value_name = "PIXELS")]
@@ -58,10 +58,19 @@ pub(super) struct NcsnFit {
     #[arg(long, default_value_t = 5)]
     walk: u16,
 
-    /// Size of the sampler's steps, above 0 and below 2, in place of what NCSNv2's rule gives: larger steps draw rows
-    /// that are nearer to the data and vary less.
+    /// Size of the sampler's steps, above 0 and below 2: larger steps draw rows that are nearer to the data and vary
+    /// less.
     #[arg(long)]
     gamma: Option<f64>,
+
+    /// Number of noise levels in place of what the rule gives.
+    #[arg(long)]
+    levels: Option<usize>,
+
+    /// How much noise the sampler's steps add: such that it keeps to the levels, with steps of size 0.8, or as much as
+    /// Langevin dynamics says, with steps by NCSNv2's rule.
+    #[arg(long, value_enum, default_value_t = Noise::Consistent)]
+    noise: Noise,
 
     /// Steps of training.
     #[arg(long, default_value_t = 20_000)]
@@ -76,7 +85,7 @@ pub(super) struct NcsnFit {
     learning_rate: f64,
 
     /// Weight decay (AdamW).
-    #[arg(long, default_value_t = 0.0)]
+    #[arg(long, default_value_t = 0.3)]
     weight_decay: f32,
 
     /// Share that the average of the parameters keeps at a step.
@@ -90,6 +99,12 @@ pub(super) struct NcsnFit {
     /// Keep a checkpoint in this file, and go on from there after an interruption; goes with --seed.
     #[arg(long, value_name = "FILE", requires = "seed")]
     checkpoint: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Noise {
+    Langevin,
+    Consistent,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -125,6 +140,12 @@ impl NcsnFit {
             None => self.sigma,
         };
         let mut levels = NoiseLevels::by_rule(&prepared.features, smallest, self.walk)?;
+        if let Some(count) = self.levels {
+            levels = levels.resampled(count)?;
+        }
+        if self.noise == Noise::Consistent {
+            levels = levels.consistent();
+        }
         if let Some(gamma) = self.gamma {
             ensure!(
                 gamma > 0.0 && gamma < 2.0,
@@ -179,7 +200,7 @@ impl NcsnFit {
                 self.activation, self.steps
             ),
         );
-        note_schedule(&mut prepared.model, model.levels.gamma, model.levels.steps);
+        note_schedule(&mut prepared.model, &model.levels);
         prepared.model.parts.push((common.name("score"), part));
         let bytes = prepared.model.encode(prepared.order)?;
         let container = Model::load(&bytes)?;
@@ -219,7 +240,7 @@ fn print_denoising(levels: &[Denoising]) {
     }
 }
 
-fn print_errors(errors: &[OpError]) {
+pub(super) fn print_errors(errors: &[OpError]) {
     println!("what rounding one operation alone does to the output, signal to error:");
     println!("{:>2} {:<10} {:>10} {:>10}", "", "", "weights", "value");
     for error in errors {
@@ -231,7 +252,7 @@ fn print_errors(errors: &[OpError]) {
 const SAMPLES: usize = 2000;
 
 /// Samples that are averaged for one row's missing half.
-const DRAWS: usize = 16;
+pub(super) const DRAWS: usize = 16;
 
 /// The figures of the docs: a network of the bundled digits, trained here.
 pub(super) fn study(seed: u64, checkpoint: Option<&PathBuf>, json: bool) -> Result<Value> {
@@ -242,7 +263,7 @@ pub(super) fn study(seed: u64, checkpoint: Option<&PathBuf>, json: bool) -> Resu
         checkpoint: checkpoint.cloned(),
         ..options
     };
-    let digits = ScoreDigits::train(&options, &TrainingDevice::cpu(), &mut |progress| {
+    let digits = ScoreImages::digits(&options, &TrainingDevice::cpu(), &mut |progress| {
         advance(&bar, progress);
     })?;
     bar.finish_and_clear();

@@ -33,9 +33,14 @@ pub(crate) struct Study {
     #[arg(long, value_name = "FOLDER")]
     data: Option<PathBuf>,
 
-    /// Keep the training's checkpoint in this file, and go on from there after an interruption (scores only).
+    /// Keep the training's checkpoint in this file, and go on from there after an interruption (for scores, generated
+    /// and mnist-scores).
     #[arg(long, value_name = "FILE")]
     checkpoint: Option<PathBuf>,
+
+    /// Judge the score network of this container; it is trained and written if it is not there (mnist-scores only).
+    #[arg(long, value_name = "FILE")]
+    model: Option<PathBuf>,
 
     /// Shorter training and fewer rows, no MNIST (for energy, generated, score-identity, two-modes, gan, restoration,
     /// denoisers and autoencoders).
@@ -84,6 +89,8 @@ enum Topic {
     Autoencoders,
     /// Score networks of the bundled digits: denoising by level, samples, inpainting; f32 against the device.
     Scores,
+    /// A convolutional score network of MNIST: what it draws, by a classifier.
+    MnistScores,
 }
 
 impl Study {
@@ -104,7 +111,14 @@ impl Study {
             Topic::Energy if self.quick => energy(None, self.json)?,
             Topic::Energy => energy(Some(self.folder()?), self.json)?,
             Topic::Scores => super::ncsn::study(SEED, self.checkpoint.as_ref(), self.json)?,
-            Topic::Generated => generated(self.data.as_deref(), self.quick, self.json)?,
+            Topic::Generated => self.generated()?,
+            Topic::MnistScores => super::drawn::mnist(
+                self.folder()?,
+                SEED,
+                self.model.as_deref(),
+                self.checkpoint.as_ref(),
+                self.json,
+            )?,
             Topic::ScoreIdentity => score_identity(self.quick, self.json)?,
             Topic::TwoModes => two_modes(self.quick, self.json)?,
             Topic::Gan => gan(self.quick, self.picture.as_deref(), self.json)?,
@@ -305,48 +319,60 @@ fn sketch(json: bool) -> Result<Value> {
     Ok(json!({ "rank_errors": to_value(&errors)?, "alarm_rates": to_value(&rates)? }))
 }
 
-/// Without a folder the quick part.
-fn generated(folder: Option<&Path>, quick: bool, json: bool) -> Result<Value> {
-    let device = TrainingDevice::cpu();
-    let (judge, accuracy) = generated::digit_judge(&device)?;
-    let baselines = generated::baselines(&judge, quick, &device)?;
-    let mnist = folder
-        .map(|folder| {
-            let (judge, accuracy) = generated::mnist_judge(folder, &device)?;
-            let test = generated::Labelled::mnist(folder)?.images.held_out;
-            let rows = test.values()[..2000 * test.width()].to_vec();
-            let test = Table::new("MNIST's test images", test.columns().to_vec(), rows)?;
-            anyhow::Ok((accuracy, judge.report(&test)?))
-        })
-        .transpose()?;
-    if !json {
-        println!(
-            "By a classifier of the digits (64-128-64-10, {:.1} % right on held-out digits), against training digits.\n\n\
-             {:<26} {}",
-            100.0 * accuracy,
-            "images",
-            GenerativeReport::header()
-        );
-        for (name, report) in &baselines {
-            println!("{name:<26} {report}");
-        }
-        if let Some((accuracy, report)) = &mnist {
+impl Study {
+    fn generated(&self) -> Result<Value> {
+        let (quick, json) = (self.quick, self.json);
+        let device = TrainingDevice::cpu();
+        let (judge, accuracy) = generated::digit_judge(&device)?;
+        let baselines = generated::baselines(&judge, quick, &device)?;
+        let mnist = self
+            .data
+            .as_deref()
+            .map(|folder| {
+                let (judge, accuracy) = generated::mnist_judge(folder, &device)?;
+                anyhow::Ok((
+                    accuracy,
+                    judge.report(&generated::test_images(folder, 2000)?)?,
+                ))
+            })
+            .transpose()?;
+        if !json {
             println!(
-                "{:<26} {report}\n(MNIST by a classifier of its own, 784-256-64-10, {:.1} % right on the test images)",
-                "MNIST, test images",
-                100.0 * accuracy
+                "By a classifier of the digits (64-128-64-10, {:.1} % right on held-out digits), against training digits.\n\n\
+             {:<26} {}",
+                100.0 * accuracy,
+                "images",
+                GenerativeReport::header()
+            );
+            for (name, report) in &baselines {
+                println!("{name:<26} {report}");
+            }
+            if let Some((accuracy, report)) = &mnist {
+                println!(
+                    "{:<26} {report}\n(MNIST by a classifier of its own, 784-256-64-10, {:.1} % right on the test images)",
+                    "MNIST, test images",
+                    100.0 * accuracy
+                );
+            }
+        }
+        let drawn = if quick {
+            Value::Null
+        } else {
+            super::drawn::digits(&judge, SEED, self.checkpoint.as_ref(), json)?
+        };
+        if !json {
+            println!(
+                "\ncopies: nearer to one training row than a third of the way to the second nearest. nearest: median distance to\n\
+             the nearest training row, over that of held-out digits."
             );
         }
-        println!(
-            "\ncopies: nearer to one training row than a third of the way to the second nearest. nearest: median distance to\n\
-             the nearest training row, over that of held-out digits."
-        );
+        Ok(json!({
+            "accuracy": accuracy,
+            "reports": to_value(&baselines)?,
+            "mnist": to_value(&mnist)?,
+            "score_network": drawn,
+        }))
     }
-    Ok(json!({
-        "accuracy": accuracy,
-        "reports": to_value(&baselines)?,
-        "mnist": to_value(&mnist)?,
-    }))
 }
 
 fn score_identity(quick: bool, json: bool) -> Result<Value> {

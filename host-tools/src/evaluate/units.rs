@@ -133,6 +133,14 @@ pub struct Units {
 }
 
 impl Units {
+    /// From the smallest to the largest value that the device gives back in the first column, data units: 1 or 255
+    /// for images of shades.
+    #[must_use]
+    pub fn peak(&self) -> f64 {
+        let (min, max) = self.counts_range;
+        (f64::from(max) - f64::from(min)) * self.lsb[0]
+    }
+
     /// Units of a loaded container.
     ///
     /// # Errors

@@ -13,6 +13,7 @@ use autodidact::model::{GraphSpec, OpSpec};
 use autodidact::net::{Activation as DeviceActivation, Addition, Element, OpKind, OpRecord};
 use autodidact::num::Multiplier;
 use autodidact::score::Level;
+use rayon::prelude::*;
 
 use super::network::{Format, LARGEST_BIAS, LARGEST_SUM, least_squares_format};
 use super::{FEATURE_UNIT, QuantisedPart};
@@ -26,6 +27,9 @@ const CALIBRATION_ROWS: usize = 768;
 
 /// Least calibration rows of a level.
 const LEVEL_ROWS: usize = 16;
+
+/// Multiply-accumulates that measuring the errors of a network's operations may take.
+const ERROR_MACS: usize = 10_000_000_000;
 
 /// How far beyond the range seen `i16` values reach.
 const MARGIN: f64 = 1.5;
@@ -182,7 +186,7 @@ pub fn graph(
     calibration: &[Table],
     precision: Precision,
 ) -> Result<(QuantisedGraph, Vec<OpError>)> {
-    let (grid, rows, exact) = calibrate(net, calibration, precision)?;
+    let (grid, rows) = calibrate(net, calibration, precision)?;
     let values = &grid.values;
     let mut ops = Vec::new();
     let mut rounded = net.clone();
@@ -193,24 +197,41 @@ pub fn graph(
             .with_context(|| format!("operation {at} of the network"))?;
         ops.push(quantised);
     }
-    let errors = net.ops.iter().enumerate().map(|(op, original)| {
-        let output = |net: &GraphNet, change: &mut dyn FnMut(usize, &mut [f64])| {
-            let of_level = |(level, rows): (usize, &Rows)| {
-                rows.run(net, level, change).pop().unwrap_or_default()
-            };
-            decibels(
-                &exact,
-                &rows
-                    .iter()
-                    .enumerate()
-                    .flat_map(of_level)
-                    .collect::<Vec<_>>(),
-            )
-        };
-        let weights = original.kind.has_weights().then(|| {
+    let errors = errors(net, &rounded, values, &rows);
+    Ok((
+        QuantisedGraph {
+            input: shape(net.input)?,
+            code_op: net.code_op.map(u16::try_from).transpose()?,
+            ops,
+        },
+        errors,
+    ))
+}
+
+/// What rounding each operation of `net` alone does, to the weights of `rounded` and to the formats of `values`; over
+/// fewer rows where a network is so large that all would take minutes.
+fn errors(
+    net: &GraphNet,
+    rounded: &GraphNet,
+    values: &[ValueFormat],
+    rows: &[Rows],
+) -> Vec<OpError> {
+    let most = ERROR_MACS / (2 * net.ops.len() * net.levels * net.macs().max(1));
+    let rows: Vec<Rows> = rows.iter().map(|rows| rows.first(most.max(1))).collect();
+    let output = |net: &GraphNet, change: &mut dyn FnMut(usize, &mut [f64])| {
+        let of_level =
+            |(level, rows): (usize, &Rows)| rows.run(net, level, change).pop().unwrap_or_default();
+        rows.iter()
+            .enumerate()
+            .flat_map(of_level)
+            .collect::<Vec<_>>()
+    };
+    let exact = output(net, &mut |_, _| {});
+    let of_op = |op: usize| {
+        let weights = net.ops[op].kind.has_weights().then(|| {
             let mut one = net.clone();
             one.ops[op].weights.clone_from(&rounded.ops[op].weights);
-            output(&one, &mut |_, _| {})
+            decibels(&exact, &output(&one, &mut |_, _| {}))
         });
         let format = values[op + 1];
         let value = output(net, &mut |at, made| {
@@ -220,20 +241,12 @@ pub fn graph(
         });
         OpError {
             op,
-            kind: original.kind,
+            kind: net.ops[op].kind,
             weights,
-            value,
+            value: decibels(&exact, &value),
         }
-    });
-    let errors = errors.collect();
-    Ok((
-        QuantisedGraph {
-            input: shape(net.input)?,
-            code_op: net.code_op.map(u16::try_from).transpose()?,
-            ops,
-        },
-        errors,
-    ))
+    };
+    (0..net.ops.len()).into_par_iter().map(of_op).collect()
 }
 
 /// The grid that a graph is rounded to: the formats of its values, as calibration rows chose them, and what follows
@@ -288,12 +301,12 @@ impl Grid {
     }
 }
 
-/// The formats of a graph's values; the rows that chose them, a level after the other, and what they come to.
+/// The formats of a graph's values, and the rows that chose them, a level after the other.
 fn calibrate(
     net: &GraphNet,
     calibration: &[Table],
     precision: Precision,
-) -> Result<(Grid, Vec<Rows>, Vec<f64>)> {
+) -> Result<(Grid, Vec<Rows>)> {
     net.check()?;
     ensure!(
         calibration.len() == net.levels && calibration.iter().all(|t| t.width() == net.inputs()),
@@ -307,10 +320,8 @@ fn calibrate(
         .map(|table| Rows::of(table, most))
         .collect();
     let mut reached: Vec<Vec<f64>> = vec![Vec::new(); net.ops.len()];
-    let mut exact = Vec::new();
     for (level, rows) in rows.iter().enumerate() {
         let values = rows.run(net, level, &mut |_, _| {});
-        exact.extend_from_slice(values.last().map_or(&[][..], Vec::as_slice));
         for (all, value) in reached.iter_mut().zip(&values[1..]) {
             all.extend_from_slice(value);
         }
@@ -327,7 +338,7 @@ fn calibrate(
             .with_context(|| format!("operation {at} of the network"))?;
         values.push(value);
     }
-    Ok((Grid { values }, rows, exact))
+    Ok((Grid { values }, rows))
 }
 
 /// Calibration rows of a level, element by element.
@@ -348,6 +359,16 @@ impl Rows {
         Self {
             count: rows.len() / table.width(),
             values: by_element(&rows, table.width()),
+        }
+    }
+
+    /// The first `most` rows.
+    fn first(&self, most: usize) -> Self {
+        let count = most.min(self.count);
+        let elements = self.values.chunks_exact(self.count);
+        Self {
+            values: elements.flat_map(|rows| &rows[..count]).copied().collect(),
+            count,
         }
     }
 
@@ -709,6 +730,7 @@ mod tests {
                         sigmas: vec![4.0, 1.0, 0.25],
                         steps: 5,
                         gamma: 0.3,
+                        consistent: false,
                     },
                     spread: 1.0,
                 };

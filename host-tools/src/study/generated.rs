@@ -113,6 +113,21 @@ pub fn mnist_judge(folder: &Path, device: &TrainingDevice) -> Result<(Judge, f64
     Labelled::mnist(folder)?.judge(options, device)
 }
 
+/// The first test images of MNIST, `rows` of them.
+///
+/// # Errors
+///
+/// A file that is missing or damaged.
+pub fn test_images(folder: &Path, rows: usize) -> Result<Table> {
+    let test = Labelled::mnist(folder)?.images.held_out;
+    let values = test.iter_rows().take(rows).flatten().copied();
+    Table::new(
+        "MNIST's test images",
+        test.columns().to_vec(),
+        values.collect(),
+    )
+}
+
 /// Rows drawn from a mixture, clipped to shades 0..=1.
 ///
 /// # Errors

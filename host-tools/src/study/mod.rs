@@ -7,6 +7,7 @@ pub mod anomaly;
 pub mod autoencoders;
 pub mod chart;
 pub mod denoisers;
+pub mod drawn;
 pub mod energy;
 pub mod gan;
 pub mod generated;

@@ -17,7 +17,8 @@ use super::recipe::{Images, Recipe, Shape};
 use crate::data::{Scaling, Split, Table};
 use crate::quantize::AlignedBytes;
 use crate::restoration::{
-    Damage, DenoiserScore, DescentOptions, Problem, Quality, Scale, descend, linear, mean_shift,
+    Damage, DenoiserScore, DescentOptions, PriorGradient, Problem, Quality, Scale, descend, linear,
+    mean_shift,
 };
 use crate::train::device::TrainingDevice;
 use crate::train::model::GraphNet;
@@ -339,7 +340,7 @@ impl Bench {
             if decibels { psnr } else { error }
         };
         let prior = AutoencodingPrior::of_graph(&self.network, device)?;
-        let host = |walk: Walk, prior: &mut dyn FnMut(&[f32], &[f32]) -> Result<Vec<f32>>| {
+        let host = |walk: Walk, prior: &mut PriorGradient<'_>| {
             let options = walk.options(false);
             let sigma = posed.recipe.sigma;
             descend(&self.problem, sigma, &self.damaged, &options, prior)
@@ -351,10 +352,14 @@ impl Bench {
             damaged: figure(&self.damaged),
             linear: figure(&linear(&self.problem, &self.training, &self.damaged)?),
             reference: posed.reference,
-            mean_shift: figure(&host(posed.mean_shift, &mut |noisy, x| prior.shift(noisy, x))?),
+            mean_shift: figure(&host(posed.mean_shift, &mut |noisy, x| {
+                prior.shift(noisy, x)
+            })?),
             device: figure(&self.by_device(posed, false)?),
             blind: figure(&self.by_device(posed, true)?),
-            autoencoding: figure(&host(posed.autoencoding, &mut |noisy, x| prior.gradient(noisy, x))?),
+            autoencoding: figure(&host(posed.autoencoding, &mut |noisy, x| {
+                prior.gradient(noisy, x)
+            })?),
         })
     }
 

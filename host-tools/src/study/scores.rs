@@ -5,9 +5,10 @@ use autodidact::kernels::Order;
 use autodidact::model::Model;
 use autodidact::rng::Generator;
 use autodidact::score::Inpainting;
+use rayon::prelude::*;
 use serde::Serialize;
 
-use crate::data::{self, Scaling, Standardiser, Table};
+use crate::data::{self, Scaling, Split, Standardiser, Table};
 use crate::evaluate::{NOISE_SEED, Units};
 use crate::generated::{Moments, frechet_distance};
 use crate::oracle::{self, Projection};
@@ -15,7 +16,7 @@ use crate::quantize::{self, AlignedBytes, FEATURE_UNIT, OpError, Precision, Quan
 use crate::sampler::{Sampler, in_data_units, note_schedule, schedule, score_network};
 use crate::train::Progress;
 use crate::train::device::TrainingDevice;
-use crate::train::model::{NoiseLevels, ScoreModel};
+use crate::train::model::{NoiseLevels, ScoreModel, sample_generator};
 use crate::train::pca::{self, PcaOptions};
 use crate::train::random::{generator, normal};
 use crate::train::score::{self, ScoreOptions};
@@ -35,12 +36,15 @@ pub const LINEAR_INPAINTING: f64 = 0.0566;
 /// Principal components that samples are compared in.
 const COMPONENTS: usize = 16;
 
+/// Rows that noise is taken away from, if there are more.
+const DENOISED: usize = 500;
+
 /// The stream of held-out noise; one more for every level.
 const NOISE_STREAM: u64 = 4000;
 
-/// Digits in data units of 0..=1, split, with a score network trained on them and its container.
+/// Images in data units of 0..=1, split, with a score network trained on them and its container.
 #[derive(Debug)]
-pub struct ScoreDigits {
+pub struct ScoreImages {
     /// Rows that training saw.
     pub training: Table,
     /// Rows that it did not.
@@ -55,13 +59,13 @@ pub struct ScoreDigits {
     pub errors: Vec<OpError>,
 }
 
-impl ScoreDigits {
-    /// Trains and quantises with the tool's default options, as `change` changes them.
+impl ScoreImages {
+    /// The bundled digits, with the tool's default options as `change` changes them.
     ///
     /// # Errors
     ///
     /// Options that are no good; none that the bundled data leads to.
-    pub fn train(
+    pub fn digits(
         change: &dyn Fn(ScoreOptions) -> ScoreOptions,
         device: &TrainingDevice,
         progress: &mut dyn FnMut(Progress),
@@ -69,21 +73,40 @@ impl ScoreDigits {
         let split = data::digits()?
             .scaled(1.0 / data::DIGIT_MAX)?
             .split_held_out()?;
-        let standardiser = Scaling::Uniform.fit(&split.training)?;
-        let features = standardiser.transform(&split.training)?;
-        let smallest = SMALLEST / standardiser.std[0];
-        let levels = NoiseLevels::by_rule(&features, smallest, WALK_STEPS)?;
-        let options = change(ScoreOptions::new(levels));
-        let model = score::fit(
-            &options.check()?,
-            &features,
-            Some([SIDE, SIDE]),
+        let options = |levels: NoiseLevels| Ok(change(ScoreOptions::new(levels.consistent())));
+        Self::train(
+            split,
+            SIDE,
+            (SMALLEST, WALK_STEPS),
+            &options,
             device,
             progress,
-        )?;
+        )
+    }
+
+    /// Trains and quantises for images `side` pixels wide. The levels of NCSNv2's rules go down to a standard
+    /// deviation in data units, with so many steps each; `options` makes of them what is to be trained.
+    ///
+    /// # Errors
+    ///
+    /// Options that are no good; training or quantisation fails.
+    pub fn train(
+        split: Split,
+        side: usize,
+        (smallest, steps): (f64, u16),
+        options: &dyn Fn(NoiseLevels) -> Result<ScoreOptions>,
+        device: &TrainingDevice,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Self> {
+        let standardiser = Scaling::Uniform.fit(&split.training)?;
+        let features = standardiser.transform(&split.training)?;
+        let smallest = smallest / standardiser.std[0];
+        let options = options(NoiseLevels::by_rule(&features, smallest, steps)?)?;
+        let image = [features.width() / side, side];
+        let model = score::fit(&options.check()?, &features, Some(image), device, progress)?;
         let (part, errors) = quantize::score(&model, &features, Precision::default())?;
         let mut container = QuantisedModel::new(&standardiser, split.training.columns())?;
-        note_schedule(&mut container, model.levels.gamma, model.levels.steps);
+        note_schedule(&mut container, &model.levels);
         container.parts.push(("score".into(), part));
         Ok(Self {
             container: container.encode(Order::RowMajor)?,
@@ -109,7 +132,7 @@ pub struct Denoising {
     pub device_db: f64,
 }
 
-/// Denoises the rows of `table` (data units) at every level, noise from the fixed seed, by the f32 network and by the
+/// Denoises rows of `table` (data units; 500 or so of more) at every level, noise from the fixed seed, by the f32 network and by the
 /// container's.
 ///
 /// # Errors
@@ -122,8 +145,8 @@ pub fn denoising(
 ) -> Result<Vec<Denoising>> {
     let units = Units::of(container)?;
     let mut device = Sampler::new(score_network(container)?, schedule(container)?);
-    let (min, max) = units.counts_range;
-    let peak = (f64::from(max) - f64::from(min)) * units.lsb[0];
+    let table = &every(table, DENOISED)?;
+    let peak = units.peak();
     let reference: Vec<f64> = table.values().iter().map(|&x| f64::from(x)).collect();
     let width = table.width();
     let all = |features: &[f64]| -> Vec<f64> {
@@ -157,6 +180,17 @@ pub fn denoising(
         .collect()
 }
 
+/// Some `most` rows of a table, evenly spaced.
+fn every(table: &Table, most: usize) -> Result<Table> {
+    let step = (table.rows() / most).max(1);
+    let rows = table.iter_rows().step_by(step).flatten();
+    Table::new(
+        table.source(),
+        table.columns().to_vec(),
+        rows.copied().collect(),
+    )
+}
+
 /// Rows in data units drawn by the f32 network.
 #[must_use]
 pub fn f32_samples(float: &ScoreModel, units: &Units, rows: usize, seed: u64) -> Vec<Vec<f64>> {
@@ -165,22 +199,24 @@ pub fn f32_samples(float: &ScoreModel, units: &Units, rows: usize, seed: u64) ->
     rows.map(|row| units.data(row)).collect()
 }
 
-/// Rows in data units drawn by the container's network.
+/// Rows in data units drawn by the container's network, with the noise of [`f32_samples`] of the same seed.
 ///
 /// # Errors
 ///
 /// The container has no score network.
 pub fn device_samples(container: &Model<'_>, rows: usize, seed: u64) -> Result<Vec<Vec<f64>>> {
     let units = Units::of(container)?;
-    let mut sampler = Sampler::new(score_network(container)?, schedule(container)?);
-    let mut rng = Generator::from_seed(seed);
+    let (network, schedule) = (score_network(container)?, schedule(container)?);
     (0..rows)
-        .map(|_| {
-            Ok(in_data_units(
-                &units,
-                &sampler.sample(&mut rng, None, &mut |_, _| {})?,
-            ))
-        })
+        .into_par_iter()
+        .map_init(
+            || Sampler::new(network, schedule),
+            |sampler, row| {
+                let mut rng = sample_generator(seed, row);
+                let sample = sampler.sample(&mut rng, None, &mut |_, _| {})?;
+                Ok(in_data_units(&units, &sample))
+            },
+        )
         .collect()
 }
 
@@ -375,7 +411,7 @@ mod tests {
             average: 0.99,
             ..options
         };
-        let digits = ScoreDigits::train(&small, &TrainingDevice::cpu(), &mut |_| {}).unwrap();
+        let digits = ScoreImages::digits(&small, &TrainingDevice::cpu(), &mut |_| {}).unwrap();
         let container = Model::load(&digits.container).unwrap();
         let denoised = denoising(&digits.model, &container, &digits.held_out).unwrap();
         assert_eq!(denoised.len(), 16);
@@ -399,7 +435,15 @@ mod tests {
 
         let drawn = device_samples(&container, 3, 7).unwrap();
         assert_eq!(drawn, device_samples(&container, 3, 7).unwrap());
-        assert_ne!(drawn, device_samples(&container, 3, 8).unwrap());
+        let other = device_samples(&container, 3, 8).unwrap();
+        // With the same noise the f32 network draws nearly the same.
+        let units = Units::of(&container).unwrap();
+        let float = f32_samples(&digits.model, &units, 3, 7);
+        let apart = |a: &[Vec<f64>], b: &[Vec<f64>]| {
+            let pairs = a.iter().flatten().zip(b.iter().flatten());
+            pairs.map(|(a, b)| (a - b).powi(2)).sum::<f64>()
+        };
+        assert!(apart(&drawn, &float) < 0.1 * apart(&drawn, &other));
         let few = digits.held_out.values()[..4 * SIDE * SIDE].to_vec();
         let few = Table::new("few", digits.held_out.columns().to_vec(), few).unwrap();
         let filled = inpainting(&container, &few, &left_half(), 2, 1).unwrap();

@@ -164,11 +164,13 @@ pub fn train(quick: bool, device: &TrainingDevice) -> Result<Conditional> {
         steps: if quick { 1500 } else { 5000 },
         batch: 320,
         learning_rate: 5e-3,
+        weight_decay: 0.0,
         average: 0.99,
         ..ScoreOptions::new(NoiseLevels {
             sigmas: levels(),
             steps: (STEPS / LEVELS) as u16,
             gamma: GAMMA,
+            consistent: false,
         })
     };
     let model = score::fit(&options.check()?, &rows, None, device, &mut |_| {})?;

@@ -7,10 +7,7 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 use burn::{
     optim::{AdamW, AdamWConfig, AdamWState, AdaptiveMomentumState, Optimizer},
-    tensor::{
-        Device, Tensor, module,
-        ops::{AvgPoolOptions, ConvOptions, InterpolateMode, InterpolateOptions},
-    },
+    tensor::{Device, Int, Tensor, module, ops::AvgPoolOptions},
 };
 
 use super::{
@@ -64,46 +61,7 @@ struct Parameter {
     decays: bool,
 }
 
-/// A value on its way: rows of elements in height-width-channel order, or images with channels first.
-#[derive(Clone)]
-enum Value {
-    Rows(Tensor<2>),
-    Images(Tensor<4>),
-}
-
-impl Value {
-    fn rows(self, shape: [usize; 3]) -> Tensor<2> {
-        match self {
-            Self::Rows(rows) => rows,
-            Self::Images(images) => {
-                let count = images.dims()[0];
-                let width = shape.iter().product();
-                images.permute([0, 2, 3, 1]).reshape([count, width])
-            }
-        }
-    }
-
-    fn images(self, [height, width, channels]: [usize; 3]) -> Tensor<4> {
-        match self {
-            Self::Images(images) => images,
-            Self::Rows(rows) => {
-                let count = rows.dims()[0];
-                let images = rows.reshape([count, height, width, channels]);
-                images.permute([0, 3, 1, 2])
-            }
-        }
-    }
-
-    /// On a grid, with the gradient of what is clamped to the grid's range.
-    fn rounded(self, grid: ValueGrid) -> Self {
-        match self {
-            Self::Rows(rows) => Self::Rows(on_grid(rows, grid)),
-            Self::Images(images) => Self::Images(on_grid(images, grid)),
-        }
-    }
-}
-
-fn on_grid<const D: usize>(values: Tensor<D>, ValueGrid { unit, range }: ValueGrid) -> Tensor<D> {
+fn on_grid(values: Tensor<2>, ValueGrid { unit, range }: ValueGrid) -> Tensor<2> {
     let [low, high] = range;
     let kept = values.clamp(low, high);
     let nearest = kept.clone().detach().div_scalar(unit).round();
@@ -111,7 +69,7 @@ fn on_grid<const D: usize>(values: Tensor<D>, ValueGrid { unit, range }: ValueGr
 }
 
 /// `value` to the bit, with the gradient of `of`.
-fn straight_through<const D: usize>(value: Tensor<D>, of: Tensor<D>) -> Tensor<D> {
+fn straight_through(value: Tensor<2>, of: Tensor<2>) -> Tensor<2> {
     value + (of.clone() - of.detach())
 }
 
@@ -204,7 +162,7 @@ impl GraphTrainer {
     /// The outputs for rows, each at its own noise level; `levels` may be empty where there is one.
     pub(super) fn forward(&self, rows: Tensor<2>, levels: &[usize]) -> Tensor<2> {
         let which = self.which(levels);
-        let mut values = vec![Value::Rows(rows)];
+        let mut values = vec![rows];
         let mut parameters = self.parameters.iter();
         let rounding = self.rounding.as_ref();
         let mut rounded = rounding.iter().flat_map(|rounding| &rounding.weights);
@@ -216,32 +174,16 @@ impl GraphTrainer {
                     let which = which.as_ref();
                     layer(op, left, from, &mut parameters, rounded.next(), which)
                 }
-                GraphKind::Add => match (left, right) {
-                    (Value::Rows(a), Value::Rows(b)) => {
-                        Value::Rows(tensors::activate(op.activation, a + b))
-                    }
-                    (a, b) => {
-                        let sum = a.images(from) + b.images(from);
-                        Value::Images(tensors::activate(op.activation, sum))
-                    }
-                },
-                GraphKind::AveragePool => Value::Images(module::avg_pool2d(
-                    left.images(from),
-                    AvgPoolOptions::new([2, 2]),
-                )),
-                GraphKind::Upsample => Value::Images(module::interpolate(
-                    left.images(from),
-                    InterpolateOptions::new(InterpolateMode::Nearest)
-                        .with_output_size([2 * from[0], 2 * from[1]]),
-                )),
+                GraphKind::Add => tensors::activate(op.activation, left + right),
+                GraphKind::AveragePool => average_pool(left, from),
+                GraphKind::Upsample => upsample(left, from),
             };
             values.push(match rounding {
-                Some(rounding) => value.rounded(rounding.grid.value(at)),
+                Some(rounding) => on_grid(value, rounding.grid.value(at)),
                 None => value,
             });
         }
-        let last = values.pop().unwrap_or_else(|| values[0].clone());
-        last.rows(self.net.shape(self.net.ops.len()))
+        values.pop().unwrap_or_else(|| values[0].clone())
     }
 
     /// The levels of rows as a matrix with a one in each row: selection becomes a product, whose gradient has one
@@ -391,15 +333,16 @@ impl GraphTrainer {
     }
 }
 
-/// `activation(gain * (weights x) + bias)`; `rounded` takes the weights' place, not their gradient's.
+/// `activation(gain * (weights x) + bias)` of rows of elements in height-width-channel order; `rounded` takes the
+/// weights' place, not their gradient's.
 fn layer<'a>(
     op: &GraphOp,
-    input: Value,
+    input: Tensor<2>,
     from: [usize; 3],
     parameters: &mut impl Iterator<Item = &'a Parameter>,
     rounded: Option<&Tensor<2>>,
     which: Option<&Tensor<2>>,
-) -> Value {
+) -> Tensor<2> {
     let mut next = || parameters.next().map(|parameter| parameter.value.clone());
     let (Some(weights), Some(bias)) = (next(), next()) else {
         return input;
@@ -415,45 +358,92 @@ fn layer<'a>(
         _ => all,
     };
     let (bias, gain) = (of_level(bias), gain.map(|gain| of_level(gain).exp()));
-    match op.kind {
-        GraphKind::Conv3x3 { stride } => {
-            let [out_channels, _] = weights.dims();
-            let weights = weights.reshape([out_channels, 3, 3, from[2]]);
-            let around = |size: usize, out: usize| {
-                let zeros = ((out - 1) * stride + 3).saturating_sub(size);
-                (zeros / 2, zeros.div_ceil(2))
-            };
-            let options = ConvOptions::new_with_padding(
-                [stride, stride],
-                [around(from[0], op.shape[0]), around(from[1], op.shape[1])],
-                [1, 1],
-                1,
-            );
-            let sums = module::conv2d(
-                input.images(from),
-                weights.permute([0, 3, 1, 2]),
-                None,
-                options,
-            );
-            let wide = |rows: Tensor<2>| {
-                let [count, _] = rows.dims();
-                rows.reshape([count, out_channels, 1, 1])
-            };
-            let sums = match gain {
-                Some(gain) => sums * wide(gain),
-                None => sums,
-            };
-            Value::Images(tensors::activate(op.activation, sums + wide(bias)))
-        }
-        _ => {
-            let sums = input.rows(from).matmul(weights.transpose());
-            let sums = match gain {
-                Some(gain) => sums * gain,
-                None => sums,
-            };
-            Value::Rows(tensors::activate(op.activation, sums + bias))
+    let [count, _] = input.dims();
+    let GraphKind::Conv3x3 { stride } = op.kind else {
+        let sums = input.matmul(weights.transpose());
+        let sums = match gain {
+            Some(gain) => sums * gain,
+            None => sums,
+        };
+        return tensors::activate(op.activation, sums + bias);
+    };
+    let [height, width, channels] = op.shape;
+    let sums = windows(input, from, op.shape, stride).matmul(weights.transpose());
+    let sums = sums.reshape([count, height * width, channels]);
+    // The same for all pixels.
+    let wide = |rows: Tensor<2>| {
+        let [count, _] = rows.dims();
+        rows.reshape([count, 1, channels])
+    };
+    let sums = match gain {
+        Some(gain) => sums * wide(gain),
+        None => sums,
+    };
+    tensors::activate(op.activation, sums + wide(bias)).reshape([count, height * width * channels])
+}
+
+/// The 3x3 windows of images, one a row: what a convolution multiplies its weights with. One product of two large
+/// matrices and its gradient are several times as fast as the backend's own convolution and its gradient.
+fn windows(
+    rows: Tensor<2>,
+    [height, width, channels]: [usize; 3],
+    [out_height, out_width, _]: [usize; 3],
+    stride: usize,
+) -> Tensor<2> {
+    let [count, _] = rows.dims();
+    // Zeros outside; where their number is odd, one more at the far end.
+    let before = |size: usize, out: usize| ((out - 1) * stride + 3).saturating_sub(size) / 2;
+    let (top, left) = (before(height, out_height), before(width, out_width));
+    let inside =
+        |at: usize, before: usize, size: usize| at.checked_sub(before).filter(|&at| at < size);
+    let mut pixels = Vec::with_capacity(count * out_height * out_width * 9);
+    for image in 0..count {
+        for (y, x) in (0..out_height).flat_map(|y| (0..out_width).map(move |x| (y, x))) {
+            for (dy, dx) in (0..3).flat_map(|dy| (0..3).map(move |dx| (dy, dx))) {
+                let y = inside(y * stride + dy, top, height);
+                let x = inside(x * stride + dx, left, width);
+                // The first pixel is what lies outside.
+                let pixel = y
+                    .zip(x)
+                    .map_or(0, |(y, x)| 1 + (image * height + y) * width + x);
+                pixels.push(pixel as i32);
+            }
         }
     }
+    let outside = Tensor::zeros([1, channels], &rows.device());
+    let all = Tensor::cat(
+        vec![outside, rows.reshape([count * height * width, channels])],
+        0,
+    );
+    pick(all, pixels).reshape([count * out_height * out_width, 9 * channels])
+}
+
+/// Rows of a matrix by their indices.
+fn pick(rows: Tensor<2>, indices: Vec<i32>) -> Tensor<2> {
+    let indices = Tensor::<1, Int>::from_data(indices.as_slice(), &rows.device());
+    rows.select(0, indices)
+}
+
+/// Every pixel four times.
+fn upsample(rows: Tensor<2>, [height, width, channels]: [usize; 3]) -> Tensor<2> {
+    let [count, _] = rows.dims();
+    let lines = (0..count * height).flat_map(|line| [line, line]);
+    let pixels = lines.flat_map(|line| (0..2 * width).map(move |x| (line * width + x / 2) as i32));
+    pick(
+        rows.reshape([count * height * width, channels]),
+        pixels.collect(),
+    )
+    .reshape([count, 4 * height * width * channels])
+}
+
+/// Mean of 2x2 pixels.
+fn average_pool(rows: Tensor<2>, [height, width, channels]: [usize; 3]) -> Tensor<2> {
+    let [count, _] = rows.dims();
+    let images = rows
+        .reshape([count, height, width, channels])
+        .permute([0, 3, 1, 2]);
+    let means = module::avg_pool2d(images, AvgPoolOptions::new([2, 2])).permute([0, 2, 3, 1]);
+    means.reshape([count, (height / 2) * (width / 2) * channels])
 }
 
 impl Parameter {

@@ -12,7 +12,7 @@ use anyhow::{Result, bail};
 pub use gmm::{CovarianceKind, Covariances, GmmDensity, GmmModel};
 pub use graph::{Conditioning, GraphKind, GraphNet, GraphOp};
 pub use rbm::{DbnParameters, RbmParameters, VisibleUnits};
-pub use score::{Factors, NoiseLevels, ScoreModel};
+pub use score::{Factors, NoiseLevels, ScoreModel, sample_generator};
 
 /// What k-means minimises, summed over the rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

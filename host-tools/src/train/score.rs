@@ -33,25 +33,29 @@ const REPORT: usize = 200;
 /// The first stream of the batches' random numbers: one a step, so that a run can be resumed anywhere.
 const BATCH_STREAM: u64 = 1 << 32;
 
+/// Channels that the last convolution reads: twice the four pixels that one of half the size becomes.
+const LAST_CHANNELS: usize = 8;
+
 /// The network F.
 #[derive(Clone, Debug, PartialEq)]
 pub enum NetShape {
     /// Dense layers of these widths; a layer as wide as the one before adds to it what it computes.
     Dense(Vec<usize>),
-    /// 3x3 convolutions of a grey image: this many channels at full size and twice as many at half size, joined by a
-    /// skip connection.
-    Conv(usize),
+    /// 3x3 convolutions of a grey image: so many channels at half its size, at a quarter and so on. Strides of two lead
+    /// down; at the bottom two layers add to what they read; doubled pixels lead up again, with sums across and one
+    /// more such layer at every size (a U-Net of O. Ronneberger et al., 2015, with sums for concatenation). At full size
+    /// there is only the last layer, of [`LAST_CHANNELS`] channels: where most pixels are, a channel costs most.
+    Conv(Vec<usize>),
 }
 
 impl fmt::Display for NetShape {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Dense(hidden) => {
-                let widths: Vec<String> = hidden.iter().map(usize::to_string).collect();
-                write!(f, "dense {}", widths.join("-"))
-            }
-            Self::Conv(channels) => write!(f, "conv {channels}"),
-        }
+        let (name, Self::Dense(sizes) | Self::Conv(sizes)) = match self {
+            Self::Dense(_) => ("dense", self),
+            Self::Conv(_) => ("conv", self),
+        };
+        let sizes: Vec<String> = sizes.iter().map(usize::to_string).collect();
+        write!(f, "{name} {}", sizes.join("-"))
     }
 }
 
@@ -89,13 +93,13 @@ impl ScoreOptions {
     #[must_use]
     pub fn new(levels: NoiseLevels) -> Self {
         Self {
-            shape: NetShape::Dense(vec![256, 256]),
+            shape: NetShape::Dense(vec![256; 3]),
             activation: Activation::Silu,
             levels,
             steps: 20_000,
             batch: 128,
             learning_rate: 2e-3,
-            weight_decay: 0.0,
+            weight_decay: 0.3,
             average: 0.999,
             seed: 0,
             checkpoint: None,
@@ -109,11 +113,11 @@ impl ScoreOptions {
     /// A layer of width 0; no step; an empty batch; a rate that is not positive; a weight decay that is negative; an
     /// average that does not lie in `0..1`; noise levels that do not fall.
     pub fn check(self) -> Result<ScoreConfig> {
-        let widths = match &self.shape {
-            NetShape::Dense(widths) => !widths.is_empty() && widths.iter().all(|&w| w > 0),
-            NetShape::Conv(channels) => *channels > 0,
-        };
-        ensure!(widths, "a hidden layer has width 0; give at least 1");
+        let (NetShape::Dense(widths) | NetShape::Conv(widths)) = &self.shape;
+        ensure!(
+            !widths.is_empty() && widths.iter().all(|&width| width > 0),
+            "a hidden layer has width 0; give at least 1"
+        );
         ensure!(self.steps > 0, "the number of steps is 0; give at least 1");
         ensure!(self.batch > 0, "the batch size is 0; give at least 1");
         ensure!(
@@ -175,29 +179,48 @@ impl ScoreConfig {
             NetShape::Conv(channels) => {
                 let [height, columns] =
                     image.context("convolutions need images: give their width")?;
+                let smallest = 1 << channels.len();
                 ensure!(
                     height * columns == width
-                        && height.is_multiple_of(2)
-                        && columns.is_multiple_of(2),
-                    "{width} columns are no image of {height} rows and {columns} columns, both even"
+                        && height.is_multiple_of(smallest)
+                        && columns.is_multiple_of(smallest),
+                    "{width} columns are no image of {height} rows and {columns} columns that can be halved {} times",
+                    channels.len()
                 );
                 let of_level = Conditioning::GainAndBias;
                 let mut net = GraphNet::new([height, columns, 1], levels);
-                let first = net.conv3x3(0, *channels, 1, act, of_level);
-                let large = net.conv3x3(first, *channels, 1, act, of_level);
-                let pooled = net.average_pool(large);
-                let down = net.conv3x3(pooled, 2 * channels, 1, act, of_level);
-                let small = net.conv3x3(down, 2 * channels, 1, act, of_level);
-                let small = net.sum(down, small);
-                let up = net.conv3x3(small, *channels, 1, act, none);
-                let raised = net.upsample(up);
-                let joined = net.sum(large, raised);
-                let last = net.conv3x3(joined, *channels, 1, act, none);
-                net.conv3x3(last, 1, 1, Activation::Identity, none);
+                let adds = |net: &mut GraphNet, value, channels| {
+                    let made = net.conv3x3(value, channels, 1, act, of_level);
+                    net.sum(value, made)
+                };
+                let mut value = 0;
+                let mut across = Vec::new();
+                for &channels in channels {
+                    value = net.conv3x3(value, channels, 2, act, of_level);
+                    across.push((channels, value));
+                }
+                if let Some((channels, _)) = across.pop() {
+                    value = adds(&mut net, value, channels);
+                    value = adds(&mut net, value, channels);
+                }
+                for (channels, skipped) in across.into_iter().rev() {
+                    let fewer = net.conv3x3(value, channels, 1, Activation::Identity, none);
+                    let raised = net.upsample(fewer);
+                    let joined = net.sum(skipped, raised);
+                    value = adds(&mut net, joined, channels);
+                }
+                let fewer = net.conv3x3(value, LAST_CHANNELS, 1, Activation::Identity, none);
+                let raised = net.upsample(fewer);
+                net.conv3x3(raised, 1, 1, Activation::Identity, none);
                 net
             }
         };
         net.initialise(&mut generator(options.seed, 0));
+        // Sums make the values of convolutions large. From nothing, the last layer finds its size without first
+        // pushing what is before it into where activations are 0.
+        if let (NetShape::Conv(_), Some(last)) = (&options.shape, net.ops.last_mut()) {
+            last.weights.fill(0.0);
+        }
         Ok(net)
     }
 }
@@ -237,6 +260,7 @@ pub fn fit(
         levels: NoiseLevels {
             steps: 0,
             gamma: 0.0,
+            consistent: false,
             ..options.levels.clone()
         },
         ..options.clone()
@@ -332,11 +356,13 @@ mod tests {
             steps: 1500,
             batch: 64,
             learning_rate: 1e-2,
+            weight_decay: 0.0,
             average: 0.99,
             ..ScoreOptions::new(NoiseLevels {
                 sigmas: vec![2.0, 1.0, 0.5],
                 steps: 5,
                 gamma: 0.2,
+                consistent: false,
             })
         }
     }
@@ -395,7 +421,7 @@ mod tests {
         let scaling = Scaling::Uniform.fit(&data).unwrap();
         let features = scaling.transform(&data).unwrap();
         let options = ScoreOptions {
-            shape: NetShape::Conv(4),
+            shape: NetShape::Conv(vec![4, 8]),
             steps: 200,
             batch: 32,
             ..options()
@@ -431,7 +457,7 @@ mod tests {
         };
         for (change, expected) in [
             (
-                (|o| o.shape = NetShape::Conv(0)) as fn(&mut ScoreOptions),
+                (|o| o.shape = NetShape::Conv(vec![4, 0])) as fn(&mut ScoreOptions),
                 "width 0",
             ),
             (|o| o.steps = 0, "steps is 0"),

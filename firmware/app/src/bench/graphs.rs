@@ -36,7 +36,7 @@ const STEPS: u16 = 5;
 /// Measures every graph, walk and descent.
 pub(super) fn run(counter: &impl Counter, mut operands: Operands<'_>) {
     let operands = &mut operands;
-    let name = "graph_dense_64_256_256_64";
+    let name = "graph_dense_64_256x3_64";
     refused(name, measure_graph(counter, name, &dense(), operands));
     for (name, channels) in [
         ("graph_conv3x3_i16_8x8x16_16", 16),
@@ -145,7 +145,9 @@ fn dense() -> Program {
         .layer(OpKind::Dense, 0, HIDDEN)
         .and_then(|first| {
             let second = program.layer(OpKind::Dense, first, HIDDEN)?;
-            program.plain(OpKind::Add, [first, second], HIDDEN)
+            let second = program.plain(OpKind::Add, [first, second], HIDDEN)?;
+            let third = program.layer(OpKind::Dense, second, HIDDEN)?;
+            program.plain(OpKind::Add, [second, third], HIDDEN)
         })
         .and_then(|sum| program.push(OpRecord::wide(OpKind::Dense, sum, program.input)));
     refused("graph_dense", made.map(|_| ()));
@@ -217,7 +219,7 @@ fn measure_walk(counter: &impl Counter, operands: &mut Operands<'_>) -> Option<(
         level.sigma >>= index;
     }
     let network = ScoreNetwork::new(graph, &levels).ok()?;
-    let schedule = Schedule::new(1 << 29, STEPS, true)?;
+    let schedule = Schedule::new(1 << 29, STEPS, true)?.consistent();
     let evaluations = schedule.evaluations(u16::try_from(LEVELS).ok()?);
     let macs = u32::try_from(network.graph().macs()).ok()? * evaluations;
     let (mut state, mut residual) = ([0; PIXELS], [0; PIXELS]);

@@ -35,7 +35,7 @@ pub enum Task {
 /// | 4, 5 | seed, low word first |
 /// | 6 | steps: of a walk at each level, of a chain between samples, of a descent |
 /// | 7 | step size: `gamma` of a walk, `U2F30`; of a descent, `U1F30` |
-/// | 8 | 1 for a walk that ends with a whole residual; steps of a chain before its first sample; momentum of a descent, `U1F30` |
+/// | 8 | of a walk 1 if it ends with a whole residual, and 2 more if its noise keeps to the levels; steps of a chain before its first sample; momentum of a descent, `U1F30` |
 /// | 9 | noise level of the prior in a descent |
 /// | 10 | standard deviation of the noise on the prior's input, `U12F20` |
 /// | 11 | standard deviation of the noise on what was seen, `U12F20`; 2^32 - 1 for unknown |
@@ -118,7 +118,13 @@ impl Settings {
 
     /// The walk of a score network; `None` where it is none.
     pub(super) fn schedule(&self) -> Option<Schedule> {
-        Schedule::new(self.rate, u16::try_from(self.steps).ok()?, self.start == 1)
+        let denoise = self.start & 1 == 1;
+        let schedule = Schedule::new(self.rate, u16::try_from(self.steps).ok()?, denoise)?;
+        Some(if self.start & 2 == 2 {
+            schedule.consistent()
+        } else {
+            schedule
+        })
     }
 
     /// How a descent goes.

@@ -1,21 +1,19 @@
 //! A network that knows the score of its data at several noise levels, and the levels.
 
 use anyhow::{Result, ensure};
-use rand_chacha::ChaCha8Rng;
+use autodidact::rng::{Generator, normal as device_normal};
+use rayon::prelude::*;
 
 use super::GraphNet;
 use crate::data::Table;
 use crate::oracle::graph_forward;
-use crate::train::random::{generator, normal};
+use crate::quantize::FEATURE_UNIT;
 
 /// Most rows between which distances are measured.
 const DISTANCE_ROWS: usize = 2000;
 
 /// Rows that walk together: their values stay in a processor's cache.
 const WALKERS: usize = 64;
-
-/// The first stream of the sampler's random numbers; one for each block of walkers.
-const SAMPLE_STREAM: u64 = 2000;
 
 /// Noise levels and how annealed Langevin dynamics walks over them.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,6 +24,9 @@ pub struct NoiseLevels {
     pub steps: u16,
     /// Step size of [`Schedule`](autodidact::score::Schedule), `2 epsilon / sigma_L^2` in NCSNv2's terms.
     pub gamma: f64,
+    /// Whether the noise of the steps keeps to the levels, see
+    /// [`Schedule::consistent`](autodidact::score::Schedule::consistent).
+    pub consistent: bool,
 }
 
 impl NoiseLevels {
@@ -62,6 +63,54 @@ impl NoiseLevels {
                 .collect(),
             steps,
             gamma: step_size(exact, steps),
+            consistent: false,
+        })
+    }
+
+    /// Steps of 0.8, and noise that keeps to the levels: what draws best of the few steps that a device can afford, see [`Schedule::consistent`](autodidact::score::Schedule::consistent).
+    #[must_use]
+    pub fn consistent(self) -> Self {
+        Self {
+            gamma: 0.8,
+            consistent: true,
+            ..self
+        }
+    }
+
+    /// As many levels instead, between the same two, and the step size that the rule gives for them.
+    ///
+    /// # Errors
+    ///
+    /// Fewer than two levels, or more than 1000.
+    pub fn resampled(self, count: usize) -> Result<Self> {
+        ensure!(
+            (2..=1000).contains(&count),
+            "{count} noise levels; give 2 to 1000"
+        );
+        let (largest, smallest) = (self.sigmas[0], self.sigmas[self.sigmas.len() - 1]);
+        let ratio = (largest / smallest).powf(1.0 / (count - 1) as f64);
+        let sigma = |level: usize| smallest * ratio.powi((count - 1 - level) as i32);
+        Ok(Self {
+            sigmas: (0..count).map(sigma).collect(),
+            gamma: step_size(ratio, self.steps),
+            ..self
+        })
+    }
+
+    /// Standard deviations of the noise that the walk's steps add, level by level and step by step.
+    fn noise(&self) -> impl Iterator<Item = (usize, f64)> {
+        let steps = usize::from(self.steps);
+        let walk = self.sigmas.len() * steps;
+        (0..walk).map(move |step| {
+            let (level, next) = (step / steps, (step + 1).min(walk - 1) / steps);
+            let sigma = self.sigmas[level];
+            let amplitude = if self.consistent {
+                let left = (1.0 - 0.5 * self.gamma) * sigma;
+                (self.sigmas[next].powi(2) - left * left).max(0.0).sqrt()
+            } else {
+                sigma * self.gamma.sqrt()
+            };
+            (level, amplitude)
         })
     }
 }
@@ -168,37 +217,47 @@ impl ScoreModel {
     }
 
     /// Rows of features drawn by annealed Langevin dynamics in f64, as the device walks, with the last, denoising
-    /// step.
+    /// step; each row's noise is what the device draws from the generator of [`sample_generator`].
     #[must_use]
     pub fn sample(&self, rows: usize, seed: u64) -> Vec<f64> {
-        let mut samples = Vec::with_capacity(rows * self.net.inputs());
-        for (block, start) in (0..).zip((0..rows).step_by(WALKERS)) {
-            let walkers = WALKERS.min(rows - start);
-            let mut generator = generator(seed, SAMPLE_STREAM + block);
-            samples.extend(self.walk(walkers, &mut generator));
-        }
-        samples
+        let blocks = (0..rows.div_ceil(WALKERS)).into_par_iter().map(|block| {
+            let rows = block * WALKERS..rows.min((block + 1) * WALKERS);
+            let mut generators: Vec<Generator> =
+                rows.map(|row| sample_generator(seed, row)).collect();
+            self.walk(&mut generators)
+        });
+        blocks.collect::<Vec<_>>().concat()
     }
 
-    fn walk(&self, walkers: usize, generator: &mut ChaCha8Rng) -> Vec<f64> {
-        let NoiseLevels {
-            sigmas,
-            steps,
-            gamma,
-        } = &self.levels;
-        let mut noise = |sigma: f64| sigma * f64::from(normal(generator));
+    /// A row for each generator.
+    fn walk(&self, generators: &mut [Generator]) -> Vec<f64> {
         let width = self.net.inputs();
-        let mut state: Vec<f64> = (0..walkers * width).map(|_| noise(sigmas[0])).collect();
-        for (level, sigma) in sigmas.iter().enumerate() {
-            for _ in 0..*steps {
-                let clean = self.denoise(level, &state);
-                for (x, clean) in state.iter_mut().zip(clean) {
-                    *x += 0.5 * gamma * (clean - *x) + noise(sigma * gamma.sqrt());
+        let count = generators.len();
+        let mut noise = |state: &mut [f64], amplitude: f64| {
+            for (row, generator) in state.chunks_exact_mut(width).zip(generators.iter_mut()) {
+                for x in row {
+                    *x += amplitude * f64::from(device_normal(generator)) / FEATURE_UNIT;
                 }
             }
+        };
+        let mut state = vec![0.0; count * width];
+        noise(&mut state, self.levels.sigmas[0]);
+        for (level, amplitude) in self.levels.noise() {
+            let clean = self.denoise(level, &state);
+            for (x, clean) in state.iter_mut().zip(clean) {
+                *x += 0.5 * self.levels.gamma * (clean - *x);
+            }
+            noise(&mut state, amplitude);
         }
-        self.denoise(sigmas.len() - 1, &state)
+        self.denoise(self.levels.sigmas.len() - 1, &state)
     }
+}
+
+/// The generator of a sample's noise: one a row, so that rows can be drawn in any order and side by side.
+#[must_use]
+pub fn sample_generator(seed: u64, row: usize) -> Generator {
+    // The generator mixes its seed: neighbours have nothing in common.
+    Generator::from_seed(seed.rotate_left(32) ^ row as u64)
 }
 
 /// The factors for data of root mean square `spread`.
@@ -234,6 +293,18 @@ mod tests {
         // CIFAR-10: published 6.2e-6 with 232 levels of ratio 1.0376 down to 0.01.
         let epsilon = step_size(1.0376, 5) / 2.0 * 1e-4;
         assert!((epsilon - 6.2e-6).abs() < 1.0e-6, "{epsilon}");
+        // Fewer levels between the same two.
+        let few = levels.clone().resampled(4).unwrap();
+        assert_eq!(few.sigmas.len(), 4);
+        assert!((few.sigmas[0] / levels.sigmas[0] - 1.0).abs() < 1e-9);
+        assert!((few.sigmas[3] / levels.sigmas[15] - 1.0).abs() < 1e-9);
+        assert!(
+            (few.sigmas[1] / few.sigmas[2]
+                - levels.sigmas[0].powf(1.0 / 3.0) * levels.sigmas[15].powf(-1.0 / 3.0))
+            .abs()
+                < 1e-9
+        );
+        assert!(levels.resampled(1).is_err());
         assert!(NoiseLevels::by_rule(&features, 100.0, 5).is_err());
         assert!(NoiseLevels::by_rule(&features, 0.0, 5).is_err());
     }
@@ -244,31 +315,47 @@ mod tests {
         let mut net = GraphNet::new([1, 1, 1], 10);
         let none = super::super::Conditioning::None;
         net.dense(0, [1, 1, 1], super::super::Activation::Identity, none);
-        let model = ScoreModel {
+        let mut model = ScoreModel {
             net,
             levels: NoiseLevels {
                 sigmas: (0..10).map(|l| 8.0 * 0.6f64.powi(l)).collect(),
                 steps: 20,
                 gamma: 0.2,
+                consistent: false,
             },
             spread: 1.0,
         };
-        let samples = model.sample(4000, 3);
-        assert_eq!(samples, model.sample(4000, 3));
-        let variance = samples.iter().map(|x| x * x).sum::<f64>() / 4000.0;
-        // What the walk does to the variance, exactly; it forgets where it was only in part.
-        let mut expected = 64.0;
-        for sigma in &model.levels.sigmas {
-            let pull = 0.1 * sigma * sigma / (1.0 + sigma * sigma);
-            for _ in 0..20 {
-                expected = (1.0 - pull).powi(2) * expected + 0.2 * sigma * sigma;
+        for consistent in [false, true] {
+            model.levels.consistent = consistent;
+            let samples = model.sample(4000, 3);
+            assert_eq!(samples[..100], model.sample(100, 3));
+            let variance = samples.iter().map(|x| x * x).sum::<f64>() / 4000.0;
+            // What the walk does to the variance, exactly; it forgets where it was only in part.
+            let sigmas = &model.levels.sigmas;
+            let mut expected = 64.0;
+            for (level, sigma) in sigmas.iter().enumerate() {
+                let pull = 0.1 * sigma * sigma / (1.0 + sigma * sigma);
+                for step in 1..=20 {
+                    let next = if step == 20 {
+                        (level + 1).min(9)
+                    } else {
+                        level
+                    };
+                    // Of noise around one point a step of 0.1 leaves 0.9.
+                    let fresh = if consistent {
+                        (sigmas[next].powi(2) - (0.9 * sigma).powi(2)).max(0.0)
+                    } else {
+                        0.2 * sigma * sigma
+                    };
+                    expected = (1.0 - pull).powi(2) * expected + fresh;
+                }
             }
+            expected /= (1.0 + sigmas[9].powi(2)).powi(2);
+            // Four standard errors.
+            assert!(
+                (variance / expected - 1.0).abs() < 0.09,
+                "{consistent}: {variance} {expected}"
+            );
         }
-        expected /= (1.0 + model.levels.sigmas[9].powi(2)).powi(2);
-        // Four standard errors.
-        assert!(
-            (variance / expected - 1.0).abs() < 0.09,
-            "{variance} {expected}"
-        );
     }
 }
