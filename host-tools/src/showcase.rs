@@ -17,7 +17,7 @@ use crate::train::device::TrainingDevice;
 use crate::train::kmeans::{self, KMeansOptions};
 use crate::train::model::{DenseStack, KMeansModel, NoiseLevels, PcaModel};
 use crate::train::pca::{self, PcaOptions};
-use crate::train::score::{self, ScoreOptions};
+use crate::train::score::{self, NetShape, ScoreOptions};
 use crate::train::{Progress, dae, random};
 
 /// Standard deviation of the noise, pixels being 0..=1.
@@ -119,8 +119,10 @@ fn model_of_training_rows(
     Ok(quantised)
 }
 
-/// Steps of training of the score network that digits are drawn with: a sixth of what `fit ncsn` takes, for half a
-/// minute, and as good at denoising held-out digits.
+/// Hidden layers of the score network that digits are drawn with: they fit 256 KiB of flash with an image around them.
+const SCORE_HIDDEN: [usize; 2] = [256, 256];
+
+/// Steps of its training, some 20 seconds: more denoise held-out digits no better.
 const SCORE_STEPS: usize = 3000;
 
 /// Trains a score network on the digits of [`train`], and quantises it: the part `score`.
@@ -138,6 +140,7 @@ pub fn train_score(
     let smallest = SMALLEST / standardiser.std[0];
     let levels = NoiseLevels::by_rule(&features, smallest, WALK_STEPS)?.consistent();
     let options = ScoreOptions {
+        shape: NetShape::Dense(SCORE_HIDDEN.to_vec()),
         steps: SCORE_STEPS,
         seed: SEED,
         ..ScoreOptions::new(levels)

@@ -86,6 +86,18 @@ pub fn of_graphs() -> Vec<Request> {
     requests
 }
 
+/// Descents by the denoiser of [`graphs::container`](crate::graphs::container), the first of its parts.
+#[must_use]
+pub fn of_graph_denoiser() -> Vec<Request> {
+    let sigma = ONE.unsigned_abs() / 4;
+    [
+        descents(Damage::None, Noise::Known(sigma), 0, sigma),
+        descents(blur(), Noise::Blind, 0, sigma),
+    ]
+    .map(|work| request(0, work))
+    .to_vec()
+}
+
 /// Chains of the three parts of [`small::energy`](crate::small::energy).
 #[must_use]
 pub fn of_energy() -> Vec<Request> {

@@ -30,6 +30,7 @@ fn same_bits(core: Core, container: &[u8], request: &Request) -> GenerateRun {
 fn every_request(core: Core, order: Order) {
     for (container, requests) in [
         (graphs::container(order), requests::of_graphs()),
+        (graphs::container(order), requests::of_graph_denoiser()),
         (small::energy(), requests::of_energy()),
         (
             small::encode(&small::classical(), order),
