@@ -37,7 +37,7 @@ pub(super) fn digits(
     checkpoint: Option<&PathBuf>,
     json: bool,
 ) -> Result<Value> {
-    let digits = train(seed, checkpoint, &|change, progress| {
+    let digits = train(seed, checkpoint, |change, progress| {
         ScoreImages::digits(change, &TrainingDevice::cpu(), progress)
     })?;
     let container = Model::load(&digits.container)?;
@@ -96,7 +96,7 @@ pub(super) fn digits(
 fn train(
     seed: u64,
     checkpoint: Option<&PathBuf>,
-    fit: &dyn Fn(Change<'_>, &mut dyn FnMut(Progress)) -> Result<ScoreImages>,
+    fit: impl FnOnce(Change<'_>, &mut dyn FnMut(Progress)) -> Result<ScoreImages>,
 ) -> Result<ScoreImages> {
     let bar = bar("step");
     let change = |options| ScoreOptions {
@@ -133,7 +133,7 @@ pub(super) fn mnist(
         Some(path) if path.exists() => artifact::read(path)?,
         _ => {
             let output = model.map(Unfinished::beside).transpose()?;
-            let trained = train(seed, checkpoint, &|change, progress| {
+            let trained = train(seed, checkpoint, |change, progress| {
                 drawn::mnist(folder, change, &TrainingDevice::cpu(), progress)
             })?;
             if let Some(output) = output {
