@@ -8,7 +8,7 @@ use autodidact_tools::artifact::{self, Unfinished};
 use autodidact_tools::evaluate::Units;
 use autodidact_tools::generated::{GenerativeReport, Judge};
 use autodidact_tools::quantize::AlignedBytes;
-use autodidact_tools::sampler::{Sampler, schedule, score_network};
+use autodidact_tools::sampler::{Sampler, Steps, schedule, score_network};
 use autodidact_tools::study::drawn::{self, Paired, SAMPLES};
 use autodidact_tools::study::generated;
 use autodidact_tools::study::scores::{self, Reference, ScoreImages};
@@ -21,6 +21,12 @@ use super::fit::{advance, bar};
 use super::ncsn::DRAWS;
 use super::shared::grouped;
 
+/// A figure of a report.
+type Figure = fn(&GenerativeReport) -> f64;
+
+/// What a study trains with in place of the default options.
+type Change<'c> = &'c dyn Fn(ScoreOptions) -> ScoreOptions;
+
 /// Seeds that the f32 network and the device are compared over.
 const SEEDS: u64 = 5;
 
@@ -31,11 +37,19 @@ pub(super) fn digits(
     checkpoint: Option<&PathBuf>,
     json: bool,
 ) -> Result<Value> {
-    let digits = train(seed, checkpoint, &|change, progress| {
+    let digits = train(seed, checkpoint, |change, progress| {
         ScoreImages::digits(change, &TrainingDevice::cpu(), progress)
     })?;
     let container = Model::load(&digits.container)?;
     let paired = Paired::draw(judge, &digits.model, &container, SAMPLES, SEEDS)?;
+    let rule = digits.model.levels.clone().langevin();
+    let langevin = Steps {
+        gamma: Some(rule.gamma),
+        steps: Some(rule.steps),
+        consistent: false,
+    };
+    let drawn = scores::samples_by(&container, langevin.schedule()?, SAMPLES, seed)?;
+    let langevin = judge.report(&drawn::images(&drawn, Units::of(&container)?.peak())?)?;
     let reference = Reference::new(&digits.training, &digits.held_out)?;
     let near = reference.judge(&scores::device_samples(&container, SAMPLES, seed)?)?;
     let known = scores::left_half();
@@ -46,6 +60,7 @@ pub(super) fn digits(
             println!("{:<26} {float}", format!("score network, f32, {seed}"));
             println!("{:<26} {device}", format!("score network, device, {seed}"));
         }
+        println!("{:<26} {langevin}", "device, Langevin's noise");
         println!(
             "\nScore network of the digits, {}, over {SEEDS} seeds of {SAMPLES} samples, mean and standard error:\n\n\
              {:<22} {:>18} {:>18} {:>18}",
@@ -55,7 +70,7 @@ pub(super) fn digits(
             "device",
             "device less f32"
         );
-        let figures: [(&str, fn(&GenerativeReport) -> f64); 4] = [
+        let figures: [(&str, Figure); 4] = [
             ("Fréchet distance", |report| report.frechet),
             ("Inception score", |report| report.inception_score),
             ("confidence > 0.8", |report| report.confident_share),
@@ -74,17 +89,14 @@ pub(super) fn digits(
             scores::LINEAR_INPAINTING
         );
     }
-    Ok(json!({ "samples": paired, "near": near, "inpainting": filled }))
+    Ok(json!({ "samples": paired, "langevin": langevin, "near": near, "inpainting": filled }))
 }
 
 /// Trains with the options of a study, seen on a bar.
 fn train(
     seed: u64,
     checkpoint: Option<&PathBuf>,
-    fit: &dyn Fn(
-        &dyn Fn(ScoreOptions) -> ScoreOptions,
-        &mut dyn FnMut(Progress),
-    ) -> Result<ScoreImages>,
+    fit: impl FnOnce(Change<'_>, &mut dyn FnMut(Progress)) -> Result<ScoreImages>,
 ) -> Result<ScoreImages> {
     let bar = bar("step");
     let change = |options| ScoreOptions {
@@ -121,7 +133,7 @@ pub(super) fn mnist(
         Some(path) if path.exists() => artifact::read(path)?,
         _ => {
             let output = model.map(Unfinished::beside).transpose()?;
-            let trained = train(seed, checkpoint, &|change, progress| {
+            let trained = train(seed, checkpoint, |change, progress| {
                 drawn::mnist(folder, change, &TrainingDevice::cpu(), progress)
             })?;
             if let Some(output) = output {

@@ -118,13 +118,13 @@ const MNIST_SMALLEST: f64 = 0.1;
 
 /// Noise levels of MNIST, and steps of the walk at each of them.
 const MNIST_LEVELS: usize = 20;
-const MNIST_WALK: u16 = 2;
+const MNIST_WALK: u16 = 1;
 
 /// Channels at 14x14 and at 7x7 pixels.
 const MNIST_CHANNELS: [usize; 2] = [24, 48];
 
 /// Steps of training.
-const MNIST_STEPS: usize = 8000;
+const MNIST_STEPS: usize = 7000;
 
 /// The score network of MNIST's study.
 ///

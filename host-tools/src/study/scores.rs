@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use autodidact::kernels::Order;
 use autodidact::model::Model;
 use autodidact::rng::Generator;
-use autodidact::score::Inpainting;
+use autodidact::score::{Inpainting, Schedule};
 use rayon::prelude::*;
 use serde::Serialize;
 
@@ -205,8 +205,22 @@ pub fn f32_samples(float: &ScoreModel, units: &Units, rows: usize, seed: u64) ->
 ///
 /// The container has no score network.
 pub fn device_samples(container: &Model<'_>, rows: usize, seed: u64) -> Result<Vec<Vec<f64>>> {
+    samples_by(container, schedule(container)?, rows, seed)
+}
+
+/// The same by another schedule than the container's.
+///
+/// # Errors
+///
+/// The container has no score network.
+pub fn samples_by(
+    container: &Model<'_>,
+    schedule: Schedule,
+    rows: usize,
+    seed: u64,
+) -> Result<Vec<Vec<f64>>> {
     let units = Units::of(container)?;
-    let (network, schedule) = (score_network(container)?, schedule(container)?);
+    let network = score_network(container)?;
     (0..rows)
         .into_par_iter()
         .map_init(

@@ -36,15 +36,19 @@ const BATCH_STREAM: u64 = 1 << 32;
 /// Channels that the last convolution reads: twice the four pixels that one of half the size becomes.
 const LAST_CHANNELS: usize = 8;
 
+/// Width between the dense layers at the bottom of convolutional networks.
+const BOTTLENECK: usize = 64;
+
 /// The network F.
 #[derive(Clone, Debug, PartialEq)]
 pub enum NetShape {
     /// Dense layers of these widths; a layer as wide as the one before adds to it what it computes.
     Dense(Vec<usize>),
     /// 3x3 convolutions of a grey image: so many channels at half its size, at a quarter and so on. Strides of two lead
-    /// down; at the bottom two layers add to what they read; doubled pixels lead up again, with sums across and one
-    /// more such layer at every size (a U-Net of O. Ronneberger et al., 2015, with sums for concatenation). At full size
-    /// there is only the last layer, of [`LAST_CHANNELS`] channels: where most pixels are, a channel costs most.
+    /// down; at the bottom two layers add to what they read, and between them two dense ones through a bottleneck of
+    /// 64, which see the whole image; doubled pixels lead up again, with sums across and one more layer that adds at
+    /// every size (a U-Net of O. Ronneberger et al., 2015, with sums for concatenation). At full size there is only the
+    /// last layer, of 8 channels: where most pixels are, a channel costs most.
     Conv(Vec<usize>),
 }
 
@@ -201,6 +205,10 @@ impl ScoreConfig {
                 }
                 if let Some((channels, _)) = across.pop() {
                     value = adds(&mut net, value, channels);
+                    let shape = net.shape(value);
+                    let whole = net.dense(value, [1, 1, BOTTLENECK], act, of_level);
+                    let back = net.dense(whole, shape, Activation::Identity, none);
+                    value = net.sum(value, back);
                     value = adds(&mut net, value, channels);
                 }
                 for (channels, skipped) in across.into_iter().rev() {

@@ -77,6 +77,21 @@ impl NoiseLevels {
         }
     }
 
+    /// The noise of Langevin dynamics, and the step size that NCSNv2's rule gives.
+    #[must_use]
+    pub fn langevin(self) -> Self {
+        let ratio = self
+            .sigmas
+            .windows(2)
+            .next()
+            .map_or(1.0, |pair| pair[0] / pair[1]);
+        Self {
+            gamma: step_size(ratio, self.steps),
+            consistent: false,
+            ..self
+        }
+    }
+
     /// As many levels instead, between the same two, and the step size that the rule gives for them.
     ///
     /// # Errors
