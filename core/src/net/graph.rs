@@ -41,7 +41,7 @@ pub struct GraphTensors<'a> {
 /// # Cost
 ///
 /// Instructions per multiply-accumulate of whole runs with 16-bit values on a Cortex-M4, counted in QEMU by
-/// `cargo xtask bench`: 1.30 for 64-256-256-64 with SiLU and a sum; 1.46 and 1.12 for a convolution over 8x8 pixels of
+/// `cargo xtask bench`: 1.28 for 64-256-256-256-64 with SiLU and sums; 1.46 and 1.12 for a convolution over 8x8 pixels of
 /// 16 and of 32 channels; 1.86 for the 7.5 million of a convolutional score network over 28x28 pixels with 16
 /// channels, SiLU behind every layer, pooling, upsampling and two sums.
 ///

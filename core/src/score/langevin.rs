@@ -135,8 +135,8 @@ pub struct Progress {
 /// standard deviation, drawn anew; at the end with their data.
 ///
 /// **Work** of a step: one evaluation of the score, then for every element two 32x32-bit products and one random
-/// word; with inpainting one more of each for every known element. A digit of 8x8 pixels by a network of 98,304
-/// multiply-accumulates, 81 evaluations, takes 11.1 million instructions on a Cortex-M4 (QEMU, `cargo xtask bench`).
+/// word; with inpainting one more of each for every known element. A digit of 8x8 pixels by a network of 163,840
+/// multiply-accumulates, 81 evaluations, takes 17.7 million instructions on a Cortex-M4 (QEMU, `cargo xtask bench`).
 ///
 /// **Memory**: two states, `8 d` bytes, beside the score's own. Random words are drawn in the order of elements,
 /// known ones first.
