@@ -6,6 +6,7 @@ use autodidact_tests::image::assert_no_panic_path;
 use autodidact_tools::data::{self, Table};
 use autodidact_tools::emulator::{self, Core, Image, LearnRun};
 use autodidact_tools::learn::{self, Comparison, Config, Problem};
+use autodidact_tools::replay;
 use autodidact_tools::train::random;
 
 /// Every learner, in few passes over few rows.
@@ -180,6 +181,10 @@ fn learning_goes_on_from_what_another_core_has_learnt() {
     let states = learn::decode(&first, &run.results).unwrap();
     let learnt = states.last().map(|state| &state.learnt);
     let stored = first.encode(learnt).unwrap();
+    // What is stored runs, on the core as on the host.
+    let host = replay::replay(&Model::load(&stored).unwrap(), &first.held_out_counts).unwrap();
+    let device = emulator::replay(Core::M4, &stored, &first.held_out_counts).unwrap();
+    assert!(!host.is_empty() && device.results == host);
     let config = Config::parse(config, "test").unwrap();
     let mut next = Problem::new(&config, &table).unwrap();
     next.start_from(&Model::load(&stored).unwrap()).unwrap();

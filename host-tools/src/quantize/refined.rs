@@ -7,13 +7,13 @@ use crate::data::Table;
 use crate::train::model::{Activation, GraphKind, GraphNet, GraphOp};
 
 /// A graph that computes the same, in which every layer with identity or ReLU behind it is the sum of two: one with the
-/// weights as [`graph`](super::graph) rounds them, and one with what that left over, whose units are some 250 times
+/// weights as [`graph`](super::graph()) rounds them, and one with what that left over, whose units are some 250 times
 /// finer. On the device the pair has weights of 15 bits, takes twice the memory and the instructions, and needs no
 /// kernel of its own. Layers with another function stay as they are.
 ///
 /// # Errors
 ///
-/// As [`graph`](super::graph), but for those of weights.
+/// As [`graph`](super::graph()), but for those of weights.
 pub fn refined(net: &GraphNet, calibration: &[Table], precision: Precision) -> Result<GraphNet> {
     let grid = Grid::new(net, calibration, precision)?;
     let mut made = GraphNet::new(net.input, net.levels);

@@ -7,7 +7,7 @@
 //!
 //! A mode of the ring is 1/100 as wide as the ring: weights of 8 bits are too coarse for it. The same latent rows go
 //! through the generator in f32 and through three kinds of integers: weights rounded after training, rounded after
-//! [fine-tuning](crate::train::straight_through) for it, and weights of 15 bits ([`refined`](quantize::refined)).
+//! [fine-tuning](crate::train::straight_through) for it, and weights of 15 bits ([`refined`](quantize::refined())).
 
 use std::f64::consts::TAU;
 use std::fmt;

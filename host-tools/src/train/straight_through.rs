@@ -44,7 +44,7 @@ pub struct Inputs {
 }
 
 /// Changes the parameters of `net` such that, rounded, it computes what it computed unrounded. `calibration` is that of
-/// [`quantize::graph`](crate::quantize::graph), which the result is to be quantised by; `draw` gives the inputs of every
+/// [`quantize::graph`](crate::quantize::graph()), which the result is to be quantised by; `draw` gives the inputs of every
 /// step. `progress` is told the mean squared error against the unrounded network, every hundred steps.
 ///
 /// # Errors
