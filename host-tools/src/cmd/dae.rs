@@ -162,16 +162,16 @@ impl DaeFit {
             _ => ResidualShape::Dense(self.hidden.clone()),
         };
         let denoiser = self.train(&prepared, shape, corruption.clone())?;
-        let damaged = corruption.damage(
-            &prepared.features,
-            &mut random::judging(prepared.seed),
-        )?;
+        let damaged = corruption.damage(&prepared.features, &mut random::judging(prepared.seed))?;
         let task = Task::Denoiser;
         let (part, float) = match &denoiser {
             Denoiser::Stack(stack) => {
                 let calibration = Calibration { features: &damaged };
                 let part = quantize::network(stack, task, None, calibration)?;
-                (QuantisedPart::Network(part), FloatPart::Network(stack, task))
+                (
+                    QuantisedPart::Network(part),
+                    FloatPart::Network(stack, task),
+                )
             }
             Denoiser::Graph(net) => {
                 let calibration = std::slice::from_ref(&damaged);

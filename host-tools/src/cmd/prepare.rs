@@ -215,7 +215,11 @@ impl Common {
             table.rows()
         );
         let mut columns = vec![("host", float.as_slice()), ("device", device.as_slice())];
-        columns.extend(others.iter().map(|(title, reports)| (*title, reports.as_slice())));
+        columns.extend(
+            others
+                .iter()
+                .map(|(title, reports)| (*title, reports.as_slice())),
+        );
         print_reports(&columns);
         println!("{}: {} bytes", self.output.display(), bytes.len());
         Ok(())

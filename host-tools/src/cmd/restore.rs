@@ -217,7 +217,10 @@ impl Restore {
                 "the model's provenance does not say what noise part `{name}` was trained for"
             ),
         };
-        println!("part `{name}`, noise level {:.3}", level * problem.scale.std);
+        println!(
+            "part `{name}`, noise level {:.3}",
+            level * problem.scale.std
+        );
         Ok(level)
     }
 

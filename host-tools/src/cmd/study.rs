@@ -8,8 +8,8 @@ use autodidact_tools::data::{self, ReadOptions, Table};
 use autodidact_tools::generated::GenerativeReport;
 use autodidact_tools::study::recipe::Images;
 use autodidact_tools::study::{
-    anomaly, autoencoders, chart, data_file, denoisers, energy, gan, generated, mixtures, restoration, score_identity,
-    seeding, sketch, two_modes,
+    anomaly, autoencoders, chart, data_file, denoisers, energy, gan, generated, mixtures,
+    restoration, score_identity, seeding, sketch, two_modes,
 };
 use autodidact_tools::train::device::TrainingDevice;
 use clap::{Args, ValueEnum};

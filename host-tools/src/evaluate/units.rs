@@ -60,7 +60,10 @@ impl Noise {
             },
             Self::SaltAndPepper(probability) => {
                 ensure!(
-                    standardiser.std.iter().all(|std| *std == standardiser.std[0]),
+                    standardiser
+                        .std
+                        .iter()
+                        .all(|std| *std == standardiser.std[0]),
                     "salt and pepper need columns of one range: add --scale uniform"
                 );
                 Corruption::SaltAndPepper {
@@ -234,9 +237,7 @@ impl Units {
     /// The table has another width than the model.
     pub fn noisy(&self, table: &Table) -> Result<Table> {
         match self.noise {
-            Some(noise) => noise
-                .in_data(self)
-                .damage(table, &mut judging(NOISE_SEED)),
+            Some(noise) => noise.in_data(self).damage(table, &mut judging(NOISE_SEED)),
             None => table.with_values(table.values().to_vec()),
         }
     }
@@ -321,12 +322,12 @@ mod tests {
             let units = Units::of(&Model::load(&bytes).unwrap()).unwrap();
             assert_eq!(units.noise, Some(noise));
             // The same random numbers damage features and data alike.
-            let judged = standardiser.transform(&units.noisy(&data).unwrap()).unwrap();
+            let judged = standardiser
+                .transform(&units.noisy(&data).unwrap())
+                .unwrap();
             let features = standardiser.transform(&data).unwrap();
             let trained = noise.in_features(&standardiser).unwrap();
-            let trained = trained
-                .damage(&features, &mut judging(NOISE_SEED))
-                .unwrap();
+            let trained = trained.damage(&features, &mut judging(NOISE_SEED)).unwrap();
             assert_ne!(trained.values(), features.values());
             for (a, b) in judged.values().iter().zip(trained.values()) {
                 // A unit of the data's counts is 2^-14.

@@ -172,11 +172,7 @@ fn options(posed: &Posed, quick: bool) -> (AutoencoderOptions, usize) {
         Images::Mnist => ([256, 128], 40, 10, 50),
     };
     let of = |epochs: usize| {
-        if quick {
-            epochs.div_ceil(10)
-        } else {
-            epochs
-        }
+        if quick { epochs.div_ceil(10) } else { epochs }
     };
     let options = AutoencoderOptions {
         encoder: hidden.into_iter().chain([posed.code]).collect(),

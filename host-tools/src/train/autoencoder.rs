@@ -260,7 +260,10 @@ mod tests {
             let (stack, losses) = train(options, &features);
             assert!(losses[199] < losses[0]);
             let found = error(&held_out, &|row| oracle::forward(&stack, row));
-            assert!((found / linear - 1.0).abs() < 0.01, "{tied} {found} {linear}");
+            assert!(
+                (found / linear - 1.0).abs() < 0.01,
+                "{tied} {found} {linear}"
+            );
         }
     }
 

@@ -298,9 +298,7 @@ mod tests {
         let found = damaged(CorruptionKind::Gaussian(0.5));
         for (at, sigma) in sigma.iter().enumerate() {
             let errors = found.iter().zip(rows.iter_rows());
-            let squares: f64 = errors
-                .map(|(a, b)| f64::from(a[at] - b[at]).powi(2))
-                .sum();
+            let squares: f64 = errors.map(|(a, b)| f64::from(a[at] - b[at]).powi(2)).sum();
             let found = (squares / rows.rows() as f64).sqrt();
             assert!((found / f64::from(*sigma) - 1.0).abs() < 0.03, "{found}");
         }

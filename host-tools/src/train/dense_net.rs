@@ -381,7 +381,10 @@ mod tests {
                 let step = f64::from(after.layers[encoder].weights[at])
                     - f64::from(before.layers[encoder].weights[at]);
                 if slope.abs() > 1e-3 {
-                    assert!((step + rate * slope.signum()).abs() < 1e-5, "{slope} {step}");
+                    assert!(
+                        (step + rate * slope.signum()).abs() < 1e-5,
+                        "{slope} {step}"
+                    );
                 }
             }
         }

@@ -56,11 +56,7 @@ impl AutoencodingPrior {
         Self::of(net, [denoiser.inputs(), denoiser.outputs()], device)
     }
 
-    fn of(
-        net: Denoiser,
-        [inputs, outputs]: [usize; 2],
-        device: &TrainingDevice,
-    ) -> Result<Self> {
+    fn of(net: Denoiser, [inputs, outputs]: [usize; 2], device: &TrainingDevice) -> Result<Self> {
         ensure!(
             inputs == outputs,
             "a denoiser gives as many values as it takes, but this network takes {inputs} and gives {outputs}"
@@ -162,10 +158,7 @@ mod tests {
         let gradient = prior.gradient(&noisy, &rows).unwrap();
         // The same network as a graph, and what its mean shift is.
         let graph = AutoencodingPrior::of_graph(&graph_of(&network), &device).unwrap();
-        for (a, b) in gradient
-            .iter()
-            .zip(graph.gradient(&noisy, &rows).unwrap())
-        {
+        for (a, b) in gradient.iter().zip(graph.gradient(&noisy, &rows).unwrap()) {
             assert!((a - b).abs() < 1e-5);
         }
         let shift = graph.shift(&noisy, &rows).unwrap();
@@ -189,11 +182,7 @@ mod tests {
                 .map(|(a, x)| (a - x).powi(2))
                 .sum::<f64>()
         };
-        for ((row, noise), found) in rows
-            .chunks(3)
-            .zip(noise.chunks(3))
-            .zip(gradient.chunks(3))
-        {
+        for ((row, noise), found) in rows.chunks(3).zip(noise.chunks(3)).zip(gradient.chunks(3)) {
             for at in 0..3 {
                 let moved = |h: f64| {
                     let mut row: Vec<f64> = row.iter().map(|&x| f64::from(x)).collect();

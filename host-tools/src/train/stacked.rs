@@ -100,19 +100,13 @@ pub fn fit(
     let start = layer_by_layer(config, features, device, &mut |epoch| {
         progress(Progress { steps, ..epoch });
     })?;
-    autoencoder::fit_from(
-        &start,
-        &config.network,
-        features,
-        device,
-        &mut |epoch| {
-            progress(Progress {
-                step: before + epoch.step,
-                steps,
-                loss: epoch.loss,
-            });
-        },
-    )
+    autoencoder::fit_from(&start, &config.network, features, device, &mut |epoch| {
+        progress(Progress {
+            step: before + epoch.step,
+            steps,
+            loss: epoch.loss,
+        });
+    })
 }
 
 /// The layers, each trained by itself; `progress` counts their epochs. What fine-tuning starts from.
