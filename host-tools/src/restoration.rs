@@ -523,6 +523,9 @@ pub fn mean_shift(
     damaged.with_values(values)
 }
 
+/// The gradient of a prior, for rows with the noise of a step and without.
+pub type PriorGradient<'a> = dyn FnMut(&[f32], &[f32]) -> Result<Vec<f32>> + 'a;
+
 /// Restores in f64 by gradient descent, `w K^T (K x - y) + (1 - w) g(x)` with `w = sigma^2 / (sigma^2 + noise^2)`.
 ///
 /// `prior` gives the prior's gradient g, times `sigma^2`, for rows of features behind one another, once with the noise z
@@ -537,7 +540,7 @@ pub fn descend(
     sigma: f64,
     damaged: &Table,
     options: &DescentOptions,
-    prior: &mut dyn FnMut(&[f32], &[f32]) -> Result<Vec<f32>>,
+    prior: &mut PriorGradient<'_>,
 ) -> Result<Table> {
     problem.damage.check(damaged.width())?;
     let d = damaged.width();

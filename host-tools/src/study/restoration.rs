@@ -17,7 +17,8 @@ use super::recipe::{Images, Recipe, Shape};
 use crate::data::{Scaling, Split, Table};
 use crate::quantize::AlignedBytes;
 use crate::restoration::{
-    Damage, DenoiserScore, DescentOptions, Problem, Quality, Scale, descend, linear, mean_shift,
+    Damage, DenoiserScore, DescentOptions, PriorGradient, Problem, Quality, Scale, descend, linear,
+    mean_shift,
 };
 use crate::train::device::TrainingDevice;
 use crate::train::model::GraphNet;
@@ -100,7 +101,7 @@ const DIGITS: Recipe = Recipe {
 const MNIST: Recipe = Recipe {
     shape: Shape::Residual([256, 256]),
     sigma: 0.1,
-    epochs: 60,
+    epochs: 30,
     batch: 64,
     learning_rate: 2e-3,
     gain: 1.0,
@@ -175,8 +176,10 @@ pub const PROBLEMS: [Posed; 6] = [
         noise: 0.0,
         recipe: Recipe {
             shape: Shape::Dense([256, 256]),
-            sigma: 0.5,
+            sigma: 0.8,
             epochs: 40,
+            learning_rate: 1e-3,
+            gain: 0.2,
             ..MNIST
         },
         mean_shift: STILL,
@@ -345,7 +348,7 @@ impl Bench {
             if decibels { psnr } else { error }
         };
         let prior = AutoencodingPrior::of_graph(&self.network, device)?;
-        let host = |walk: Walk, prior: &mut dyn FnMut(&[f32], &[f32]) -> Result<Vec<f32>>| {
+        let host = |walk: Walk, prior: &mut PriorGradient<'_>| {
             let options = walk.options(false);
             let sigma = posed.recipe.sigma;
             descend(&self.problem, sigma, &self.damaged, &options, prior)
