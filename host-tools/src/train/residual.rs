@@ -274,3 +274,144 @@ pub fn fit(
     })?;
     trainer.download()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::{DIGIT_MAX, Scaling, Standardiser, digits};
+    use crate::oracle;
+
+    fn digit_features() -> ([Table; 2], Standardiser) {
+        let split = digits()
+            .and_then(|data| data.scaled(1.0 / DIGIT_MAX)?.split_held_out())
+            .unwrap();
+        let scaling = Scaling::Uniform.fit(&split.training).unwrap();
+        let features = [&split.training, &split.held_out].map(|r| scaling.transform(r).unwrap());
+        (features, scaling)
+    }
+
+    fn conv(guess: usize) -> ResidualShape {
+        ResidualShape::Conv {
+            channels: 4,
+            image: [8, 8],
+            guess,
+        }
+    }
+
+    /// Mean squared errors of damaged and of restored rows.
+    fn errors(net: &GraphNet, rows: &Table, corruption: &Corruption) -> [f64; 2] {
+        let wide = |rows: &[f32]| rows.iter().map(|&x| f64::from(x)).collect::<Vec<_>>();
+        let damaged = corruption.damage(rows, &mut generator(9, 0)).unwrap();
+        let restored = oracle::graph_forward(net, 0, &wide(damaged.values()));
+        let clean = wide(rows.values());
+        [wide(damaged.values()), restored].map(|x| oracle::mean_squared_error(&clean, &x))
+    }
+
+    #[test]
+    fn before_training_a_network_passes_its_input_on() {
+        let (features, scaling) = digit_features();
+        let row: Vec<f64> = features[1]
+            .row(3)
+            .unwrap()
+            .iter()
+            .map(|&x| x.into())
+            .collect();
+        // Noise as strong as the data: half of what is seen is right.
+        let corruption = Corruption::Gaussian {
+            sigma: scaling.noise_in_features(scaling.std[0]),
+        };
+        for (shape, share) in [
+            (ResidualShape::Dense(vec![16]), 1.0),
+            (conv(0), 0.5),
+            (conv(12), 0.5),
+        ] {
+            let options = ResidualOptions {
+                corruption: corruption.clone(),
+                ..ResidualOptions::of_shape(shape)
+            };
+            let net = options.check().unwrap().net(64).unwrap();
+            net.check().unwrap();
+            for (x, y) in row.iter().zip(oracle::graph_forward(&net, 0, &row)) {
+                assert!((share * x - y).abs() < 1e-6, "{x} {y}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_shape_learns_to_undo_every_corruption() {
+        let (features, scaling) = digit_features();
+        let low = |value: f32| -> Vec<f32> {
+            let columns = scaling.mean.iter().zip(&scaling.std);
+            columns
+                .map(|(mean, std)| ((f64::from(value) - mean) / std) as f32)
+                .collect()
+        };
+        for (shape, corruption) in [
+            (
+                ResidualShape::Dense(vec![64]),
+                Corruption::Gaussian {
+                    sigma: scaling.noise_in_features(0.25),
+                },
+            ),
+            (
+                conv(0),
+                Corruption::Masking {
+                    probability: 0.3,
+                    values: vec![0.0; 64],
+                },
+            ),
+            (
+                conv(24),
+                Corruption::SaltAndPepper {
+                    probability: 0.3,
+                    low: low(0.0),
+                    high: low(1.0),
+                },
+            ),
+        ] {
+            let options = ResidualOptions {
+                corruption: corruption.clone(),
+                epochs: 15,
+                ..ResidualOptions::of_shape(shape)
+            };
+            let mut losses = Vec::new();
+            let net = fit(
+                &options.check().unwrap(),
+                &features[0],
+                &TrainingDevice::cpu(),
+                &mut |progress| losses.push(progress.loss),
+            )
+            .unwrap();
+            assert!(losses[14] < 0.8 * losses[0], "{losses:?}");
+            let [before, after] = errors(&net, &features[1], &corruption);
+            assert!(after < 0.6 * before, "{corruption:?}: {before} {after}");
+        }
+    }
+
+    #[test]
+    fn wrong_options_are_one_clear_sentence() {
+        let message = |change: fn(&mut ResidualOptions)| {
+            let mut options = ResidualOptions::default();
+            change(&mut options);
+            options.check().unwrap_err().to_string()
+        };
+        assert_eq!(
+            message(|o| o.shape = ResidualShape::Dense(vec![0])),
+            "a hidden layer has width 0; give at least 1"
+        );
+        assert_eq!(
+            message(|o| {
+                o.shape = ResidualShape::Conv {
+                    channels: 4,
+                    image: [10, 8],
+                    guess: 0,
+                }
+            }),
+            "images of 10 rows and 8 columns cannot be halved twice; pad them to multiples of 4"
+        );
+        assert_eq!(
+            message(|o| o.average = 1.0),
+            "the average keeps 1; give a number of at least 0 and below 1"
+        );
+    }
+}
