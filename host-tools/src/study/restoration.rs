@@ -83,7 +83,8 @@ const STILL: Walk = Walk {
     steps: 300,
 };
 
-/// As the papers' code walks, but stopped early: under weak noise the data outweigh the prior and sharpen the noise.
+/// As the papers' code walks, but stopped early: convolutions know little of the whole image, and the data sharpen the
+/// noise.
 const SHORT: Walk = Walk {
     steps: 100,
     ..NOISY
@@ -105,11 +106,14 @@ const DIGITS: Recipe = Recipe {
 };
 
 const MNIST: Recipe = Recipe {
-    shape: Shape::Residual([256, 256]),
-    sigma: 0.1,
-    epochs: 30,
-    batch: 64,
-    learning_rate: 2e-3,
+    shape: Shape::Conv {
+        channels: 8,
+        guess: 0,
+    },
+    sigma: 0.05,
+    epochs: 6,
+    batch: 32,
+    learning_rate: 3e-3,
     gain: 1.0,
 };
 
@@ -168,11 +172,11 @@ pub const PROBLEMS: [Posed; 6] = [
         blur: 1.0,
         noise: 0.05,
         recipe: Recipe {
-            sigma: 0.15,
+            sigma: 0.1,
             ..MNIST
         },
-        mean_shift: NOISY,
-        autoencoding: NOISY,
+        mean_shift: SHORT,
+        autoencoding: SHORT,
         reference: 21.74,
     },
     Posed {
@@ -184,9 +188,9 @@ pub const PROBLEMS: [Posed; 6] = [
             shape: Shape::Dense([256, 256]),
             sigma: 0.8,
             epochs: 40,
+            batch: 64,
             learning_rate: 1e-3,
             gain: 0.2,
-            ..MNIST
         },
         mean_shift: STILL,
         autoencoding: CALM,
