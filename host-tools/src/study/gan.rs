@@ -112,10 +112,19 @@ impl Toy {
     /// The options that the study trains with; `quick` takes a sixth of the steps.
     #[must_use]
     pub fn options(self, quick: bool, seed: u64) -> GanOptions {
-        GanOptions {
+        let options = GanOptions {
             steps: if quick { 4000 } else { STEPS },
             seed,
             ..GanOptions::default()
+        };
+        match self {
+            Self::Ring => options,
+            // Many modes in a batch need more rows of each.
+            Self::Grid => GanOptions {
+                batch: 256,
+                last_noise: 0.02,
+                ..options
+            },
         }
     }
 
