@@ -15,7 +15,7 @@ use super::{
     corruption::Corruption,
     dense_net::DenseNet,
     device::TrainingDevice,
-    epochs::{Epochs, gather},
+    epochs::{Epochs, check_descent, check_epochs, gather},
     model::{Activation, DenseStack},
     random::generator,
 };
@@ -87,21 +87,8 @@ impl DaeOptions {
             self.hidden.iter().all(|&width| width > 0),
             "a hidden layer has width 0; give at least 1"
         );
-        ensure!(
-            self.epochs > 0,
-            "the number of epochs is 0; give at least 1"
-        );
-        ensure!(self.batch > 0, "the batch size is 0; give at least 1");
-        ensure!(
-            self.learning_rate.is_finite() && self.learning_rate > 0.0,
-            "the learning rate is {}; give a number above 0",
-            self.learning_rate
-        );
-        ensure!(
-            self.weight_decay.is_finite() && self.weight_decay >= 0.0,
-            "the weight decay is {}; give a number of at least 0",
-            self.weight_decay
-        );
+        check_epochs(self.epochs)?;
+        check_descent(self.batch, self.learning_rate, self.weight_decay)?;
         ensure!(
             self.gain.is_finite() && self.gain > 0.0,
             "the gain of the initial weights is {}; give a number above 0",

@@ -15,7 +15,7 @@ use super::{
     dbn::{self, DbnOptions},
     dense_net::{DenseNet, transposed},
     device::TrainingDevice,
-    epochs::{Decay, Epochs, gather},
+    epochs::{Decay, Epochs, check_descent, check_epochs, gather},
     model::{Activation, DbnParameters, DenseLayer, DenseStack, RbmParameters, VisibleUnits},
     random::generator,
     rbm::{Binarise, RbmOptions},
@@ -85,21 +85,8 @@ impl DeepAutoencoderOptions {
             !self.encoder.is_empty() && self.encoder.iter().all(|&width| width > 0),
             "every layer of the encoder needs a width of at least 1; give at least the code's"
         );
-        ensure!(
-            self.epochs > 0,
-            "the number of epochs is 0; give at least 1"
-        );
-        ensure!(self.batch > 0, "the batch size is 0; give at least 1");
-        ensure!(
-            self.learning_rate.is_finite() && self.learning_rate > 0.0,
-            "the learning rate is {}; give a number above 0",
-            self.learning_rate
-        );
-        ensure!(
-            self.weight_decay.is_finite() && self.weight_decay >= 0.0,
-            "the weight decay is {}; give a number of at least 0",
-            self.weight_decay
-        );
+        check_epochs(self.epochs)?;
+        check_descent(self.batch, self.learning_rate, self.weight_decay)?;
         if let Some(rbm) = &self.pretraining {
             ensure!(
                 self.hidden_activation == Activation::Sigmoid,

@@ -31,6 +31,26 @@ impl Decay {
     }
 }
 
+/// Checks how often a run is to see its rows.
+pub(super) fn check_epochs(epochs: usize) -> Result<()> {
+    ensure!(epochs > 0, "the number of epochs is 0; give at least 1");
+    Ok(())
+}
+
+/// Checks what every descent is told.
+pub(super) fn check_descent(batch: usize, learning_rate: f64, weight_decay: f32) -> Result<()> {
+    ensure!(batch > 0, "the batch size is 0; give at least 1");
+    ensure!(
+        learning_rate.is_finite() && learning_rate > 0.0,
+        "the learning rate is {learning_rate}; give a number above 0"
+    );
+    ensure!(
+        weight_decay.is_finite() && weight_decay >= 0.0,
+        "the weight decay is {weight_decay}; give a number of at least 0"
+    );
+    Ok(())
+}
+
 /// A training run in epochs.
 pub(super) struct Epochs {
     /// How often every row is seen.

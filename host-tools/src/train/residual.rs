@@ -11,7 +11,7 @@ use super::{
     Progress,
     corruption::Corruption,
     device::TrainingDevice,
-    epochs::{Decay, Epochs, gather},
+    epochs::{Decay, Epochs, check_descent, check_epochs, gather},
     graph_net::{Descent, GraphTrainer},
     model::{Activation, Conditioning, GraphNet},
     random::generator,
@@ -127,21 +127,8 @@ impl ResidualOptions {
                 );
             }
         }
-        ensure!(
-            self.epochs > 0,
-            "the number of epochs is 0; give at least 1"
-        );
-        ensure!(self.batch > 0, "the batch size is 0; give at least 1");
-        ensure!(
-            self.learning_rate.is_finite() && self.learning_rate > 0.0,
-            "the learning rate is {}; give a number above 0",
-            self.learning_rate
-        );
-        ensure!(
-            self.weight_decay.is_finite() && self.weight_decay >= 0.0,
-            "the weight decay is {}; give a number of at least 0",
-            self.weight_decay
-        );
+        check_epochs(self.epochs)?;
+        check_descent(self.batch, self.learning_rate, self.weight_decay)?;
         ensure!(
             (0.0..1.0).contains(&self.average),
             "the average keeps {}; give a number of at least 0 and below 1",

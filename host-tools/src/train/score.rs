@@ -20,6 +20,7 @@ use rand::RngExt;
 use super::{
     Progress,
     device::TrainingDevice,
+    epochs::check_descent,
     graph_net::{Descent, GraphTrainer},
     model::{Activation, Conditioning, GraphNet, NoiseLevels, ScoreModel},
     random::{generator, normal},
@@ -123,17 +124,7 @@ impl ScoreOptions {
             "a hidden layer has width 0; give at least 1"
         );
         ensure!(self.steps > 0, "the number of steps is 0; give at least 1");
-        ensure!(self.batch > 0, "the batch size is 0; give at least 1");
-        ensure!(
-            self.learning_rate.is_finite() && self.learning_rate > 0.0,
-            "the learning rate is {}; give a number above 0",
-            self.learning_rate
-        );
-        ensure!(
-            self.weight_decay.is_finite() && self.weight_decay >= 0.0,
-            "the weight decay is {}; give a number of at least 0",
-            self.weight_decay
-        );
+        check_descent(self.batch, self.learning_rate, self.weight_decay)?;
         ensure!(
             (0.0..1.0).contains(&self.average),
             "the average keeps {}; give a number of at least 0 and below 1",
