@@ -13,6 +13,7 @@ use autodidact_tools::{
         model::DenseStack,
         pca::{self, PcaOptions},
         rbm::{self, Binarise, RbmOptions},
+        residual::{self, ResidualOptions, ResidualShape},
     },
 };
 
@@ -67,6 +68,38 @@ fn a_denoiser_has_the_same_loss_at_every_step() {
         "loss {:.4} to {:.4}, largest difference {largest:.1e}",
         cpu[0], cpu[119]
     );
+}
+
+#[test]
+fn convolutions_have_the_same_loss_at_every_step() {
+    let (features, sigma) = digit_features(64);
+    let shape = ResidualShape::Conv {
+        channels: 4,
+        image: [8, 8],
+        guess: 8,
+    };
+    // One batch an epoch again.
+    let options = ResidualOptions {
+        corruption: Corruption::Gaussian { sigma },
+        epochs: 30,
+        batch: 64,
+        seed: 1,
+        ..ResidualOptions::of_shape(shape)
+    };
+    let config = options.check().unwrap();
+    let train = |device: &TrainingDevice| -> Vec<f64> {
+        let mut losses = Vec::new();
+        residual::fit(&config, &features, device, &mut |progress| {
+            losses.push(progress.loss);
+        })
+        .unwrap();
+        losses
+    };
+    let (cpu, gpu) = (train(&TrainingDevice::cpu()), train(&wgpu()));
+    assert!(cpu[29] < 0.9 * cpu[0], "the network learned: {cpu:?}");
+    for (step, (cpu, gpu)) in cpu.iter().zip(&gpu).enumerate() {
+        assert!((cpu - gpu).abs() < 1e-3, "step {step}: {cpu} and {gpu}");
+    }
 }
 
 #[test]
