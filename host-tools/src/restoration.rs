@@ -6,11 +6,9 @@
 //! that gives a gradient.
 
 use anyhow::{Context, Result, ensure};
-use autodidact::ShapeError;
-use autodidact::net::Forward;
 use autodidact::restore::{Blur, Degradation, MeanShift, Noise, Observation, Settings};
 use autodidact::rng::Generator;
-use autodidact::score::{self, ONE, Score};
+use autodidact::score::{ONE, Score};
 
 use crate::data::{Standardiser, Table};
 use crate::evaluate::Units;
@@ -332,64 +330,20 @@ pub fn linear(problem: &Problem, training: &Table, damaged: &Table) -> Result<Ta
     damaged.with_values(values.map(|x| x.clamp(low, high) as f32).collect())
 }
 
-/// A denoiser for one level of noise, with memory of its own: what the device's restoration asks.
-#[derive(Debug)]
-pub struct DenoiserScore<'n, N> {
-    network: &'n N,
-    sigma: u32,
-    workspace: Vec<u8>,
-    features: Vec<i16>,
-}
-
-impl<'n, N: Forward> DenoiserScore<'n, N> {
-    /// The score of a denoiser that was trained for noise of `sigma`, in features.
-    ///
-    /// # Errors
-    ///
-    /// A network that gives another number of values than it takes; a level that the device's format does not hold.
-    pub fn new(network: &'n N, sigma: f64) -> Result<Self> {
-        ensure!(
-            network.inputs() == network.outputs(),
-            "a denoiser gives as many values as it takes"
-        );
-        Ok(Self {
-            network,
-            sigma: fixed(sigma).context("the noise level does not fit the device's format")?,
-            workspace: vec![0; network.workspace_bytes()],
-            features: vec![0; 2 * network.inputs()],
-        })
-    }
+/// The noise that a denoiser was trained for, in features, as core's
+/// [`DenoiserScore`](autodidact::score::DenoiserScore) takes it.
+///
+/// # Errors
+///
+/// A level that the device's format does not hold.
+pub fn device_level(sigma: f64) -> Result<u32> {
+    fixed(sigma).context("the noise level does not fit the device's format")
 }
 
 /// A standard deviation in features, `U12F20`.
 fn fixed(sigma: f64) -> Option<u32> {
     let scaled = (sigma * f64::from(ONE)).round();
     (scaled >= 0.0 && scaled < 2f64.powi(31)).then_some(scaled as u32)
-}
-
-impl<N: Forward> Score for DenoiserScore<'_, N> {
-    fn dimensions(&self) -> usize {
-        self.network.inputs()
-    }
-
-    fn levels(&self) -> u16 {
-        1
-    }
-
-    fn sigma(&self, _: u16) -> u32 {
-        self.sigma
-    }
-
-    fn residual_into(
-        &mut self,
-        level: u16,
-        state: &[i32],
-        residual: &mut [i32],
-    ) -> Result<(), ShapeError> {
-        let (network, workspace) = (self.network, &mut self.workspace);
-        score::DenoiserScore::new(network, self.sigma, workspace, &mut self.features)?
-            .residual_into(level, state, residual)
-    }
 }
 
 /// How a descent goes.

@@ -4,14 +4,14 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail, ensure};
 use autodidact::model::{Body, Model, Task};
-use autodidact::score::{Level, ONE, Score as _};
+use autodidact::score::{Level, ONE};
 use autodidact_tools::artifact;
 use autodidact_tools::data::{Table, columns_named};
 use autodidact_tools::evaluate::{Noise, Units};
 use autodidact_tools::generate::{Request, Work};
 use autodidact_tools::picture::{Picture, side_by_side, write_grid};
 use autodidact_tools::restoration::{
-    Damage, DenoiserScore, DescentOptions, Descents, Problem, Scale,
+    Damage, DescentOptions, Descents, Problem, Scale, device_level,
 };
 use clap::Args;
 
@@ -177,15 +177,9 @@ impl Restore {
         };
         for (index, part) in model.parts().enumerate() {
             match part.body {
-                Body::Network(network, Task::Denoiser) => {
+                Body::Network(_, Task::Denoiser) | Body::Graph(_, Task::Denoiser) => {
                     let level = self.level(part.name, units, problem)?;
-                    let sigma = DenoiserScore::new(&network, level)?.sigma(0);
-                    return request(index, (0, sigma));
-                }
-                Body::Graph(graph, Task::Denoiser) => {
-                    let level = self.level(part.name, units, problem)?;
-                    let sigma = DenoiserScore::new(&graph, level)?.sigma(0);
-                    return request(index, (0, sigma));
+                    return request(index, (0, device_level(level)?));
                 }
                 Body::Score(network) => {
                     let (low, high) = problem.scale.range;

@@ -11,13 +11,14 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use autodidact::kernels::Order;
 use autodidact::model::Model;
+use autodidact::score::DenoiserScore;
 use serde::Serialize;
 
 use super::recipe::{Images, Recipe, Shape};
 use crate::data::{Scaling, Split, Table};
 use crate::quantize::AlignedBytes;
 use crate::restoration::{
-    Damage, DenoiserScore, DescentOptions, PriorGradient, Problem, Quality, Scale, descend, linear,
+    Damage, DescentOptions, PriorGradient, Problem, Quality, Scale, descend, device_level, linear,
     mean_shift,
 };
 use crate::train::device::TrainingDevice;
@@ -392,7 +393,10 @@ impl Bench {
             .graph("denoiser")
             .context("the container has no denoiser")?;
         let level = posed.recipe.sigma / self.problem.scale.std;
-        let mut score = DenoiserScore::new(&graph, level)?;
+        let mut workspace = vec![0; graph.workspace_bytes()];
+        let mut features = vec![0; 2 * graph.inputs()];
+        let sigma = device_level(level)?;
+        let mut score = DenoiserScore::new(&graph, sigma, &mut workspace, &mut features)?;
         let options = posed.mean_shift.options(blind);
         mean_shift(&self.problem, &mut score, 0, &self.damaged, &options)
     }
