@@ -26,6 +26,8 @@ mod pages {
     struct Score;
     #[doc = include_str!("../../docs/priors.md")]
     struct Priors;
+    #[doc = include_str!("../../docs/autoencoders.md")]
+    struct Autoencoders;
     #[doc = include_str!("../../docs/backprop.md")]
     struct Backprop;
 }

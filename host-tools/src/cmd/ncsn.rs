@@ -34,7 +34,8 @@ pub(super) struct NcsnFit {
     )]
     hidden: Vec<usize>,
 
-    /// Convolutions instead, with so many channels at half size, at a quarter and so on; goes with --width.
+    /// Convolutions instead, with so many channels at full size, at half of it, at a quarter and so on; goes with
+    /// --width.
     #[arg(long, value_delimiter = ',', requires = "width")]
     channels: Option<Vec<usize>>,
 

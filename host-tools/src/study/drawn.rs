@@ -120,11 +120,11 @@ const MNIST_SMALLEST: f64 = 0.1;
 const MNIST_LEVELS: usize = 20;
 const MNIST_WALK: u16 = 1;
 
-/// Channels at 14x14 and at 7x7 pixels.
-const MNIST_CHANNELS: [usize; 2] = [24, 48];
+/// Channels at 28x28, at 14x14 and at 7x7 pixels.
+const MNIST_CHANNELS: [usize; 3] = [8, 32, 64];
 
 /// Steps of training.
-const MNIST_STEPS: usize = 7000;
+const MNIST_STEPS: usize = 40_000;
 
 /// The score network of MNIST's study.
 ///
@@ -142,7 +142,7 @@ pub fn mnist(
         let levels = levels.resampled(MNIST_LEVELS)?.consistent();
         Ok(change(ScoreOptions {
             shape: NetShape::Conv(MNIST_CHANNELS.to_vec()),
-            activation: Activation::Relu,
+            activation: Activation::Silu,
             steps: MNIST_STEPS,
             batch: 32,
             weight_decay: 0.0,

@@ -51,7 +51,7 @@ impl AutoencodingPrior {
             weight_decay: 0.0,
             average: 0.0,
         };
-        let net = GraphTrainer::new(denoiser, fixed, &device.device)?;
+        let net = GraphTrainer::new(denoiser, fixed, device)?;
         let net = Denoiser::Graph(Box::new(net));
         Self::of(net, [denoiser.inputs(), denoiser.outputs()], device)
     }

@@ -12,7 +12,7 @@ use super::{
     corruption::Corruption,
     device::TrainingDevice,
     epochs::{Decay, Epochs, check_descent, check_epochs, gather},
-    graph_net::{Descent, GraphTrainer},
+    graph_net::{Descent, Examples, GraphTrainer},
     model::{Activation, Conditioning, GraphNet},
     random::generator,
 };
@@ -241,7 +241,7 @@ pub fn fit(
         weight_decay: options.weight_decay,
         average: options.average,
     };
-    let mut trainer = GraphTrainer::new(&config.net(width)?, descent, &device.device)?;
+    let mut trainer = GraphTrainer::new(&config.net(width)?, descent, device)?;
     let mut noise = generator(options.seed, 2);
     let run = Epochs {
         epochs: options.epochs,
@@ -253,11 +253,12 @@ pub fn fit(
     };
     run.run(features.rows(), progress, |batch, learning_rate| {
         let clean = gather(features, batch);
-        let damaged = trainer.upload(options.corruption.apply(&clean, &mut noise), width);
-        let clean = trainer.upload(clean, width);
-        let loss = (trainer.forward(damaged, &[]) - clean).square().mean();
-        trainer.descend(&loss, learning_rate)?;
-        Ok(loss.inner())
+        let examples = Examples {
+            inputs: options.corruption.apply(&clean, &mut noise),
+            targets: clean,
+            levels: Vec::new(),
+        };
+        trainer.descend(&examples, learning_rate)
     })?;
     trainer.download()
 }

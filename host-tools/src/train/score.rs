@@ -21,7 +21,7 @@ use super::{
     Progress,
     device::TrainingDevice,
     epochs::check_descent,
-    graph_net::{Descent, GraphTrainer},
+    graph_net::{Descent, Examples, GraphTrainer},
     model::{Activation, Conditioning, GraphNet, NoiseLevels, ScoreModel},
     random::{generator, normal},
     tensors,
@@ -34,22 +34,18 @@ const REPORT: usize = 200;
 /// The first stream of the batches' random numbers: one a step, so that a run can be resumed anywhere.
 const BATCH_STREAM: u64 = 1 << 32;
 
-/// Channels that the last convolution reads: twice the four pixels that one of half the size becomes.
-const LAST_CHANNELS: usize = 8;
-
-/// Width between the dense layers at the bottom of convolutional networks.
-const BOTTLENECK: usize = 64;
+/// Layers that add at the bottom of convolutional networks, where they see nearly all of an image and cost least.
+const BOTTOM: usize = 4;
 
 /// The network F.
 #[derive(Clone, Debug, PartialEq)]
 pub enum NetShape {
     /// Dense layers of these widths; a layer as wide as the one before adds to it what it computes.
     Dense(Vec<usize>),
-    /// 3x3 convolutions of a grey image: so many channels at half its size, at a quarter and so on. Strides of two lead
-    /// down; at the bottom two layers add to what they read, and between them two dense ones through a bottleneck of
-    /// 64, which see the whole image; doubled pixels lead up again, with sums across and one more layer that adds at
-    /// every size (a U-Net of O. Ronneberger et al., 2015, with sums for concatenation). At full size there is only the
-    /// last layer, of 8 channels: where most pixels are, a channel costs most.
+    /// 3x3 convolutions of a grey image: so many channels at its size, at half of it, at a quarter and so on. Strides of
+    /// two lead down and doubled pixels up again, with sums across (a U-Net of O. Ronneberger et al., 2015, with sums
+    /// for concatenation). At every size a layer adds to what it reads, on the way down and on the way up: four at the
+    /// bottom, where they see most of the image and cost least; at full size, where most pixels are, only on the way up.
     Conv(Vec<usize>),
 }
 
@@ -174,13 +170,13 @@ impl ScoreConfig {
             NetShape::Conv(channels) => {
                 let [height, columns] =
                     image.context("convolutions need images: give their width")?;
-                let smallest = 1 << channels.len();
+                let smallest = 1 << (channels.len() - 1);
                 ensure!(
                     height * columns == width
                         && height.is_multiple_of(smallest)
                         && columns.is_multiple_of(smallest),
                     "{width} columns are no image of {height} rows and {columns} columns that can be halved {} times",
-                    channels.len()
+                    channels.len() - 1
                 );
                 let of_level = Conditioning::GainAndBias;
                 let mut net = GraphNet::new([height, columns, 1], levels);
@@ -190,17 +186,18 @@ impl ScoreConfig {
                 };
                 let mut value = 0;
                 let mut across = Vec::new();
-                for &channels in channels {
-                    value = net.conv3x3(value, channels, 2, act, of_level);
+                for (size, &channels) in channels.iter().enumerate() {
+                    let stride = if size == 0 { 1 } else { 2 };
+                    value = net.conv3x3(value, channels, stride, act, of_level);
+                    if size > 0 {
+                        value = adds(&mut net, value, channels);
+                    }
                     across.push((channels, value));
                 }
                 if let Some((channels, _)) = across.pop() {
-                    value = adds(&mut net, value, channels);
-                    let shape = net.shape(value);
-                    let whole = net.dense(value, [1, 1, BOTTLENECK], act, of_level);
-                    let back = net.dense(whole, shape, Activation::Identity, none);
-                    value = net.sum(value, back);
-                    value = adds(&mut net, value, channels);
+                    for _ in 1..BOTTOM {
+                        value = adds(&mut net, value, channels);
+                    }
                 }
                 for (channels, skipped) in across.into_iter().rev() {
                     let fewer = net.conv3x3(value, channels, 1, Activation::Identity, none);
@@ -208,9 +205,7 @@ impl ScoreConfig {
                     let joined = net.sum(skipped, raised);
                     value = adds(&mut net, joined, channels);
                 }
-                let fewer = net.conv3x3(value, LAST_CHANNELS, 1, Activation::Identity, none);
-                let raised = net.upsample(fewer);
-                net.conv3x3(raised, 1, 1, Activation::Identity, none);
+                net.conv3x3(value, 1, 1, Activation::Identity, none);
                 net
             }
         };
@@ -252,7 +247,7 @@ pub fn fit(
         weight_decay: options.weight_decay,
         average: options.average,
     };
-    let mut trainer = GraphTrainer::new(&model.net, descent, &device.device)?;
+    let mut trainer = GraphTrainer::new(&model.net, descent, device)?;
     // How a sampler will walk changes nothing here.
     let run = ScoreOptions {
         checkpoint: None,
@@ -271,16 +266,10 @@ pub fn fit(
     let mut losses = Vec::new();
     while trainer.steps() < options.steps {
         let step = trainer.steps();
-        let batch = Batch::draw(&model, features, options, step);
-        let target = trainer.upload(batch.target, width);
-        let inputs = trainer.upload(batch.input, width);
-        let loss = (trainer.forward(inputs, &batch.levels) - target)
-            .square()
-            .mean();
+        let examples = draw(&model, features, options, step);
         let done = step as f64 / options.steps as f64;
         let rate = 0.5 * options.learning_rate * (1.0 + (std::f64::consts::PI * done).cos());
-        trainer.descend(&loss, rate)?;
-        losses.push(loss.inner());
+        losses.push(trainer.descend(&examples, rate)?);
         if trainer.steps() % REPORT == 0 || trainer.steps() == options.steps {
             let of_steps = tensors::download(Tensor::cat(std::mem::take(&mut losses), 0))?;
             let mean = of_steps.iter().map(|&l| f64::from(l)).sum::<f64>() / of_steps.len() as f64;
@@ -304,39 +293,29 @@ pub fn fit(
     Ok(model)
 }
 
-/// What one step sees.
-struct Batch {
-    levels: Vec<usize>,
-    input: Vec<f32>,
-    target: Vec<f32>,
-}
-
-impl Batch {
-    /// Rows drawn with replacement, noise of the levels in turn.
-    fn draw(model: &ScoreModel, features: &Table, options: &ScoreOptions, step: usize) -> Self {
-        let mut generator = generator(options.seed, BATCH_STREAM + step as u64);
-        let count = options.levels.sigmas.len();
-        let width = features.width();
-        let mut batch = Self {
-            levels: (0..options.batch).map(|row| (row + step) % count).collect(),
-            input: Vec::with_capacity(options.batch * width),
-            target: Vec::with_capacity(options.batch * width),
-        };
-        for &level in &batch.levels {
-            let factors = model.factors(level);
-            let sigma = options.levels.sigmas[level];
-            let row = generator.random_range(0..features.rows());
-            for &y in &features.values()[row * width..][..width] {
-                let y = f64::from(y);
-                let x = y + sigma * f64::from(normal(&mut generator));
-                batch.input.push((factors.input * x) as f32);
-                batch
-                    .target
-                    .push(((y - factors.skip * x) / factors.output) as f32);
-            }
+/// What one step sees: rows drawn with replacement, noise of the levels in turn.
+fn draw(model: &ScoreModel, features: &Table, options: &ScoreOptions, step: usize) -> Examples {
+    let mut generator = generator(options.seed, BATCH_STREAM + step as u64);
+    let count = options.levels.sigmas.len();
+    let width = features.width();
+    let mut examples = Examples {
+        levels: (0..options.batch).map(|row| (row + step) % count).collect(),
+        inputs: Vec::with_capacity(options.batch * width),
+        targets: Vec::with_capacity(options.batch * width),
+    };
+    for &level in &examples.levels {
+        let factors = model.factors(level);
+        let sigma = options.levels.sigmas[level];
+        let row = generator.random_range(0..features.rows());
+        for &y in &features.values()[row * width..][..width] {
+            let y = f64::from(y);
+            let x = y + sigma * f64::from(normal(&mut generator));
+            examples.inputs.push((factors.input * x) as f32);
+            let target = (y - factors.skip * x) / factors.output;
+            examples.targets.push(target as f32);
         }
-        batch
     }
+    examples
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use burn::tensor::Tensor;
 use super::{
     Progress,
     device::TrainingDevice,
-    graph_net::{Descent, GraphTrainer},
+    graph_net::{Descent, Examples, GraphTrainer},
     model::GraphNet,
     tensors,
 };
@@ -73,19 +73,21 @@ pub fn fine_tune(
         weight_decay: 0.0,
         average: 0.0,
     };
-    let teacher = GraphTrainer::frozen(net, &device.device)?;
-    let mut trainer = GraphTrainer::new(net, descent, &device.device)?;
+    let teacher = GraphTrainer::frozen(net, device)?;
+    let mut trainer = GraphTrainer::new(net, descent, device)?;
     trainer.round_to(Grid::new(net, calibration, precision)?)?;
     let mut losses: Vec<Tensor<1>> = Vec::new();
     for step in 0..steps {
         let Inputs { rows, levels } = draw();
-        let target = teacher.forward(teacher.upload(rows.clone(), net.inputs()), &levels);
-        let made = trainer.forward(trainer.upload(rows, net.inputs()), &levels);
-        let loss = (made - Tensor::from_inner(target)).square().mean();
+        let targets = teacher.forward(teacher.upload(rows.clone(), net.inputs()), &levels);
+        let examples = Examples {
+            inputs: rows,
+            targets: tensors::download(targets)?,
+            levels,
+        };
         let done = step as f64 / steps as f64;
         let rate = learning_rate * 0.5 * (1.0 + (std::f64::consts::PI * done).cos());
-        trainer.descend(&loss, rate)?;
-        losses.push(loss.inner());
+        losses.push(trainer.descend(&examples, rate)?);
         if losses.len() == REPORT || step + 1 == steps {
             let found = tensors::download(Tensor::cat(std::mem::take(&mut losses), 0))?;
             let loss = found.iter().copied().map(f64::from).sum::<f64>() / found.len() as f64;
@@ -214,7 +216,7 @@ mod tests {
             weight_decay: 0.0,
             average: 0.0,
         };
-        let mut trainer = GraphTrainer::new(&net, descent, &TrainingDevice::cpu().device).unwrap();
+        let mut trainer = GraphTrainer::new(&net, descent, &TrainingDevice::cpu()).unwrap();
         trainer.round_to(grid).unwrap();
         let rows = table(50, 4).values().to_vec();
         let real: Vec<f64> = rows.iter().map(|&x| x.into()).collect();

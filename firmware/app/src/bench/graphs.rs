@@ -27,11 +27,11 @@ pub(super) struct Operands<'m> {
 
 /// Pixels of a digit.
 const PIXELS: usize = 64;
+/// Pixels of an image of MNIST, a side of it.
+const SIDE: u16 = 28;
+const IMAGE: usize = 784;
 /// Most operations of a graph.
-const OPS: usize = 12;
-/// Noise levels and steps at each that `fit ncsn digits` takes.
-const LEVELS: usize = 16;
-const STEPS: u16 = 5;
+const OPS: usize = 24;
 
 /// Measures every graph, walk and descent.
 pub(super) fn run(counter: &impl Counter, mut operands: Operands<'_>) {
@@ -59,7 +59,14 @@ pub(super) fn run(counter: &impl Counter, mut operands: Operands<'_>) {
             .and_then(|program| measure_graph(counter, name, &program, operands));
         refused(name, done);
     }
-    refused("walk_digit", measure_walk(counter, operands));
+    // Noise levels and steps at each as `fit ncsn digits` and `study mnist-scores` take them.
+    let done = measure_walk::<16, PIXELS>(counter, "walk_digit", &dense(), 5, operands);
+    refused("walk_digit", done);
+    let done = u_net(SIDE, [8, 32, 64]).and_then(|program| {
+        measure_graph(counter, "graph_mnist", &program, operands)?;
+        measure_walk::<20, IMAGE>(counter, "walk_mnist", &program, 1, operands)
+    });
+    refused("walk_mnist", done);
     refused("restore_digit", measure_restoration(counter, operands));
 }
 
@@ -87,9 +94,20 @@ impl Program {
         if op.kind().is_some_and(OpKind::has_weights) {
             op.order = ORDER as u8;
         }
+        if op.kind() == Some(OpKind::Conv3x3) && self.shape(op.inputs[0])?[0] > op.shape[0] {
+            op.stride = 2;
+        }
         *self.ops.get_mut(usize::from(self.count))? = op;
         self.count += 1;
         Some(self.count)
+    }
+
+    /// Shape of a value.
+    fn shape(&self, value: u16) -> Option<[u16; 3]> {
+        let Some(op) = value.checked_sub(1) else {
+            return Some(self.input);
+        };
+        Some(self.ops.get(usize::from(op))?.shape)
     }
 
     /// An operation that makes an inner value.
@@ -154,7 +172,34 @@ fn dense() -> Program {
     program
 }
 
-/// The convolutional network of `fit ncsn --channels`: two sizes, joined by a skip connection.
+/// The convolutional network of `fit ncsn --channels` with three sizes.
+fn u_net(side: u16, [full, half, quarter]: [u16; 3]) -> Option<Program> {
+    use OpKind::{Add, Conv3x3, Upsample};
+    let shape = |times: u16, channels| [side / times, side / times, channels];
+    let [full, half, quarter] = [shape(1, full), shape(2, half), shape(4, quarter)];
+    let mut program = Program::new([side, side, 1], Element::I16);
+    let adds = |program: &mut Program, value, shape| {
+        let made = program.layer(Conv3x3, value, shape)?;
+        program.plain(Add, [value, made], shape)
+    };
+    let first = program.layer(Conv3x3, 0, full)?;
+    let down = program.layer(Conv3x3, first, half)?;
+    let second = adds(&mut program, down, half)?;
+    let mut value = program.layer(Conv3x3, second, quarter)?;
+    for _ in 0..4 {
+        value = adds(&mut program, value, quarter)?;
+    }
+    for (skipped, from, to) in [(second, quarter, half), (first, half, full)] {
+        let fewer = program.push(OpRecord::wide(Conv3x3, value, [from[0], from[1], to[2]]))?;
+        let raised = program.plain(Upsample, [fewer, 0], to)?;
+        let joined = program.plain(Add, [skipped, raised], to)?;
+        value = adds(&mut program, joined, to)?;
+    }
+    program.push(OpRecord::wide(Conv3x3, value, program.input))?;
+    Some(program)
+}
+
+/// A smaller one whose sizes are halved by averages.
 fn conv(side: u16, channels: u16, inner: Element) -> Option<Program> {
     use OpKind::{Add, AveragePool, Conv3x3, Upsample};
     let (large, half) = ([side, side, channels], [side / 2, side / 2]);
@@ -203,12 +248,17 @@ fn measure_graph(
     Some(())
 }
 
-/// One digit out of noise, whole.
-fn measure_walk(counter: &impl Counter, operands: &mut Operands<'_>) -> Option<()> {
-    let program = dense();
+/// One image out of noise, whole.
+fn measure_walk<const LEVELS: usize, const PIXELS: usize>(
+    counter: &impl Counter,
+    name: &'static str,
+    program: &Program,
+    steps: u16,
+    operands: &mut Operands<'_>,
+) -> Option<()> {
     let mut ops = program.ops;
     let graph = program.graph(&mut ops, operands, &MEAN, LEVELS)?;
-    // Noise from 18 standard deviations on, halved at every level.
+    // Noise from 18 standard deviations on, halved at every level; 0 is no level.
     let mut levels = [Level {
         sigma: 18 << 20,
         input: 1 << 29,
@@ -216,10 +266,10 @@ fn measure_walk(counter: &impl Counter, operands: &mut Operands<'_>) -> Option<(
         output: 1 << 20,
     }; LEVELS];
     for (level, index) in levels.iter_mut().zip(0..) {
-        level.sigma >>= index;
+        level.sigma = (level.sigma >> index).max(1);
     }
     let network = ScoreNetwork::new(graph, &levels).ok()?;
-    let schedule = Schedule::new(1 << 29, STEPS, true)?.consistent();
+    let schedule = Schedule::new(1 << 29, steps, true)?.consistent();
     let evaluations = schedule.evaluations(u16::try_from(LEVELS).ok()?);
     let macs = u32::try_from(network.graph().macs()).ok()? * evaluations;
     let (mut state, mut residual) = ([0; PIXELS], [0; PIXELS]);
@@ -228,7 +278,7 @@ fn measure_walk(counter: &impl Counter, operands: &mut Operands<'_>) -> Option<(
         .ok()?;
     let mut walk = AnnealedLangevin::new(score, schedule, &mut state, &mut residual).ok()?;
     let mut rng = Generator::from_seed(1);
-    measure(counter, "walk_digit", macs, ONCE, || {
+    measure(counter, name, macs, ONCE, || {
         walk.scatter(&mut rng);
         while let Ok(Some(_)) = walk.step(&mut rng) {}
         black_box(walk.state());
