@@ -7,7 +7,7 @@
 
 use std::fmt;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result};
 use autodidact::kernels::{Channel, Order};
 use autodidact::model::{GraphSpec, OpSpec};
 use autodidact::net::{Activation as DeviceActivation, Addition, Element, OpKind, OpRecord};
@@ -15,37 +15,20 @@ use autodidact::num::Multiplier;
 use autodidact::score::Level;
 use rayon::prelude::*;
 
-use super::network::{Format, LARGEST_BIAS, LARGEST_SUM, least_squares_format};
+use super::grid::{
+    CALIBRATION_ROWS, LEVEL_ROWS, Precision, RowLevel, Rows, ValueFormat, calibrate,
+    device_function, round_row, row_levels, sum_scale,
+};
 use super::{FEATURE_UNIT, QuantisedPart};
 use crate::data::Table;
-use crate::oracle::{by_element, graph_values};
-use crate::train::model::{Activation, GraphKind, GraphNet, GraphOp, ScoreModel};
+use crate::train::model::{GraphKind, GraphNet, GraphOp, ScoreModel};
 use crate::train::random::{generator, normal};
-
-/// Calibration rows over all levels.
-const CALIBRATION_ROWS: usize = 768;
-
-/// Least calibration rows of a level.
-const LEVEL_ROWS: usize = 16;
 
 /// Multiply-accumulates that measuring the errors of a network's operations may take.
 const ERROR_MACS: usize = 10_000_000_000;
 
-/// How far beyond the range seen `i16` values reach.
-const MARGIN: f64 = 1.5;
-
 /// The stream of calibration noise.
 const CALIBRATION_STREAM: u64 = 3000;
-
-/// Type of the values inside a graph.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Precision {
-    /// 16 bits: rounding them costs nothing that shows; twice the workspace of 8.
-    #[default]
-    I16,
-    /// 8 bits.
-    I8,
-}
 
 /// A graph in integers.
 #[derive(Clone, Debug)]
@@ -249,139 +232,6 @@ fn errors(
     (0..net.ops.len()).into_par_iter().map(of_op).collect()
 }
 
-/// The grid that a graph is rounded to: the formats of its values, as calibration rows chose them, and what follows
-/// from them for weights.
-#[derive(Clone, Debug)]
-pub struct Grid {
-    /// That of the input first.
-    values: Vec<ValueFormat>,
-}
-
-/// Where the values that an operation makes can lie.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct ValueGrid {
-    /// Distance of neighbours.
-    pub(crate) unit: f64,
-    /// The least and the largest.
-    pub(crate) range: [f64; 2],
-}
-
-impl Grid {
-    /// Chooses formats as [`graph`] does.
-    ///
-    /// # Errors
-    ///
-    /// As [`graph`], but for those of weights.
-    pub fn new(net: &GraphNet, calibration: &[Table], precision: Precision) -> Result<Self> {
-        Ok(calibrate(net, calibration, precision)?.0)
-    }
-
-    /// The weights of operation `at` as the device has them, were its parameters those of `op`.
-    pub(crate) fn weights(&self, at: usize, op: &GraphOp, levels: usize) -> Vec<f32> {
-        let (input, output) = (self.values[op.inputs[0]], self.values[at + 1]);
-        let mut rounded = vec![0.0; op.weights.len()];
-        let rows = op.weights.chunks_exact(op.cols());
-        let cells = rounded.chunks_exact_mut(op.cols());
-        for (index, (row, cells)) in rows.zip(cells).enumerate() {
-            let levels = row_levels(op, index, levels);
-            round_row(row, &levels, input, sum_scale(op, output), cells);
-        }
-        rounded
-    }
-
-    /// Where the values that operation `at` makes can lie.
-    pub(crate) fn value(&self, at: usize) -> ValueGrid {
-        let ValueFormat { format, clamp } = self.values[at + 1];
-        let real =
-            |integer: i16| (f64::from(integer) - f64::from(format.zero_point)) * format.scale;
-        ValueGrid {
-            unit: format.scale,
-            range: [real(clamp.0), real(clamp.1)],
-        }
-    }
-}
-
-/// The formats of a graph's values, and the rows that chose them, a level after the other.
-fn calibrate(
-    net: &GraphNet,
-    calibration: &[Table],
-    precision: Precision,
-) -> Result<(Grid, Vec<Rows>)> {
-    net.check()?;
-    ensure!(
-        calibration.len() == net.levels && calibration.iter().all(|t| t.width() == net.inputs()),
-        "calibration takes one table of {} columns for each of {} noise levels",
-        net.inputs(),
-        net.levels
-    );
-    let most = (CALIBRATION_ROWS / net.levels).max(LEVEL_ROWS);
-    let rows: Vec<Rows> = calibration
-        .iter()
-        .map(|table| Rows::of(table, most))
-        .collect();
-    let mut reached: Vec<Vec<f64>> = vec![Vec::new(); net.ops.len()];
-    for (level, rows) in rows.iter().enumerate() {
-        let values = rows.run(net, level, &mut |_, _| {});
-        for (all, value) in reached.iter_mut().zip(&values[1..]) {
-            all.extend_from_slice(value);
-        }
-    }
-    let mut values = vec![ValueFormat {
-        format: Format::FEATURES,
-        clamp: Format::FEATURES.bounds(),
-    }];
-    for (at, op) in net.ops.iter().enumerate() {
-        let last = at + 1 == net.ops.len();
-        let is_code = net.code_op == Some(at + 1);
-        let input = values[op.inputs[0]];
-        let value = value_format(op, input, &reached[at], last, is_code, precision)
-            .with_context(|| format!("operation {at} of the network"))?;
-        values.push(value);
-    }
-    Ok((Grid { values }, rows))
-}
-
-/// Calibration rows of a level, element by element.
-struct Rows {
-    values: Vec<f64>,
-    count: usize,
-}
-
-impl Rows {
-    fn of(table: &Table, most: usize) -> Self {
-        let every = table.rows().div_ceil(most).max(1);
-        let rows: Vec<f64> = table
-            .iter_rows()
-            .step_by(every)
-            .flatten()
-            .map(|&x| f64::from(x))
-            .collect();
-        Self {
-            count: rows.len() / table.width(),
-            values: by_element(&rows, table.width()),
-        }
-    }
-
-    /// The first `most` rows.
-    fn first(&self, most: usize) -> Self {
-        let count = most.min(self.count);
-        let elements = self.values.chunks_exact(self.count);
-        Self {
-            values: elements.flat_map(|rows| &rows[..count]).copied().collect(),
-            count,
-        }
-    }
-
-    fn run(
-        &self,
-        net: &GraphNet,
-        level: usize,
-        change: &mut dyn FnMut(usize, &mut [f64]),
-    ) -> Vec<Vec<f64>> {
-        graph_values(net, level, self.values.clone(), self.count, change)
-    }
-}
-
 /// `10 log10(sum a^2 / sum (a - b)^2)`.
 fn decibels(exact: &[f64], rounded: &[f64]) -> f64 {
     let signal: f64 = exact.iter().map(|x| x * x).sum();
@@ -391,102 +241,6 @@ fn decibels(exact: &[f64], rounded: &[f64]) -> f64 {
         .map(|(a, b)| (a - b).powi(2))
         .sum();
     10.0 * (signal / error.max(f64::MIN_POSITIVE)).log10()
-}
-
-/// A format and the range that values in it have.
-#[derive(Clone, Copy, Debug)]
-struct ValueFormat {
-    format: Format,
-    clamp: (i16, i16),
-}
-
-impl ValueFormat {
-    fn rounded(&self, value: f64) -> f64 {
-        let zero = f64::from(self.format.zero_point);
-        let integer = (value / self.format.scale).round() + zero;
-        let kept = integer.clamp(self.clamp.0.into(), self.clamp.1.into());
-        (kept - zero) * self.format.scale
-    }
-
-    /// Largest magnitude of an integer, what stands for zero included.
-    fn largest(&self) -> f64 {
-        let (min, max) = self.clamp;
-        let all = [min, max, self.format.zero_point];
-        f64::from(all.map(i16::unsigned_abs).into_iter().max().unwrap_or(0))
-    }
-}
-
-/// The format of the value that an operation makes.
-fn value_format(
-    op: &GraphOp,
-    input: ValueFormat,
-    reached: &[f64],
-    last: bool,
-    is_code: bool,
-    precision: Precision,
-) -> Result<ValueFormat> {
-    if matches!(op.kind, GraphKind::AveragePool | GraphKind::Upsample) {
-        ensure!(
-            !last,
-            "what leaves a network are features; end it in a layer or a sum"
-        );
-        return Ok(input);
-    }
-    let symmetric = |scale| Format {
-        element: Element::I16,
-        zero_point: 0,
-        scale,
-    };
-    let wide = precision == Precision::I16 || is_code;
-    let format = match op.activation {
-        Activation::Sigmoid | Activation::Tanh if last => bail!(
-            "the last layer ends in {}, but what leaves a network are features; end it in identity or relu",
-            op.activation
-        ),
-        Activation::Sigmoid | Activation::Tanh if wide => symmetric(1.0 / 32_768.0),
-        Activation::Sigmoid => Format {
-            element: Element::I8,
-            zero_point: -128,
-            scale: 1.0 / 256.0,
-        },
-        Activation::Tanh => Format {
-            element: Element::I8,
-            zero_point: 0,
-            scale: 1.0 / 128.0,
-        },
-        _ if last => Format::FEATURES,
-        Activation::Elu | Activation::Silu if wide => Format::FEATURES,
-        _ => {
-            let (low, high) = reached
-                .iter()
-                .fold((0f64, 0f64), |(low, high), &x| (low.min(x), high.max(x)));
-            ensure!(
-                low < high,
-                "its values are 0 for every calibration row: training has failed, try a lower learning rate"
-            );
-            if wide {
-                symmetric(MARGIN * high.max(-low) / 32_767.0)
-            } else {
-                let narrow = matches!(op.activation, Activation::Elu | Activation::Silu);
-                let mut format = least_squares_format(low, high, || reached.iter().copied());
-                // The device's factor of 2^-12 over the scale has 16 bits below 1/16.
-                if narrow && format.scale < 1.01 / 256.0 {
-                    format.scale = 1.01 / 256.0;
-                    format.zero_point =
-                        (-128.0 - low / format.scale).round().clamp(-128.0, 127.0) as i16;
-                }
-                format
-            }
-        }
-    };
-    let (mut min, max) = format.bounds();
-    if op.activation == Activation::Relu {
-        min = format.zero_point;
-    }
-    Ok(ValueFormat {
-        format,
-        clamp: (min, max),
-    })
 }
 
 fn shape(shape: [usize; 3]) -> Result<[u16; 3]> {
@@ -580,71 +334,6 @@ fn quantise(
     Ok(quantised)
 }
 
-fn device_function(activation: Activation) -> DeviceActivation {
-    match activation {
-        Activation::Identity | Activation::Relu => DeviceActivation::Clamp,
-        Activation::Sigmoid => DeviceActivation::Sigmoid,
-        Activation::Tanh => DeviceActivation::Tanh,
-        Activation::Elu => DeviceActivation::Elu,
-        Activation::Silu => DeviceActivation::Silu,
-    }
-}
-
-/// The unit of a layer's sums: that of its values; sums before a function are features themselves.
-fn sum_scale(op: &GraphOp, value: ValueFormat) -> f64 {
-    if device_function(op.activation) == DeviceActivation::Clamp {
-        value.format.scale
-    } else {
-        1.0 / FEATURE_UNIT
-    }
-}
-
-/// Gain and bias of a row at a level.
-struct RowLevel {
-    gain: f64,
-    bias: f64,
-}
-
-/// Those of every level; of one where the layer does not depend on it.
-fn row_levels(op: &GraphOp, row: usize, levels: usize) -> Vec<RowLevel> {
-    let sets = if op.is_conditioned() { levels } else { 1 };
-    let of_level = (0..sets).map(|level| RowLevel {
-        gain: op.gain_at(level, row),
-        bias: f64::from(op.bias_at(level)[row]),
-    });
-    of_level.collect()
-}
-
-/// The weights of a row in integers, and their unit; what they are worth goes to `rounded`.
-fn round_row(
-    row: &[f32],
-    levels: &[RowLevel],
-    input: ValueFormat,
-    sum_scale: f64,
-    rounded: &mut [f32],
-) -> (Vec<i8>, f64) {
-    let unit = input.format.scale;
-    let largest = row.iter().fold(0.0f64, |m, &w| m.max(f64::from(w.abs())));
-    let magnitude: f64 = row.iter().map(|&w| f64::from(w.abs())).sum();
-    // sum |w| · max |x| / scale has to stay inside the accumulator.
-    let mut scale =
-        (largest / 127.0).max(magnitude * input.largest() / (LARGEST_SUM - LARGEST_BIAS));
-    for RowLevel { gain, bias } in levels {
-        // A row of almost nothing still needs a representable factor and a bias in range.
-        scale = scale
-            .max(sum_scale / (unit * gain) * 2f64.powi(-30))
-            .max(bias.abs() / (unit * gain * LARGEST_BIAS));
-    }
-    let weights: Vec<i8> = row
-        .iter()
-        .map(|&w| (f64::from(w) / scale).round_ties_even() as i8)
-        .collect();
-    for (rounded, &weight) in rounded.iter_mut().zip(&weights) {
-        *rounded = (f64::from(weight) * scale) as f32;
-    }
-    (weights, scale)
-}
-
 fn quantise_row(
     row: &[f32],
     levels: &[RowLevel],
@@ -678,7 +367,7 @@ mod tests {
     use crate::data::Scaling;
     use crate::oracle::graph_forward;
     use crate::quantize::QuantisedModel;
-    use crate::train::model::{Conditioning, NoiseLevels};
+    use crate::train::model::{Activation, Conditioning, NoiseLevels};
     use autodidact::model::Model;
 
     /// Rows of 16 normal numbers.
