@@ -59,7 +59,7 @@ impl Rows<'_> {
     /// 16-bit sums through a function into 8 bits.
     pub(super) fn narrow(&self, sums: &mut [i16], output: &mut [i8]) {
         let op = self.op;
-        op.activation().apply_all(sums, i16::MIN, i16::MAX);
+        op.activation().apply_all(sums, 0, i16::MIN, i16::MAX);
         for (y, value) in output.iter_mut().zip(sums) {
             *y = saturating_i8(op.narrow(*value));
         }
@@ -69,11 +69,14 @@ impl Rows<'_> {
     pub(super) fn finish(&self, sums: &mut [i16]) {
         let activation = self.op.activation();
         if activation != Activation::Clamp {
-            activation.apply_all(sums, self.op.min, self.op.max);
+            let OpRecord {
+                coarse, min, max, ..
+            } = *self.op;
+            activation.apply_all(sums, coarse, min, max);
         }
     }
 
-    /// What 16-bit sums become: the output where there is no function, otherwise sums in `I4F12`.
+    /// What 16-bit sums become: the output where there is no function, otherwise sums in its format.
     pub(super) fn stage_i16(&self) -> OutputStage<i16> {
         if self.op.activation() == Activation::Clamp {
             OutputStage {

@@ -14,8 +14,12 @@
 //! | identity, ReLU | no function; the clamp | as scaled | as scaled |
 //! | sigmoid | [`num::sigmoid`](crate::num::sigmoid) | `I1F15` | `256 p - 128` |
 //! | tanh | [`num::tanh`](crate::num::tanh) | `I1F15` | `I1F7` |
-//! | ELU | [`num::elu`](crate::num::elu) | `I4F12` | any scale ([`Graph`] only) |
-//! | SiLU | [`num::silu`](crate::num::silu) | `I4F12` | any scale ([`Graph`] only) |
+//! | ELU | [`num::elu`](crate::num::elu) | `I4F12` to `I8F8` | any scale ([`Graph`] only) |
+//! | SiLU | [`num::silu`](crate::num::silu) | `I4F12` to `I8F8` | any scale ([`Graph`] only) |
+//!
+//! A [`Graph`] that needs ELU and SiLU beyond 8 has sums and outputs of up to four fractional bits fewer
+//! ([`OpRecord::coarse`]). From 8 on both functions are the identity there and below -8 they are what they are at
+//! -8, which is off by at most 2.7e-3; half a unit of rounding comes to that.
 
 mod add;
 mod conv;
@@ -37,7 +41,7 @@ pub use operation::{Addition, OpKind, OpRecord};
 pub use plan::place;
 pub use stack::{Autoencoder, Denoiser, Layer, Network, workspace_bytes};
 
-use crate::num::{elu, rounding_shift_right, sigmoid, silu, tanh};
+use crate::num::{elu, rounding_shift_right, saturating_i16, sigmoid, silu, tanh};
 
 /// Most layers of one [`Network`].
 pub const MAX_LAYERS: usize = 16;
@@ -104,8 +108,21 @@ impl Activation {
         }
     }
 
-    /// [`apply`](Self::apply) to all sums, clamped.
-    pub(crate) fn apply_all(self, sums: &mut [i16], min: i16, max: i16) {
+    /// The function of a sum with `coarse` fractional bits fewer than `I4F12`, in the same format.
+    #[inline]
+    fn apply_coarse(self, sum: i16, coarse: u16) -> i16 {
+        let fine = i32::from(sum) << coarse.min(OpRecord::MAX_COARSE);
+        // At least 8: the function is the identity.
+        if fine > i32::from(i16::MAX) {
+            return sum;
+        }
+        let value = i32::from(self.apply(saturating_i16(fine)));
+        // Nearer to zero than an i16, or it itself.
+        rounding_shift_right(i64::from(value), u32::from(coarse)) as i16
+    }
+
+    /// [`apply`](Self::apply) to all sums, clamped; `coarse` is that of ELU and SiLU.
+    pub(crate) fn apply_all(self, sums: &mut [i16], coarse: u16, min: i16, max: i16) {
         fn each(sums: &mut [i16], function: impl Fn(i16) -> i16) {
             for sum in sums {
                 *sum = function(*sum);
@@ -114,6 +131,7 @@ impl Activation {
         let clamped = |value: i16| value.min(max).max(min);
         // A loop a function, with nothing left to choose in it.
         match self {
+            _ if coarse > 0 => each(sums, |sum| clamped(self.apply_coarse(sum, coarse))),
             Self::Elu => each(sums, |sum| clamped(Self::Elu.apply(sum))),
             Self::Silu => each(sums, |sum| clamped(Self::Silu.apply(sum))),
             _ => each(sums, |sum| clamped(self.apply(sum))),

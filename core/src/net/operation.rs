@@ -78,8 +78,9 @@ pub struct OpRecord {
     pub max: i16,
     /// `i8` outputs of ELU and SiLU: their scale, as units of 2^-12 over it times 2^20.
     pub narrow: u16,
-    /// 0.
-    pub reserved_2: u16,
+    /// `i16` outputs of ELU and SiLU: fractional bits that they and the sums have fewer than 12, at most
+    /// [`MAX_COARSE`](Self::MAX_COARSE).
+    pub coarse: u16,
     /// Byte of the weights' tensor where those of this operation start, a multiple of 16.
     pub weights: u32,
     /// Index of the first channel record, or of the addition.
@@ -219,6 +220,9 @@ impl Value {
 }
 
 impl OpRecord {
+    /// Most fractional bits that the outputs of a function may have fewer than `I4F12`: `I8F8`.
+    pub const MAX_COARSE: u16 = 4;
+
     /// An operation that reads `input` and makes `i16` values of `shape` in `I4F12`, without a function: what
     /// the others are made of by changing fields.
     #[must_use]
@@ -242,7 +246,7 @@ impl OpRecord {
             min: i16::MIN,
             max: i16::MAX,
             narrow: 0,
-            reserved_2: 0,
+            coarse: 0,
             weights: 0,
             parameters: 0,
             place: 0,

@@ -10,10 +10,11 @@ use crate::num::Multiplier;
 fn unused_are_zero(op: &OpRecord, kind: OpKind) -> bool {
     let layer = kind.has_weights();
     let conv = kind == OpKind::Conv3x3;
-    let narrowed = op.element() == Element::I8
-        && matches!(op.activation(), Activation::Elu | Activation::Silu);
+    let unbounded = matches!(op.activation(), Activation::Elu | Activation::Silu);
+    let narrowed = unbounded && op.element() == Element::I8;
+    let coarse = unbounded && op.element() == Element::I16;
     op.reserved == 0
-        && op.reserved_2 == 0
+        && (coarse || op.coarse == 0)
         && (layer
             || (op.activation == 0 && op.order == 0 && op.conditioned == 0 && op.weights == 0))
         && (conv || (op.stride == 0 && op.padding == 0))
@@ -38,6 +39,7 @@ fn check_output(op: &OpRecord, kind: OpKind) -> bool {
         && op.min <= op.max
         && within(op.zero_point)
         && (!fixed || op.zero_point == 0)
+        && op.coarse <= OpRecord::MAX_COARSE
         && op.unit.is_finite()
         && op.unit > 0.0
 }
@@ -123,6 +125,7 @@ impl Graph<'_> {
         let is_features = |op: &OpRecord| {
             op.element() == Element::I16
                 && op.zero_point == 0
+                && op.coarse == 0
                 && !matches!(op.activation(), Activation::Sigmoid | Activation::Tanh)
         };
         if !ops.last().is_some_and(is_features) {

@@ -187,7 +187,15 @@ fn output(op: &OpRecord, value: i64) -> i64 {
     if activation == Activation::Clamp {
         return (value + i64::from(op.zero_point)).clamp(min, max);
     }
-    let f = i64::from(activation.apply(saturating_i16(value as i32)));
+    let sum = saturating_i16(value as i32);
+    // From 8 on ELU and SiLU are the identity.
+    let fine = i32::from(sum) * (1 << op.coarse);
+    let f = if fine > 32_767 {
+        i64::from(sum)
+    } else {
+        let f = f64::from(activation.apply(saturating_i16(fine)));
+        (f / f64::from(1 << op.coarse) + 0.5).floor() as i64
+    };
     let f = match (op.element(), activation) {
         (Element::I16, _) => f,
         (_, Activation::Sigmoid) => (f as f64 / 128.0 + 0.5).floor() as i64 - 128,
@@ -248,6 +256,9 @@ fn random_layer(
         (Activation::Clamp, _) => {}
         (Activation::Elu | Activation::Silu, Element::I8) => {
             op.narrow = 4096 + below(rng, 61_000) as u16;
+        }
+        (Activation::Elu | Activation::Silu, Element::I16) => {
+            (op.zero_point, op.coarse) = (0, below(rng, 5) as u16);
         }
         _ => op.zero_point = 0,
     }
@@ -328,7 +339,8 @@ fn random_graph(rng: &mut Generator) -> Owned {
     let last = owned.ops.len() as u16;
     let value = random_layer(&mut owned, false, last, 6, rng);
     let op = &mut owned.ops[usize::from(value) - 1];
-    (op.element, op.activation, op.zero_point, op.narrow) = (1, 0, 0, 0);
+    (op.element, op.activation, op.zero_point) = (1, 0, 0);
+    (op.narrow, op.coarse) = (0, 0);
     place(&mut owned.ops);
     owned
 }
@@ -474,6 +486,27 @@ fn encoder_and_decoder_together_are_the_whole() {
 }
 
 #[test]
+fn coarse_functions_are_within_their_bound_for_every_sum() {
+    for function in [Activation::Elu, Activation::Silu] {
+        for coarse in 1..=OpRecord::MAX_COARSE {
+            let unit = f64::from(1 << coarse) / 4096.0;
+            for sum in i16::MIN..=i16::MAX {
+                let x = f64::from(sum) * unit;
+                let exact = match function {
+                    Activation::Elu => x.max(x.min(0.0).exp_m1()),
+                    _ => x / (1.0 + (-x).exp()),
+                };
+                let mut found = [sum];
+                function.apply_all(&mut found, coarse, i16::MIN, i16::MAX);
+                let error = (f64::from(found[0]) * unit - exact).abs();
+                // What the functions are off by from 8 on, and the rounding.
+                assert!(error < 2.8e-3 + unit / 2.0, "{function:?} {x}: {error}");
+            }
+        }
+    }
+}
+
+#[test]
 fn what_does_not_hold_is_refused() {
     let good = autoencoder();
     let broken = |change: &dyn Fn(&mut Owned)| {
@@ -502,6 +535,28 @@ fn what_does_not_hold_is_refused() {
     );
     assert_eq!(broken(&|o| o.ops[0].weights = 8), layer(0), "not aligned");
     assert_eq!(broken(&|o| o.ops[0].unit = f32::NAN), layer(0));
+    let silu = |element, coarse| {
+        broken(&move |o: &mut Owned| {
+            let op = &mut o.ops[0];
+            (op.activation, op.element) = (Activation::Silu.tag(), element);
+            (op.zero_point, op.coarse) = (0, coarse);
+            if element == 0 {
+                (op.min, op.max, op.narrow) = (-128, 127, 4096);
+            }
+        })
+    };
+    assert_eq!(silu(1, 4), None);
+    assert_eq!(silu(1, 5), layer(0), "too coarse");
+    assert_eq!(silu(0, 0), None);
+    assert_eq!(silu(0, 1), layer(0), "8 bits have a scale of their own");
+    assert_eq!(broken(&|o| o.ops[0].coarse = 1), layer(0), "no function");
+    let last = |coarse| {
+        broken(&move |o: &mut Owned| {
+            (o.ops[1].activation, o.ops[1].coarse) = (Activation::Silu.tag(), coarse);
+        })
+    };
+    assert_eq!(last(0), None);
+    assert_eq!(last(1), layer(1), "no features");
     assert_eq!(broken(&|o| o.levels = 0), Some(Defect::Shape));
     assert_eq!(broken(&|o| o.input = [0, 1, 8]), Some(Defect::Shape));
     let overflow = broken(&|o| o.channels[1].bias = i32::MAX);

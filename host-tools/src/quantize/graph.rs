@@ -3,7 +3,7 @@
 //! Weights are symmetric `i8` with one scale a row, whatever the noise level: gain and bias of a level go into its
 //! channel records. Calibration rows of every level run through the f32 network, and the formats of its values are
 //! chosen by what they reach: `i16` over the range seen with a margin, or `i8` of least squared error. Values behind
-//! ELU and SiLU in `i16` are features, as the device's functions give them.
+//! ELU and SiLU in `i16` are features, or up to four bits coarser, as the device's functions give them.
 
 use std::fmt;
 
@@ -307,6 +307,9 @@ fn quantise(
         DeviceActivation::Elu | DeviceActivation::Silu if output.element == Element::I8 => {
             record.narrow = (2f64.powi(20) / (FEATURE_UNIT * output.scale)).round() as u16;
         }
+        DeviceActivation::Elu | DeviceActivation::Silu => {
+            record.coarse = (FEATURE_UNIT * output.scale).log2() as u16;
+        }
         _ => {}
     }
     let sets = if op.is_conditioned() { levels } else { 1 };
@@ -452,6 +455,56 @@ mod tests {
                 }
                 let decibels = decibels(&exact, &found);
                 assert!(decibels > least, "{function} {precision:?}: {decibels}");
+            }
+        }
+    }
+
+    /// The signal to noise of the device's outputs on rows 2, for a network whose first layer makes values of so many
+    /// times those of [`net`].
+    fn decibels_of_values(times: f32, function: Activation) -> f64 {
+        let mut net = net(function);
+        net.levels = 1;
+        for op in &mut net.ops {
+            let rows = op.rows();
+            op.bias.truncate(rows);
+            op.log_gain.clear();
+        }
+        net.ops[0].weights.iter_mut().for_each(|w| *w *= times);
+        let last = net.ops.len() - 1;
+        net.ops[last].weights.iter_mut().for_each(|w| *w /= times);
+        let (quantised, _) = graph(&net, &[rows(1)], Precision::I16).unwrap();
+        let part = QuantisedPart::Graph {
+            graph: quantised,
+            task: autodidact::model::Task::Denoiser,
+        };
+        let training = rows(1);
+        let scaling = Scaling::Uniform.fit(&training).unwrap();
+        let mut written = QuantisedModel::new(&scaling, training.columns()).unwrap();
+        written.parts.push(("graph".into(), part));
+        let bytes = written.encode(Order::Quads).unwrap();
+        let loaded = Model::load(&bytes).unwrap();
+        let (graph, _) = loaded.graph("graph").unwrap();
+        let mut workspace = vec![0; graph.workspace_bytes()];
+        let (mut exact, mut found) = (Vec::new(), Vec::new());
+        for row in rows(2).iter_rows() {
+            let features: Vec<i16> = row.iter().map(|x| (x * 4096.0).round() as i16).collect();
+            let mut output = [0; 16];
+            graph
+                .run(0, &mut workspace, &features, &mut output)
+                .unwrap();
+            found.extend(output.map(|y| f64::from(y) / FEATURE_UNIT));
+            let real = features.iter().map(|&x| f64::from(x) / FEATURE_UNIT);
+            exact.extend(graph_forward(&net, 0, &real.collect::<Vec<_>>()));
+        }
+        decibels(&exact, &found)
+    }
+
+    #[test]
+    fn values_behind_functions_may_pass_8() {
+        for function in [Activation::Elu, Activation::Silu] {
+            for times in [1.0, 30.0] {
+                let found = decibels_of_values(times, function);
+                assert!(found > 28.0, "{function} {times}: {found}");
             }
         }
     }

@@ -1,7 +1,7 @@
 //! The grid that a graph is rounded to: formats of its values by what calibration rows reach, weights by their rows.
 
 use anyhow::{Context, Result, bail, ensure};
-use autodidact::net::{Activation as DeviceActivation, Element};
+use autodidact::net::{Activation as DeviceActivation, Element, OpRecord};
 
 use super::FEATURE_UNIT;
 use super::network::{Format, LARGEST_BIAS, LARGEST_SUM, least_squares_format};
@@ -206,6 +206,9 @@ fn value_format(
         scale,
     };
     let wide = precision == Precision::I16 || is_code;
+    let (low, high) = reached
+        .iter()
+        .fold((0f64, 0f64), |(low, high), &x| (low.min(x), high.max(x)));
     let format = match op.activation {
         Activation::Sigmoid | Activation::Tanh if last => bail!(
             "the last layer ends in {}, but what leaves a network are features; end it in identity or relu",
@@ -223,11 +226,13 @@ fn value_format(
             scale: 1.0 / 128.0,
         },
         _ if last => Format::FEATURES,
-        Activation::Elu | Activation::Silu if wide => Format::FEATURES,
+        Activation::Elu | Activation::Silu if wide => {
+            // Features, or so many bits coarser that the largest value fits.
+            let reaches = |coarse: &u16| high <= f64::from(8 << coarse);
+            let coarse = (0..OpRecord::MAX_COARSE).find(reaches);
+            symmetric(f64::from(1 << coarse.unwrap_or(OpRecord::MAX_COARSE)) / FEATURE_UNIT)
+        }
         _ => {
-            let (low, high) = reached
-                .iter()
-                .fold((0f64, 0f64), |(low, high), &x| (low.min(x), high.max(x)));
             ensure!(
                 low < high,
                 "its values are 0 for every calibration row: training has failed, try a lower learning rate"
@@ -267,12 +272,14 @@ pub(super) fn device_function(activation: Activation) -> DeviceActivation {
     }
 }
 
-/// The unit of a layer's sums: that of its values; sums before a function are features themselves.
+/// The unit of a layer's sums: that of its values, where they have the same format; otherwise sums are features.
 pub(super) fn sum_scale(op: &GraphOp, value: ValueFormat) -> f64 {
-    if device_function(op.activation) == DeviceActivation::Clamp {
-        value.format.scale
-    } else {
-        1.0 / FEATURE_UNIT
+    match device_function(op.activation) {
+        DeviceActivation::Clamp => value.format.scale,
+        DeviceActivation::Elu | DeviceActivation::Silu if value.format.element == Element::I16 => {
+            value.format.scale
+        }
+        _ => 1.0 / FEATURE_UNIT,
     }
 }
 
