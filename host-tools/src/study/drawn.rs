@@ -116,9 +116,10 @@ impl Paired {
 /// Smallest noise level of MNIST, pixels being 0..=1.
 const MNIST_SMALLEST: f64 = 0.1;
 
-/// Noise levels of MNIST, and steps of the walk at each of them.
+/// Noise levels of MNIST, and steps of the walk at each of them, with their size.
 const MNIST_LEVELS: usize = 20;
 const MNIST_WALK: u16 = 1;
+const MNIST_GAMMA: f64 = 0.7;
 
 /// Channels at 28x28, at 14x14 and at 7x7 pixels.
 const MNIST_CHANNELS: [usize; 3] = [8, 32, 64];
@@ -139,7 +140,10 @@ pub fn mnist(
 ) -> Result<ScoreImages> {
     let split = Labelled::mnist(folder)?.images;
     let options = |levels: NoiseLevels| {
-        let levels = levels.resampled(MNIST_LEVELS)?.consistent();
+        let levels = NoiseLevels {
+            gamma: MNIST_GAMMA,
+            ..levels.resampled(MNIST_LEVELS)?.consistent()
+        };
         Ok(change(ScoreOptions {
             shape: NetShape::Conv(MNIST_CHANNELS.to_vec()),
             activation: Activation::Silu,
