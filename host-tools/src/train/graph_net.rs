@@ -255,10 +255,13 @@ impl GraphTrainer {
         all: Tensor<2>,
         pixels: &dyn Fn() -> Vec<i32>,
     ) -> Tensor<2> {
-        let mut known = self.pixels.lock().unwrap_or_else(PoisonError::into_inner);
-        let made = || Tensor::from_data(pixels().as_slice(), &self.device);
-        let indices = known.entry(key).or_insert_with(made).clone();
-        drop(known);
+        let known = || self.pixels.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = known().get(&key).cloned();
+        let indices = found.unwrap_or_else(|| {
+            let made = Tensor::from_data(pixels().as_slice(), &self.device);
+            known().insert(key, made.clone());
+            made
+        });
         all.select(0, indices)
     }
 
