@@ -162,13 +162,14 @@ pub fn container(order: Order) -> AlignedBytes {
     encode(&parts)
 }
 
-/// A container of nothing but a score network like that of [`container`].
+/// A container of nothing but a score network like that of [`container`], its inner values in a coarser format.
 ///
 /// # Panics
 /// Never: the parameters are valid.
 #[must_use]
 pub fn score_alone(order: Order) -> AlignedBytes {
-    let (inner, outer) = score_layers(order, &mut Generator::from_seed(17));
+    let (mut inner, outer) = score_layers(order, &mut Generator::from_seed(17));
+    inner.record.coarse = 2;
     let graph = GraphSpec {
         input: [4, 4, 1],
         code_op: None,

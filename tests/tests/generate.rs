@@ -27,10 +27,19 @@ fn same_bits(core: Core, container: &[u8], request: &Request) -> GenerateRun {
     run
 }
 
+/// For the only part of [`graphs::score_alone`].
+fn request_of_score_alone() -> Request {
+    Request {
+        part: 0,
+        ..requests::of_graphs().swap_remove(0)
+    }
+}
+
 fn every_request(core: Core, order: Order) {
     for (container, requests) in [
         (graphs::container(order), requests::of_graphs()),
         (graphs::container(order), requests::of_graph_denoiser()),
+        (graphs::score_alone(order), vec![request_of_score_alone()]),
         (small::energy(), requests::of_energy()),
         (
             small::encode(&small::classical(), order),
@@ -119,10 +128,7 @@ fn an_image_around_a_score_network_has_room_for_its_walk_and_no_panic_path() {
     std::fs::write(&model, &*bytes).unwrap();
     emulator::build_draw(Core::M4, &model, &elf).unwrap();
     assert_no_panic_path(&elf);
-    let request = Request {
-        part: 0,
-        ..requests::of_graphs().swap_remove(0)
-    };
+    let request = request_of_score_alone();
     let run = emulator::draw(Core::M4, &elf, &request).unwrap();
     let model = Model::load(&bytes).unwrap();
     assert_eq!(run.rows, request.on_host(&model).unwrap());

@@ -201,6 +201,7 @@ fn a_million_mutated_containers_load_or_are_refused() {
             small::energy(),
             graphs::container(Order::Quads),
             graphs::container(Order::Octets),
+            graphs::score_alone(Order::Quads),
             small::encode(&small::stacks(), Order::RowMajor),
         ])
         .collect();
