@@ -55,7 +55,7 @@ const fn entry(
 }
 
 /// Every learner of the image `learners`. Rows are features of 16 bits; k-means keeps an assignment for each.
-const ENTRIES: [Entry; 14] = [
+const ENTRIES: [Entry; 15] = [
     entry("KMEANS_ONLINE", "k-means, sequential", "8 x 16", 0),
     entry("KMEANS_LLOYD", "k-means, Lloyd", "8 x 16", 2 * 16 + 2),
     entry("PCA_4X16", "incremental PCA", "4 x 16", 0),
@@ -66,6 +66,7 @@ const ENTRIES: [Entry; 14] = [
     entry("GMM_FULL", "mixture, batch, full", "4 x 8", 2 * 8),
     entry("LATENT_CLASS", "latent classes", "3, users.csv", 0),
     entry("RBM", "Boltzmann machine", "64 x 32", 0),
+    entry("BACKPROP", "back-propagation", "64-16-64", 0),
     entry("RESERVOIR", "reservoir", "64 rows x 16", 0),
     entry("DETECTOR", "anomaly detector", "any model", 0),
     entry("SKETCH", "quantile sketch alone", "any model", 0),

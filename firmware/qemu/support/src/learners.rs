@@ -17,7 +17,7 @@ use autodidact::latent_class::{self, Column, Learner, MISSING, Options};
 use autodidact::pca::{self, Forgetting, IncrementalPca};
 use autodidact::rng::Generator;
 use autodidact::scaler::{Affine, ScalerFeature};
-use autodidact::{Defect, ShapeError, kmeans, rbm};
+use autodidact::{Defect, ShapeError, backprop, kmeans, rbm};
 
 use crate::{Machine, exit_failure, exit_success, stack};
 
@@ -57,6 +57,8 @@ const USERS_COLUMNS: [Column; 7] = [
 static USERS: [Column; 7] = USERS_COLUMNS;
 const USERS_WORDS: usize = latent_class::storage_words(3, &USERS_COLUMNS);
 const RBM_WORDS: usize = rbm::learn::storage_words(64, 32, rbm::Units::Bernoulli, 0);
+/// A denoiser of digits.
+const STACK: [u16; 3] = [64, 16, 64];
 static AGE: [ScalerFeature; 1] = [ScalerFeature {
     to_feature: IDENTITY,
     to_counts: IDENTITY,
@@ -98,6 +100,35 @@ statics! {
     LEARNER_RESERVOIR: kmeans::Reservoir<'static>;
     MEMORY_RBM: rbm::learn::Storage<RBM_WORDS> = rbm::learn::Storage::NEW,
     LEARNER_RBM: rbm::learn::ContrastiveDivergence<'static>;
+    MEMORY_BACKPROP: StackMemory = StackMemory::NEW,
+    LEARNER_BACKPROP: backprop::Learner<'static>;
+}
+
+/// What [`backprop::memory_len`] asks for [`STACK`].
+struct StackMemory {
+    weights: [i16; 2 * 64 * 16],
+    biases: [i32; 16 + 64],
+    values: [i16; 64 + 16 + 64],
+    errors: [i32; 16 + 64],
+}
+
+impl StackMemory {
+    const NEW: Self = Self {
+        weights: [0; 2 * 64 * 16],
+        biases: [0; 16 + 64],
+        values: [0; 64 + 16 + 64],
+        errors: [0; 16 + 64],
+    };
+
+    fn learner(&mut self) -> Result<backprop::Learner<'_>, Defect> {
+        let memory = backprop::Memory {
+            weights: &mut self.weights,
+            biases: &mut self.biases,
+            values: &mut self.values,
+            errors: &mut self.errors,
+        };
+        backprop::Learner::new(&STACK, backprop::Hidden::Tanh, memory)
+    }
 }
 
 static LEARNER_SKETCH: Bare<QuantileSketch> = Bare(UnsafeCell::new(QuantileSketch::NEW));
@@ -205,7 +236,18 @@ unsafe fn step_all() -> Result<u32, Failure> {
         let mut rng = Generator::from_seed(1);
         learner.start(410, &mut rng);
         learner.step(rbm::States::Binary(&[1, 2]), &mut rng)?;
-        steps += 6;
+        let learner = LEARNER_BACKPROP
+            .take()
+            .insert(MEMORY_BACKPROP.take().learner()?);
+        let learner = black_box(learner);
+        learner.initialise(&mut rng);
+        learner.step(
+            wide.as_flattened(),
+            &backprop::Corruption::None,
+            650,
+            &mut rng,
+        )?;
+        steps += 7;
     }
     Ok(steps)
 }
