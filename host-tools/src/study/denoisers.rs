@@ -75,7 +75,7 @@ pub const DENOISERS: [Posed; 4] = [
         recipe: Recipe {
             shape: Shape::Conv {
                 channels: 8,
-                guess: 96,
+                guess: 64,
             },
             sigma: 0.5,
             epochs: 36,
