@@ -11,14 +11,14 @@ use autodidact_tools::quantize::AlignedBytes;
 use autodidact_tools::sampler::{Sampler, Steps, schedule, score_network};
 use autodidact_tools::study::drawn::{self, Paired, SAMPLES};
 use autodidact_tools::study::generated;
-use autodidact_tools::study::scores::{self, Reference, ScoreImages};
+use autodidact_tools::study::scores::{self, Closeness, Reference, ScoreImages};
 use autodidact_tools::train::Progress;
 use autodidact_tools::train::device::TrainingDevice;
 use autodidact_tools::train::score::ScoreOptions;
 use serde_json::{Value, json};
 
 use super::fit::{advance, bar};
-use super::ncsn::DRAWS;
+use super::ncsn::{print_denoising, print_errors};
 use super::shared::grouped;
 
 /// A figure of a report.
@@ -29,6 +29,84 @@ type Change<'c> = &'c dyn Fn(ScoreOptions) -> ScoreOptions;
 
 /// Seeds that the f32 network and the device are compared over.
 const SEEDS: u64 = 5;
+
+/// Samples that are averaged for one row's missing half.
+const DRAWS: usize = 16;
+
+/// The figures of the docs: a network of the bundled digits, trained here.
+pub(super) fn scores(seed: u64, checkpoint: Option<&PathBuf>, json: bool) -> Result<Value> {
+    let started = std::time::Instant::now();
+    let digits = train(seed, checkpoint, |change, progress| {
+        ScoreImages::digits(change, &TrainingDevice::cpu(), progress)
+    })?;
+    let seconds = started.elapsed().as_secs_f64();
+    let container = Model::load(&digits.container)?;
+    let units = Units::of(&container)?;
+    let denoised = scores::denoising(&digits.model, &container, &digits.held_out)?;
+    let reference = Reference::new(&digits.training, &digits.held_out)?;
+    let float = scores::f32_samples(&digits.model, &units, SAMPLES, seed);
+    let device = scores::device_samples(&container, SAMPLES, seed)?;
+    let samples: Vec<(&str, Closeness)> = vec![
+        (
+            "held-out digits",
+            reference.judge(&scores::rows_of(&digits.held_out))?,
+        ),
+        ("f32 sampler", reference.judge(&float)?),
+        ("device's sampler", reference.judge(&device)?),
+    ];
+    let filled = scores::inpainting(
+        &container,
+        &digits.held_out,
+        &scores::left_half(),
+        DRAWS,
+        seed,
+    )?;
+    if !json {
+        println!(
+            "Score network of the bundled digits: {} parameters, {} bytes of flash, trained in {seconds:.0} s.\n",
+            grouped(digits.model.net.parameters() as u64),
+            grouped(digits.container.len() as u64)
+        );
+        print_denoising(&denoised);
+        println!();
+        print_errors(&digits.errors);
+        println!(
+            "\n{SAMPLES} samples. Frechet: squared distance to the training rows in 16 principal scores, pixels 0..=1.\n\
+             near: share nearer to a training row than the median held-out row; distance: median distance to the nearest\n\
+             training row, over that of held-out rows.\n"
+        );
+        println!(
+            "{:<18} {:>8} {:>8} {:>9}",
+            "", "Frechet", "near", "distance"
+        );
+        for (name, closeness) in &samples {
+            println!(
+                "{name:<18} {:>8.4} {:>6.1} % {:>9.3}",
+                closeness.frechet,
+                100.0 * closeness.copies,
+                closeness.distance
+            );
+        }
+        println!(
+            "\nThe right half filled in, {} held-out rows: mean squared error {:.4} of the mean of {} samples, {:.4} of\n\
+             one; the best linear guess {}.",
+            filled.rows,
+            filled.of_mean,
+            filled.draws,
+            filled.of_one,
+            scores::LINEAR_INPAINTING
+        );
+    }
+    let named =
+        |(name, closeness): &(&str, Closeness)| json!({ "samples": name, "closeness": closeness });
+    Ok(json!({
+        "training_seconds": seconds,
+        "flash_bytes": digits.container.len(),
+        "denoising": denoised,
+        "samples": samples.iter().map(named).collect::<Vec<_>>(),
+        "inpainting": filled,
+    }))
+}
 
 /// Prints what the score network of the digits draws, seed by seed with the noise of the f32 network's samples.
 pub(super) fn digits(
@@ -139,7 +217,7 @@ pub(super) fn mnist(
             if let Some(output) = output {
                 output.finish(&trained.container)?;
             }
-            super::ncsn::print_errors(&trained.errors);
+            print_errors(&trained.errors);
             trained.container
         }
     };

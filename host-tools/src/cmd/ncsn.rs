@@ -5,15 +5,12 @@ use std::path::PathBuf;
 use anyhow::{Result, ensure};
 use autodidact::model::Model;
 use autodidact_tools::artifact::Unfinished;
-use autodidact_tools::evaluate::Units;
 use autodidact_tools::quantize::{self, OpError, Precision};
 use autodidact_tools::sampler::{Sampler, note_schedule, schedule, score_network};
-use autodidact_tools::study::scores::{self, Closeness, Denoising, Reference, ScoreImages};
-use autodidact_tools::train::device::TrainingDevice;
+use autodidact_tools::study::scores::{self, Denoising};
 use autodidact_tools::train::model::{Activation, NoiseLevels};
 use autodidact_tools::train::score::{self, NetShape, ScoreOptions};
 use clap::{Args, ValueEnum};
-use serde_json::{Value, json};
 
 use super::fit::{advance, bar};
 use super::prepare::{Common, ScaleChoice};
@@ -227,7 +224,7 @@ impl NcsnFit {
     }
 }
 
-fn print_denoising(levels: &[Denoising]) {
+pub(super) fn print_denoising(levels: &[Denoising]) {
     println!("denoising by level, PSNR of held-out rows (dB):");
     println!(
         "{:>5} {:>10} {:>10} {:>8} {:>8}",
@@ -247,92 +244,4 @@ pub(super) fn print_errors(errors: &[OpError]) {
     for error in errors {
         println!("{error}");
     }
-}
-
-/// Samples that are compared.
-const SAMPLES: usize = 2000;
-
-/// Samples that are averaged for one row's missing half.
-pub(super) const DRAWS: usize = 16;
-
-/// The figures of the docs: a network of the bundled digits, trained here.
-pub(super) fn study(seed: u64, checkpoint: Option<&PathBuf>, json: bool) -> Result<Value> {
-    let bar = bar("step");
-    let started = std::time::Instant::now();
-    let options = |options| ScoreOptions {
-        seed,
-        checkpoint: checkpoint.cloned(),
-        ..options
-    };
-    let digits = ScoreImages::digits(&options, &TrainingDevice::cpu(), &mut |progress| {
-        advance(&bar, progress);
-    })?;
-    bar.finish_and_clear();
-    let seconds = started.elapsed().as_secs_f64();
-    let container = Model::load(&digits.container)?;
-    let units = Units::of(&container)?;
-    let denoised = scores::denoising(&digits.model, &container, &digits.held_out)?;
-    let reference = Reference::new(&digits.training, &digits.held_out)?;
-    let float = scores::f32_samples(&digits.model, &units, SAMPLES, seed);
-    let device = scores::device_samples(&container, SAMPLES, seed)?;
-    let samples: Vec<(&str, Closeness)> = vec![
-        (
-            "held-out digits",
-            reference.judge(&scores::rows_of(&digits.held_out))?,
-        ),
-        ("f32 sampler", reference.judge(&float)?),
-        ("device's sampler", reference.judge(&device)?),
-    ];
-    let filled = scores::inpainting(
-        &container,
-        &digits.held_out,
-        &scores::left_half(),
-        DRAWS,
-        seed,
-    )?;
-    if !json {
-        println!(
-            "Score network of the bundled digits: {} parameters, {} bytes of flash, trained in {seconds:.0} s.\n",
-            grouped(digits.model.net.parameters() as u64),
-            grouped(digits.container.len() as u64)
-        );
-        print_denoising(&denoised);
-        println!();
-        print_errors(&digits.errors);
-        println!(
-            "\n{SAMPLES} samples. Frechet: squared distance to the training rows in 16 principal scores, pixels 0..=1.\n\
-             near: share nearer to a training row than the median held-out row; distance: median distance to the nearest\n\
-             training row, over that of held-out rows.\n"
-        );
-        println!(
-            "{:<18} {:>8} {:>8} {:>9}",
-            "", "Frechet", "near", "distance"
-        );
-        for (name, closeness) in &samples {
-            println!(
-                "{name:<18} {:>8.4} {:>6.1} % {:>9.3}",
-                closeness.frechet,
-                100.0 * closeness.copies,
-                closeness.distance
-            );
-        }
-        println!(
-            "\nThe right half filled in, {} held-out rows: mean squared error {:.4} of the mean of {} samples, {:.4} of\n\
-             one; the best linear guess {}.",
-            filled.rows,
-            filled.of_mean,
-            filled.draws,
-            filled.of_one,
-            scores::LINEAR_INPAINTING
-        );
-    }
-    let named =
-        |(name, closeness): &(&str, Closeness)| json!({ "samples": name, "closeness": closeness });
-    Ok(json!({
-        "training_seconds": seconds,
-        "flash_bytes": digits.container.len(),
-        "denoising": denoised,
-        "samples": samples.iter().map(named).collect::<Vec<_>>(),
-        "inpainting": filled,
-    }))
 }

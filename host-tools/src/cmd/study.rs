@@ -110,7 +110,7 @@ impl Study {
             Topic::Sketch => sketch(self.json)?,
             Topic::Energy if self.quick => energy(None, self.json)?,
             Topic::Energy => energy(Some(self.folder()?), self.json)?,
-            Topic::Scores => super::ncsn::study(SEED, self.checkpoint.as_ref(), self.json)?,
+            Topic::Scores => super::drawn::scores(SEED, self.checkpoint.as_ref(), self.json)?,
             Topic::Generated => self.generated()?,
             Topic::MnistScores => super::drawn::mnist(
                 self.folder()?,

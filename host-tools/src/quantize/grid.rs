@@ -1,6 +1,6 @@
 //! The grid that a graph is rounded to: formats of its values by what calibration rows reach, weights by their rows.
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use autodidact::net::{Activation as DeviceActivation, Element, OpRecord};
 
 use super::FEATURE_UNIT;
@@ -200,37 +200,24 @@ fn value_format(
         );
         return Ok(input);
     }
-    let symmetric = |scale| Format {
-        element: Element::I16,
-        zero_point: 0,
-        scale,
-    };
     let wide = precision == Precision::I16 || is_code;
     let (low, high) = reached
         .iter()
         .fold((0f64, 0f64), |(low, high), &x| (low.min(x), high.max(x)));
-    let format = match op.activation {
-        Activation::Sigmoid | Activation::Tanh if last => bail!(
-            "the last layer ends in {}, but what leaves a network are features; end it in identity or relu",
-            op.activation
-        ),
-        Activation::Sigmoid | Activation::Tanh if wide => symmetric(1.0 / 32_768.0),
-        Activation::Sigmoid => Format {
-            element: Element::I8,
-            zero_point: -128,
-            scale: 1.0 / 256.0,
-        },
-        Activation::Tanh => Format {
-            element: Element::I8,
-            zero_point: 0,
-            scale: 1.0 / 128.0,
-        },
+    let bounded = Format::of_bounded(op.activation, wide);
+    ensure!(
+        !last || bounded.is_none(),
+        "the last layer ends in {}, but what leaves a network are features; end it in identity or relu",
+        op.activation
+    );
+    let format = match (bounded, op.activation) {
+        (Some(format), _) => format,
         _ if last => Format::FEATURES,
-        Activation::Elu | Activation::Silu if wide => {
+        (_, Activation::Elu | Activation::Silu) if wide => {
             // Features, or so many bits coarser that the largest value fits.
             let reaches = |coarse: &u16| high <= f64::from(8 << coarse);
             let coarse = (0..OpRecord::MAX_COARSE).find(reaches);
-            symmetric(f64::from(1 << coarse.unwrap_or(OpRecord::MAX_COARSE)) / FEATURE_UNIT)
+            Format::symmetric(f64::from(1 << coarse.unwrap_or(OpRecord::MAX_COARSE)) / FEATURE_UNIT)
         }
         _ => {
             ensure!(
@@ -238,7 +225,7 @@ fn value_format(
                 "its values are 0 for every calibration row: training has failed, try a lower learning rate"
             );
             if wide {
-                symmetric(MARGIN * high.max(-low) / 32_767.0)
+                Format::symmetric(MARGIN * high.max(-low) / 32_767.0)
             } else {
                 let narrow = matches!(op.activation, Activation::Elu | Activation::Silu);
                 let mut format = least_squares_format(low, high, || reached.iter().copied());

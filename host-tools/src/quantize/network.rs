@@ -85,6 +85,30 @@ impl Format {
         scale: 1.0 / FEATURE_UNIT,
     };
 
+    /// 16 bits around 0.
+    pub(super) const fn symmetric(scale: f64) -> Self {
+        Self {
+            element: Element::I16,
+            zero_point: 0,
+            scale,
+        }
+    }
+
+    /// What the device's sigmoid and tanh give, in 16 or in 8 bits; the other functions have no format of their own.
+    pub(super) fn of_bounded(function: Activation, wide: bool) -> Option<Self> {
+        let narrow = |zero_point, scale| Self {
+            element: Element::I8,
+            zero_point,
+            scale,
+        };
+        match function {
+            Activation::Sigmoid | Activation::Tanh if wide => Some(Self::symmetric(1.0 / 32_768.0)),
+            Activation::Sigmoid => Some(narrow(-128, 1.0 / 256.0)),
+            Activation::Tanh => Some(narrow(0, 1.0 / 128.0)),
+            _ => None,
+        }
+    }
+
     /// Bounds of the element.
     pub(super) fn bounds(self) -> (i16, i16) {
         match self.element {
@@ -186,40 +210,21 @@ pub fn network(
 
 /// The format of a layer's outputs, from what its activations reach.
 fn output_format(activation: Activation, rows: &[Vec<f64>], last: bool, is_code: bool) -> Format {
-    match activation {
-        // The device's sigmoid and tanh have one format each.
-        Activation::Sigmoid | Activation::Tanh if is_code => Format {
-            element: Element::I16,
-            zero_point: 0,
-            scale: 1.0 / 32_768.0,
-        },
-        Activation::Sigmoid => Format {
-            element: Element::I8,
-            zero_point: -128,
-            scale: 1.0 / 256.0,
-        },
-        Activation::Tanh => Format {
-            element: Element::I8,
-            zero_point: 0,
-            scale: 1.0 / 128.0,
-        },
-        _ if last => Format::FEATURES,
-        _ => {
-            let values = || rows.iter().flatten().copied();
-            let high = values().fold(0.0f64, f64::max);
-            let low = values().fold(0.0f64, f64::min);
-            if is_code {
-                // Twice the range seen: a code is not clipped.
-                let largest = high.max(-low).max(1e-6) * 2.0;
-                return Format {
-                    element: Element::I16,
-                    zero_point: 0,
-                    scale: largest / 32_767.0,
-                };
-            }
-            least_squares_format(low, high, values)
-        }
+    if let Some(format) = Format::of_bounded(activation, is_code) {
+        return format;
     }
+    if last {
+        return Format::FEATURES;
+    }
+    let values = || rows.iter().flatten().copied();
+    let high = values().fold(0.0f64, f64::max);
+    let low = values().fold(0.0f64, f64::min);
+    if is_code {
+        // Twice the range seen: a code is not clipped.
+        let largest = high.max(-low).max(1e-6) * 2.0;
+        return Format::symmetric(largest / 32_767.0);
+    }
+    least_squares_format(low, high, values)
 }
 
 /// The 8-bit format of least squared error: the range seen, shrunk step by step.

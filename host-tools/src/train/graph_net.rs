@@ -109,10 +109,10 @@ impl GraphTrainer {
         let device = plain.clone().autodiff();
         let mut parameters = Vec::new();
         for op in net.ops.iter().filter(|op| op.kind.has_weights()) {
-            parameters.push(Parameter::new(&op.weights, op.cols(), true, &device));
-            parameters.push(Parameter::new(&op.bias, op.rows(), false, &device));
+            parameters.push(Parameter::new(&op.weights, op.cols(), true, &plain));
+            parameters.push(Parameter::new(&op.bias, op.rows(), false, &plain));
             if !op.log_gain.is_empty() {
-                parameters.push(Parameter::new(&op.log_gain, op.rows(), false, &device));
+                parameters.push(Parameter::new(&op.log_gain, op.rows(), false, &plain));
             }
         }
         let adam = |decay| {
@@ -136,20 +136,6 @@ impl GraphTrainer {
         })
     }
 
-    /// The network without gradients, to be run and not to be trained.
-    pub(super) fn frozen(net: &GraphNet, device: &TrainingDevice) -> Result<Self> {
-        let descent = Descent {
-            weight_decay: 0.0,
-            average: 0.0,
-        };
-        let mut trainer = Self::new(net, descent, device)?;
-        for parameter in &mut trainer.parameters {
-            parameter.value = parameter.value.clone().inner();
-        }
-        trainer.device = trainer.plain.clone();
-        Ok(trainer)
-    }
-
     /// From now on the forward pass takes weights and values on this grid, and gradients go straight through the
     /// rounding (Y. Bengio, N. Léonard and A. Courville, *Estimating or propagating gradients through stochastic
     /// neurons*, 2013): the parameters themselves stay real numbers, and what is learnt is what becomes of them.
@@ -166,7 +152,7 @@ impl GraphTrainer {
         let Some(mut rounding) = self.rounding.take() else {
             return Ok(());
         };
-        let net = self.net_of(|parameter| parameter.value.clone().inner())?;
+        let net = self.net_of(|parameter| parameter.value.clone())?;
         let layers = net.ops.iter().enumerate();
         rounding.weights = layers
             .filter(|(_, op)| op.kind.has_weights())
@@ -189,9 +175,10 @@ impl GraphTrainer {
         tensors::upload(rows, width, &self.device)
     }
 
-    /// The outputs for rows, each at its own noise level; `levels` may be empty where there is one.
+    /// The outputs for rows, each at its own noise level; `levels` may be empty where there is one. A gradient of them
+    /// is one in the rows, not in the parameters.
     pub(super) fn forward(&self, rows: Tensor<2>, levels: &[usize]) -> Tensor<2> {
-        let of = |parameter: &Parameter| parameter.value.clone();
+        let of = |parameter: &Parameter| Tensor::from_inner(parameter.value.clone());
         let parameters: Vec<Tensor<2>> = self.parameters.iter().map(of).collect();
         self.forward_by(&parameters, rows, levels)
     }
@@ -268,7 +255,7 @@ impl GraphTrainer {
     /// One step of Adam against the gradient of the mean squared error, which it returns.
     pub(super) fn descend(&mut self, examples: &Examples, learning_rate: f64) -> Result<Tensor<1>> {
         let rows = examples.inputs.len() / self.net.inputs();
-        let part = self.part.min(rows);
+        let part = self.part.min(rows).max(1);
         let parts: Vec<usize> = (0..rows).step_by(part).collect();
         // Whatever runs when: parts are the same everywhere and are summed in their order.
         let of_part = |from| self.gradient(examples, from, rows.min(from + part));
@@ -293,9 +280,8 @@ impl GraphTrainer {
         to: usize,
     ) -> Result<(Tensor<1>, Vec<Tensor<2>>)> {
         // A graph of its own.
-        let leaf = |parameter: &Parameter| {
-            Tensor::from_inner(parameter.value.clone().inner()).require_grad()
-        };
+        let leaf =
+            |parameter: &Parameter| Tensor::from_inner(parameter.value.clone()).require_grad();
         let leaves: Vec<Tensor<2>> = self.parameters.iter().map(leaf).collect();
         let rows = |all: &[f32], width| self.upload(all[from * width..to * width].to_vec(), width);
         let inputs = rows(&examples.inputs, self.net.inputs());
@@ -318,7 +304,7 @@ impl GraphTrainer {
         let steps = self.steps as f32;
         let keep = self.average.min((1.0 + steps) / (10.0 + steps));
         for (parameter, gradient) in self.parameters.iter_mut().zip(gradients) {
-            let value = parameter.value.clone().inner();
+            let value = parameter.value.clone();
             let adam = if parameter.decays {
                 &self.decaying
             } else {
@@ -330,7 +316,7 @@ impl GraphTrainer {
                 let kept = parameter.average.clone().mul_scalar(keep);
                 parameter.average = kept + value.clone().mul_scalar(1.0 - keep);
             }
-            parameter.value = Tensor::from_inner(value).require_grad();
+            parameter.value = value;
             parameter.moments = moments;
         }
         self.round()
@@ -342,7 +328,7 @@ impl GraphTrainer {
             if self.average > 0.0 {
                 parameter.average.clone()
             } else {
-                parameter.value.clone().inner()
+                parameter.value.clone()
             }
         })
     }
@@ -369,7 +355,7 @@ impl GraphTrainer {
     pub(super) fn save(&self, path: &Path, what: &str) -> Result<()> {
         let mut bytes = format!("{CHECKPOINT}\n{what}\n{}\n", self.steps).into_bytes();
         for parameter in &self.parameters {
-            let value = parameter.value.clone().inner();
+            let value = parameter.value.clone();
             let zeros = || value.clone().zeros_like();
             let (first, second) = match &parameter.moments {
                 Some(state) => (
@@ -421,7 +407,7 @@ impl GraphTrainer {
                 let values = numbers.by_ref().take(rows * columns).collect();
                 tensors::upload(values, columns, &self.plain)
             };
-            parameter.value = Tensor::from_inner(next()).require_grad();
+            parameter.value = next();
             parameter.average = next();
             let momentum = AdaptiveMomentumState::new(steps, next(), next());
             parameter.moments = (steps > 0).then(|| AdamWState::new(momentum));
@@ -525,8 +511,8 @@ impl Parameter {
     fn new(values: &[f32], columns: usize, decays: bool, device: &Device) -> Self {
         let value = tensors::upload(values.to_vec(), columns, device);
         Self {
-            average: value.clone().inner(),
-            value: value.require_grad(),
+            average: value.clone(),
+            value,
             moments: None,
             decays,
         }

@@ -73,7 +73,7 @@ pub fn fine_tune(
         weight_decay: 0.0,
         average: 0.0,
     };
-    let teacher = GraphTrainer::frozen(net, device)?;
+    let teacher = GraphTrainer::new(net, descent, device)?;
     let mut trainer = GraphTrainer::new(net, descent, device)?;
     trainer.round_to(Grid::new(net, calibration, precision)?)?;
     let mut losses: Vec<Tensor<1>> = Vec::new();
@@ -82,7 +82,7 @@ pub fn fine_tune(
         let targets = teacher.forward(teacher.upload(rows.clone(), net.inputs()), &levels);
         let examples = Examples {
             inputs: rows,
-            targets: tensors::download(targets)?,
+            targets: tensors::download(targets.inner())?,
             levels,
         };
         let done = step as f64 / steps as f64;
