@@ -98,10 +98,20 @@ pub enum Defect {
     },
     /// The name is empty, has a space or other than printable ASCII, or is not unique.
     Name,
-    /// A part reads from one that does not come before it or is no PCA with variances.
+    /// What a network was trained for is unknown, or not for a network of this kind.
+    Task {
+        /// The tag found.
+        found: u16,
+    },
+    /// A part reads from one that does not come before it or is no PCA with variances that reads features.
     Source {
         /// The part's index found.
         found: u32,
+    },
+    /// The container says another workspace than a run takes.
+    Workspace {
+        /// Bytes that a run takes.
+        needed: usize,
     },
     /// A tensor is missing, of another type or format, or there is one too many.
     Tensor {
@@ -123,7 +133,7 @@ pub enum Defect {
         /// Index of the column.
         index: u32,
     },
-    /// A layer's tag, type or clamp is unknown or does not follow from the layer before.
+    /// A layer's tag, type, clamp or place is unknown or does not follow from the layers before.
     Layer {
         /// Index of the layer.
         layer: u16,
@@ -153,8 +163,20 @@ impl core::fmt::Display for Defect {
             ),
             Self::Source { found } => write!(
                 f,
-                "it reads part {found}, which is no PCA with variances before it"
+                "it reads part {found}, which is no PCA with variances before it that reads features"
             ),
+            Self::Task { found } => {
+                write!(
+                    f,
+                    "task {found} is unknown or none of a network of this kind"
+                )
+            }
+            Self::Workspace { needed } => {
+                write!(
+                    f,
+                    "a run takes {needed} bytes of workspace, the container says otherwise"
+                )
+            }
             Self::Tensor { index } => {
                 write!(
                     f,
@@ -177,7 +199,7 @@ impl core::fmt::Display for Defect {
             Self::Layer { layer } => {
                 write!(
                     f,
-                    "layer {layer} has an unknown tag or does not fit the layer before it"
+                    "layer {layer} has an unknown tag or does not follow from the layers before it"
                 )
             }
             Self::AccumulatorOverflow { layer, row } => {

@@ -74,6 +74,12 @@ compile_error!(
     "containers are read in place and are little-endian: big-endian targets are not supported"
 );
 
+// Odd sizes. On 64-bit hosts a value of 3, 5, 6 or 7 bytes crosses a call as one integer of as many bits, and the
+// LLVM 22 of Rust 1.95 and later (mended upstream in July 2026, not yet in a stable compiler) merges the loads that
+// make a 48-bit one wrongly at opt-level 2 and 3: a shape of three `u16` arrived as zeros, and no graph loaded in an
+// ordinary release build. So nothing of such a size is passed or returned by value in this crate: shapes go by
+// reference, small structures are aligned to four bytes.
+
 pub mod anomaly;
 pub mod backprop;
 pub mod dbn;

@@ -183,7 +183,7 @@ pub fn score_alone(order: Order) -> AlignedBytes {
 }
 
 fn record(order: Order, kind: OpKind, input: u16, shape: [u16; 3]) -> OpRecord {
-    let mut record = OpRecord::wide(kind, input, shape);
+    let mut record = OpRecord::wide(kind, input, &shape);
     if kind.has_weights() {
         record.order = order as u8;
     }

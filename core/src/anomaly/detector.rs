@@ -66,6 +66,8 @@ pub enum Event {
 /// What a [`Detector`] says about one score.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+// Eight bytes, not six: see the note on odd sizes at the top of the crate.
+#[repr(align(4))]
 pub struct Decision {
     /// An alarm is on.
     pub alarm: bool,

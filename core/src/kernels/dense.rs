@@ -71,6 +71,8 @@ impl Activation for i16 {
 ///
 /// `y = clamp(requantize(acc) + zero_point, min, max)`; a ReLU is a clamp at the zero point.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+// Four or eight bytes, not three or six: see the note on odd sizes at the top of the crate.
+#[repr(align(4))]
 pub struct OutputStage<O> {
     /// The output value that stands for real zero.
     pub zero_point: O,

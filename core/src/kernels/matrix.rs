@@ -206,9 +206,27 @@ impl Matrix<'_> {
     /// `sum |w|` of one row; padding does not count, and a row outside the matrix has 0.
     #[must_use]
     pub fn row_magnitude(&self, row: usize) -> u64 {
-        (0..self.cols)
-            .map(|col| u64::from(self.get(row, col).unsigned_abs()))
-            .sum()
+        if row >= self.rows {
+            return 0;
+        }
+        let offset = self.order.offset(row);
+        let magnitude = |byte: &i8| u64::from((byte ^ offset).unsigned_abs());
+        let from = |start: usize| self.data.get(start..).unwrap_or(&[]);
+        let first = from(self.order.position(row, 0, self.cols));
+        match self.order {
+            Order::RowMajor => first.iter().take(self.cols).map(magnitude).sum(),
+            // Four inputs in 16 bytes, of which this row's are two and two.
+            Order::Quads => {
+                let of_chunk = |chunk: &[i8]| -> u64 {
+                    let weights = [0, 2, 8, 10].into_iter().map(|at| chunk.get(at));
+                    weights.map(|byte| byte.map_or(0, magnitude)).sum()
+                };
+                let whole: u64 = first.chunks(16).take(self.cols / 4).map(of_chunk).sum();
+                let rest = (self.cols & !3..self.cols).map(|col| self.get(row, col));
+                whole + rest.map(|w| u64::from(w.unsigned_abs())).sum::<u64>()
+            }
+            Order::Octets => first.iter().step_by(8).take(self.cols).map(magnitude).sum(),
+        }
     }
 }
 

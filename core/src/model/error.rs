@@ -43,9 +43,10 @@ pub enum LoadError {
         /// Checksum of the bytes.
         computed: u32,
     },
-    /// A reserved field is not zero, a count is too large, or the text is not UTF-8 behind the
-    /// directory.
+    /// A reserved field of the header is not zero, or a count is too large.
     Header,
+    /// The text is not UTF-8 from the end of the last tensor to the end of the file.
+    Text,
     /// A tensor's place, type, format or length is wrong.
     Tensor {
         /// Index in the directory.
@@ -93,6 +94,10 @@ impl core::fmt::Display for LoadError {
                 "checksum {computed:08x} instead of {stored:08x}: the container was damaged"
             ),
             Self::Header => write!(f, "a header field is out of range"),
+            Self::Text => write!(
+                f,
+                "the text is not UTF-8 from the last tensor to the end of the file"
+            ),
             Self::Tensor { tensor } => {
                 write!(
                     f,
@@ -128,6 +133,9 @@ pub enum PartError {
         /// Task found.
         found: Task,
     },
+    /// The part is no valid model: possible only after [`Model::load_trusted`](super::Model::load_trusted), of bytes
+    /// that [`Model::load`](super::Model::load) would have refused.
+    Invalid(Defect),
 }
 
 impl core::fmt::Display for PartError {
@@ -138,6 +146,7 @@ impl core::fmt::Display for PartError {
             Self::Task { needed, found } => {
                 write!(f, "the network was trained as {found}, not as {needed}")
             }
+            Self::Invalid(defect) => write!(f, "the part is damaged: {defect}"),
         }
     }
 }

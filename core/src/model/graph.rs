@@ -5,12 +5,9 @@ use super::parts::Tensors;
 use super::{Task, TensorElement, WriteError};
 use crate::Defect;
 use crate::kernels::{Channel, pack};
-use crate::net::{Addition, Graph, GraphTensors, MAX_OPS, OpKind, OpRecord, place};
+use crate::net::{Addition, Graph, GraphTensors, MAX_OPS, OpKind, OpRecord, WEIGHTS_ALIGN, place};
 use crate::score::{Level, ScoreNetwork};
 use zerocopy::{FromBytes, IntoBytes};
-
-/// Weights of an operation start at a multiple of this within their tensor.
-const WEIGHTS_ALIGN: usize = 16;
 
 /// A graph to write.
 #[derive(Debug, Clone, Copy)]
@@ -62,7 +59,7 @@ impl GraphSpec<'_> {
     /// Fills in where everything lies.
     pub(super) fn layout(&self) -> Result<Layout, WriteError> {
         let mut layout = Layout {
-            records: [OpRecord::wide(OpKind::Dense, 0, [0; 3]); MAX_OPS],
+            records: [OpRecord::wide(OpKind::Dense, 0, &[0; 3]); MAX_OPS],
             len: self.ops.len(),
             weights: 0,
             channels: 0,
@@ -135,11 +132,12 @@ impl GraphSpec<'_> {
 
     /// Parameters of the part.
     pub(super) fn params(&self) -> Result<[u32; 4], WriteError> {
-        let [height, width, channels] = self.input.map(u32::from);
+        let [height, width, channels] = &self.input;
+        let [height, width] = [u32::from(*height), u32::from(*width)];
         Ok([
             u32::try_from(self.ops.len()).map_err(|_| WriteError::Shape)?,
             height | width << 16,
-            channels,
+            u32::from(*channels),
             self.code_op.map_or(NO_CODE, u32::from),
         ])
     }
@@ -155,7 +153,7 @@ impl GraphSpec<'_> {
             channels: &[],
             additions: &[],
         };
-        Graph::unchecked(tensors, self.input, levels, self.code_op).workspace_bytes()
+        Graph::unchecked(tensors, &self.input, levels, self.code_op).workspace_bytes()
     }
 }
 
@@ -175,7 +173,7 @@ impl<'a> Tensors<'a> {
         entry: &PartEntry,
         prove: bool,
     ) -> Result<(Graph<'a>, Task), Defect> {
-        let task = Task::from_tag(entry.task).ok_or(Defect::Kind { found: entry.task })?;
+        let task = Task::from_tag(entry.task).ok_or(Defect::Task { found: entry.task })?;
         let graph = self.graph_of(entry, 3, 1, prove)?;
         let same = graph.inputs() == graph.outputs();
         let complete = match task {
@@ -197,7 +195,12 @@ impl<'a> Tensors<'a> {
         if entry.task != 0 {
             return Err(Defect::Shape);
         }
-        ScoreNetwork::new(self.graph_of(entry, 4, count, prove)?, levels)
+        let graph = self.graph_of(entry, 4, count, prove)?;
+        if prove {
+            ScoreNetwork::new(graph, levels)
+        } else {
+            Ok(ScoreNetwork::from_trusted(graph, levels))
+        }
     }
 
     fn graph_of(
@@ -212,7 +215,6 @@ impl<'a> Tensors<'a> {
             NO_CODE => None,
             code => Some(u16::try_from(code).map_err(|_| Defect::Shape)?),
         };
-        // Checked conversions, not casts: rustc 1.95 for x86-64 makes three zeros of the same line with casts.
         let half = |n: u32| u16::try_from(n).map_err(|_| Defect::Shape);
         let input = [half(sides & 0xffff)?, half(sides >> 16)?, half(channels)?];
         let ops: &[OpRecord] = self.get(0, TensorElement::Operation, 0, [ops, 1])?;
@@ -229,10 +231,23 @@ impl<'a> Tensors<'a> {
             channels: self.column(2, TensorElement::Channel)?,
             additions,
         };
+        let graph = Graph::unchecked(tensors, &input, levels, code);
         if prove {
-            Graph::new(tensors, input, levels, code)
-        } else {
-            Graph::from_trusted(tensors, input, levels, code)
+            graph.check()?;
+            // No byte belongs to two operations: the proofs take one pass over the tensors.
+            let used = graph.pools()?;
+            let stored = [
+                tensors.weights.len(),
+                tensors.channels.len(),
+                tensors.additions.len(),
+            ];
+            for ((index, used), stored) in [1, 2, additions_at].into_iter().zip(used).zip(stored) {
+                if used != stored {
+                    return Err(Defect::Tensor { index });
+                }
+            }
+            graph.prove()?;
         }
+        Ok(graph)
     }
 }

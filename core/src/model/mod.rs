@@ -3,8 +3,16 @@
 //! [`Model::load`] takes any bytes and returns a typed error or a model. It checks lengths,
 //! checksum, version, alignment, shapes, scales, and proves for every row of every layer that no
 //! input can overflow its accumulator. Nothing is copied and nothing is allocated; what comes
-//! after a successful load cannot fail but for a slice of the wrong length or a name that is not
-//! there. The bytes are specified in `FORMAT.md` beside this file.
+//! after a successful load is not checked again and cannot fail but for a slice of the wrong length
+//! or a name that is not there. The bytes are specified in `FORMAT.md` beside this file.
+//!
+//! # What loading costs
+//!
+//! | call | work |
+//! |---|---|
+//! | [`Model::load`] | a constant number of operations a byte of the container, whatever its bytes are |
+//! | [`Model::load_trusted`] | header, scaler and text: nothing that grows with parts or their tensors |
+//! | [`Model::kmeans`] and the others | names of at most 64 parts, records of at most 16 layers; no tensor is read |
 //!
 //! ```no_run
 //! use autodidact::model::Model;
@@ -203,8 +211,13 @@ pub struct TensorInfo {
 
 /// The bytes of a tensor; empty when the entry points outside, which `load` excludes.
 fn tensor_bytes<'a>(bytes: &'a [u8], entry: &TensorEntry) -> &'a [u8] {
-    let start = usize::try_from(entry.offset).unwrap_or(usize::MAX);
-    let length = usize::try_from(entry.length).unwrap_or(usize::MAX);
+    slice(bytes, entry.offset, entry.length)
+}
+
+/// `length` bytes from `offset`, none where they are not all there.
+fn slice(bytes: &[u8], offset: u32, length: u32) -> &[u8] {
+    let start = usize::try_from(offset).unwrap_or(usize::MAX);
+    let length = usize::try_from(length).unwrap_or(usize::MAX);
     start
         .checked_add(length)
         .and_then(|end| bytes.get(start..end))
@@ -234,13 +247,38 @@ fn directory<T: FromBytes + Immutable + KnownLayout>(
 impl<'a> Model<'a> {
     /// Checks a container and returns a view of it.
     ///
-    /// Work: one pass over the bytes for the checksum and one over the weights for the proofs.
+    /// Work: one pass over the bytes for the checksum and at most three over the tensors for the proofs,
+    /// whatever the bytes are: a damaged container that points twice at the same weights is refused. See
+    /// [`load_trusted`](Self::load_trusted) for where that is too much.
     ///
     /// # Errors
     /// [`LoadError`] says which check failed; there is no input for which this panics or reads
     /// outside of `bytes`.
     pub fn load(bytes: &'a [u8]) -> Result<Self, LoadError> {
         Self::load_only(bytes)
+    }
+
+    /// A view of a container that [`load`](Self::load) has accepted before, byte for byte: no checksum, no
+    /// proofs.
+    ///
+    /// For flash that was verified once, when it was written or at the first start: what comes afterwards is the
+    /// same as after [`load`](Self::load). Work: header, scaler and text, whatever else is in there.
+    ///
+    /// The bytes had better be those. If they are not, nothing outside of them is read, but their parts may not be
+    /// found ([`PartError::Invalid`]), what comes out means nothing, and in a build with overflow checks a sum that
+    /// nobody has proved may panic.
+    ///
+    /// ```no_run
+    /// use autodidact::model::Model;
+    /// # let (bytes, verified): (&[u8], bool) = (&[], true);
+    /// let model = if verified { Model::load_trusted(bytes)? } else { Model::load(bytes)? };
+    /// # Ok::<(), autodidact::model::LoadError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`LoadError`] when header, directory, scaler or text are not those of a container.
+    pub fn load_trusted(bytes: &'a [u8]) -> Result<Self, LoadError> {
+        Self::load_only_trusted(bytes)
     }
 }
 
@@ -260,14 +298,30 @@ impl<'a, const READS: u32> Model<'a, READS> {
     /// # Errors
     /// As [`load`](Model::load); a part that `READS` does not name is one of an unknown kind.
     pub fn load_only(bytes: &'a [u8]) -> Result<Self, LoadError> {
-        let (model, after_directory) = Self::read_directory(bytes)?;
-        model.check_tensors(after_directory)?;
+        let header = Self::header_of(bytes)?;
+        let computed = checksum(bytes);
+        if computed != header.crc {
+            return Err(LoadError::Checksum {
+                stored: header.crc,
+                computed,
+            });
+        }
+        let model = Self::read_directory(bytes, header)?;
+        model.check_tensors(header)?;
         model.check_parts()?;
         Ok(model)
     }
 
-    /// Header, checksum, directory and text; the scaler is read, but not yet checked.
-    fn read_directory(bytes: &'a [u8]) -> Result<(Self, usize), LoadError> {
+    /// As [`load_trusted`](Model::load_trusted), of what `READS` names.
+    ///
+    /// # Errors
+    /// As [`load_trusted`](Model::load_trusted).
+    pub fn load_only_trusted(bytes: &'a [u8]) -> Result<Self, LoadError> {
+        Self::read_directory(bytes, Self::header_of(bytes)?)
+    }
+
+    /// The header of bytes that begin and end as a container does.
+    fn header_of(bytes: &'a [u8]) -> Result<&'a Header, LoadError> {
         if !bytes.as_ptr().addr().is_multiple_of(BASE_ALIGN) {
             return Err(LoadError::Misaligned { needed: BASE_ALIGN });
         }
@@ -291,13 +345,11 @@ impl<'a, const READS: u32> Model<'a, READS> {
                 given: bytes.len(),
             });
         }
-        let computed = checksum(bytes);
-        if computed != header.crc {
-            return Err(LoadError::Checksum {
-                stored: header.crc,
-                computed,
-            });
-        }
+        Ok(header)
+    }
+
+    /// Directory, text and scaler; what the directory says is not yet checked.
+    fn read_directory(bytes: &'a [u8], header: &Header) -> Result<Self, LoadError> {
         if header.reserved != 0
             || header.reserved_2 != 0
             || header.parts > MAX_PARTS
@@ -306,38 +358,25 @@ impl<'a, const READS: u32> Model<'a, READS> {
             return Err(LoadError::Header);
         }
         let (parts, end) = directory::<PartEntry>(bytes, size_of::<Header>(), header.parts)?;
-        let (tensors, end) = directory::<TensorEntry>(bytes, end, header.tensors)?;
-        let text = TensorEntry {
-            element: 0,
-            order: 0,
-            frac_bits: 0,
-            reserved: 0,
-            rows: 0,
-            cols: 0,
-            offset: header.text_offset,
-            length: header.text_length,
-        };
-        let text_bytes = tensor_bytes(bytes, &text);
-        if usize::try_from(header.text_length).ok() != Some(text_bytes.len()) {
-            return Err(LoadError::Header);
+        let (tensors, _) = directory::<TensorEntry>(bytes, end, header.tensors)?;
+        let text = slice(bytes, header.text_offset, header.text_length);
+        if usize::try_from(header.text_length).ok() != Some(text.len()) {
+            return Err(LoadError::Text);
         }
-        let text = core::str::from_utf8(text_bytes).map_err(|_| LoadError::Header)?;
+        let text = core::str::from_utf8(text).map_err(|_| LoadError::Text)?;
         let first = parts.first().ok_or(LoadError::Scaler)?;
         if first.kind != Kind::Scaler as u16 {
             return Err(LoadError::Scaler);
         }
         let scaler = Self::scaler_of(bytes, first, tensors)
             .map_err(|defect| LoadError::Part { part: 0, defect })?;
-        Ok((
-            Self {
-                bytes,
-                parts,
-                tensors,
-                text,
-                scaler,
-            },
-            end,
-        ))
+        Ok(Self {
+            bytes,
+            parts,
+            tensors,
+            text,
+            scaler,
+        })
     }
 
     fn scaler_of(
@@ -358,8 +397,9 @@ impl<'a, const READS: u32> Model<'a, READS> {
 
     /// Tensors lie behind the directory, one after the other, aligned and within the file; the
     /// text lies behind them.
-    fn check_tensors(&self, after_directory: usize) -> Result<(), LoadError> {
-        let mut end = after_directory;
+    fn check_tensors(&self, header: &Header) -> Result<(), LoadError> {
+        // Behind the directory, which was read: no overflow.
+        let mut end = size_of::<Header>() + size_of_val(self.parts) + size_of_val(self.tensors);
         for (tensor, entry) in (0u16..).zip(self.tensors) {
             let error = LoadError::Tensor { tensor };
             let info = TensorInfo::of(entry).ok_or(error)?;
@@ -385,10 +425,10 @@ impl<'a, const READS: u32> Model<'a, READS> {
         }
         // The text is what remains: nothing overlaps, nothing follows it.
         let text = end.checked_add(self.text.len());
-        if text == Some(self.bytes.len()) {
+        if usize::try_from(header.text_offset).ok() == Some(end) && text == Some(self.bytes.len()) {
             Ok(())
         } else {
-            Err(LoadError::Header)
+            Err(LoadError::Text)
         }
     }
 
@@ -438,9 +478,10 @@ impl<'a, const READS: u32> Model<'a, READS> {
                 Body::Stack(stack, _) => stack.workspace_bytes(),
                 _ => 0,
             };
-            if usize::try_from(entry.workspace_bytes).ok() != Some(workspace)
-                || body.inputs() != given
-            {
+            if usize::try_from(entry.workspace_bytes).ok() != Some(workspace) {
+                return Err(fail(Defect::Workspace { needed: workspace }));
+            }
+            if body.inputs() != given {
                 return Err(fail(Defect::Shape));
             }
         }
@@ -463,7 +504,12 @@ impl<'a, const READS: u32> Model<'a, READS> {
             return Err(defect);
         }
         let source = usize::try_from(entry.source).map_err(|_| defect)?;
-        match self.body(self.parts.get(source).ok_or(defect)?, false)? {
+        let source = self.parts.get(source).ok_or(defect)?;
+        // One step only: `Input` holds the components between features and the part, not a chain of them.
+        if source.source != 0 {
+            return Err(defect);
+        }
+        match self.body(source, false)? {
             Body::Pca(pca) if pca.spectrum().is_some() => Ok(Input::Whitened(pca)),
             _ => Err(defect),
         }
@@ -523,8 +569,7 @@ impl<'a, const READS: u32> Model<'a, READS> {
 
     /// Stored tensors of a part by name (the scaler's name is `scaler`), for reports.
     pub fn tensors(&self, name: &str) -> impl Iterator<Item = TensorInfo> + 'a {
-        let entry = self.parts.iter().find(|entry| name_of(entry) == Some(name));
-        let range = entry.map_or(0..0, |entry| {
+        let range = self.entry(name).map_or(0..0, |entry| {
             let first = usize::from(entry.first_tensor);
             first..first.saturating_add(usize::from(entry.tensors))
         });
@@ -538,9 +583,8 @@ impl<'a, const READS: u32> Model<'a, READS> {
     /// Real value of one output unit of each layer of a network, for reports.
     pub fn layer_scales(&self, name: &str) -> impl Iterator<Item = f32> + 'a {
         let entry = self
-            .parts
-            .iter()
-            .find(|entry| name_of(entry) == Some(name) && entry.kind == Kind::Network as u16)
+            .entry(name)
+            .filter(|entry| entry.kind == Kind::Network as u16)
             .and_then(|entry| self.tensors.get(usize::from(entry.first_tensor)));
         let bytes = entry.map_or(&[][..], |entry| tensor_bytes(self.bytes, entry));
         <[LayerRecord]>::ref_from_bytes(bytes)
@@ -549,18 +593,18 @@ impl<'a, const READS: u32> Model<'a, READS> {
             .map(|r| r.output_scale)
     }
 
+    fn entry(&self, name: &str) -> Option<&'a PartEntry> {
+        self.parts.iter().find(|entry| name_of(entry) == Some(name))
+    }
+
     fn find(&self, name: &str, needed: Kind) -> Result<Body<'a>, PartError> {
-        let entry = self
-            .parts
-            .iter()
-            .find(|entry| name_of(entry) == Some(name))
-            .ok_or(PartError::NotFound)?;
+        let entry = self.entry(name).ok_or(PartError::NotFound)?;
         let found = Kind::from_tag(entry.kind).ok_or(PartError::NotFound)?;
         if found != needed {
             return Err(PartError::Kind { needed, found });
         }
-        // Checked by `load`: an error is impossible here.
-        self.body(entry, false).map_err(|_| PartError::NotFound)
+        // Impossible after `load`.
+        self.body(entry, false).map_err(PartError::Invalid)
     }
 
     /// What the part `name` is given.
@@ -568,10 +612,12 @@ impl<'a, const READS: u32> Model<'a, READS> {
     /// # Errors
     /// [`PartError::NotFound`] when there is no such part.
     pub fn input(&self, name: &str) -> Result<Input<'a>, PartError> {
-        self.parts()
-            .find(|part| part.name == name)
-            .map(|part| part.input)
-            .ok_or(PartError::NotFound)
+        // The scaler is no part.
+        let entry = self
+            .entry(name)
+            .filter(|entry| entry.kind != Kind::Scaler as u16);
+        self.input_of(entry.ok_or(PartError::NotFound)?)
+            .map_err(PartError::Invalid)
     }
 
     /// The k-means model `name`.

@@ -349,7 +349,7 @@ impl<'a> Tensors<'a> {
         let [count, hidden, zero, zero_2] = entry.params;
         let task = match Task::from_tag(entry.task) {
             Some(task @ (Task::Autoencoder | Task::Denoiser)) => task,
-            _ => return Err(Defect::Kind { found: entry.task }),
+            _ => return Err(Defect::Task { found: entry.task }),
         };
         let hidden = u8::try_from(hidden).ok().and_then(Hidden::from_tag);
         let (Some(hidden), 0, 0) = (hidden, zero, zero_2) else {
@@ -377,7 +377,7 @@ impl<'a> Tensors<'a> {
     /// A network and what it was trained for.
     fn task(&self, entry: &PartEntry, prove: bool) -> Result<Body<'a>, Defect> {
         let [layers, code, zero, zero_2] = entry.params;
-        let task = Task::from_tag(entry.task).ok_or(Defect::Kind { found: entry.task })?;
+        let task = Task::from_tag(entry.task).ok_or(Defect::Task { found: entry.task })?;
         if zero != 0 || zero_2 != 0 {
             return Err(Defect::Shape);
         }

@@ -2,8 +2,8 @@
 
 use super::dense::Rows;
 use super::memory::{ALIGN, align, prefix, prefix_mut};
-use super::operation::{Addition, OpKind, OpRecord, Value};
-use super::{Element, add, conv, plan, pool};
+use super::operation::{Addition, OpKind, OpRecord, Value, sides};
+use super::{Element, WEIGHTS_ALIGN, add, conv, plan, pool};
 use crate::kernels::{Channel, Matrix, dense_scratch_len};
 use crate::{Defect, Operand, ShapeError};
 
@@ -65,43 +65,32 @@ impl<'a> Graph<'a> {
     ///
     /// # Errors
     /// [`Defect`] when an operation does not follow from those before, two values that live at the same time
-    /// overlap, or the range of an accumulator cannot be proved.
+    /// overlap, or the range of an accumulator cannot be proved. Work: a pass over the weights of each operation.
     pub fn new(
         tensors: GraphTensors<'a>,
-        input: [u16; 3],
-        levels: u16,
-        code_op: Option<u16>,
-    ) -> Result<Self, Defect> {
-        let graph = Self::from_trusted(tensors, input, levels, code_op)?;
-        graph.prove()?;
-        Ok(graph)
-    }
-
-    /// A view that nothing has been checked of: for sizes alone.
-    pub(crate) const fn unchecked(
-        tensors: GraphTensors<'a>,
-        input: [u16; 3],
-        levels: u16,
-        code_op: Option<u16>,
-    ) -> Self {
-        Self {
-            tensors,
-            input,
-            levels,
-            code_op,
-        }
-    }
-
-    /// As [`new`](Self::new), without the range proofs.
-    pub(crate) fn from_trusted(
-        tensors: GraphTensors<'a>,
-        input: [u16; 3],
+        input: &[u16; 3],
         levels: u16,
         code_op: Option<u16>,
     ) -> Result<Self, Defect> {
         let graph = Self::unchecked(tensors, input, levels, code_op);
         graph.check()?;
+        graph.prove()?;
         Ok(graph)
+    }
+
+    /// A view that nothing has been checked of: for sizes alone, or of what has been checked before.
+    pub(crate) const fn unchecked(
+        tensors: GraphTensors<'a>,
+        input: &[u16; 3],
+        levels: u16,
+        code_op: Option<u16>,
+    ) -> Self {
+        Self {
+            tensors,
+            input: *input,
+            levels,
+            code_op,
+        }
     }
 
     /// The operations.
@@ -112,14 +101,14 @@ impl<'a> Graph<'a> {
 
     /// Height, width and channels of the input.
     #[must_use]
-    pub const fn input_shape(&self) -> [u16; 3] {
-        self.input
+    pub const fn input_shape(&self) -> [usize; 3] {
+        sides(&self.input)
     }
 
     /// Height, width and channels of the output.
     #[must_use]
-    pub fn output_shape(&self) -> [u16; 3] {
-        self.ops().last().map_or([0; 3], |op| op.shape)
+    pub fn output_shape(&self) -> [usize; 3] {
+        self.ops().last().map_or([0; 3], |op| op.value().shape)
     }
 
     /// Noise levels, at least 1.
@@ -137,7 +126,7 @@ impl<'a> Graph<'a> {
     /// Number of input features.
     #[must_use]
     pub fn inputs(&self) -> usize {
-        Value::features(self.input).len()
+        Value::features(self.input_shape()).len()
     }
 
     /// Number of output features.
@@ -362,7 +351,7 @@ impl<'a> Graph<'a> {
     /// Value `index`; 0 is the input.
     pub(super) fn value(&self, index: u16) -> Option<Value> {
         match index.checked_sub(1) {
-            None => Some(Value::features(self.input)),
+            None => Some(Value::features(self.input_shape())),
             Some(op) => self.ops().get(usize::from(op)).map(OpRecord::value),
         }
     }
@@ -371,8 +360,7 @@ impl<'a> Graph<'a> {
     pub(super) fn matrix(&self, op: &OpRecord, input: &Value) -> Option<Matrix<'a>> {
         let (rows, cols) = (op.rows(), op.cols(input));
         let start = usize::try_from(op.weights).ok()?;
-        // What a kernel may load by words starts at a multiple of 16, as tensors of their own do.
-        if !op.kind()?.has_weights() || start % 16 != 0 {
+        if !op.kind()?.has_weights() || start % WEIGHTS_ALIGN != 0 {
             return None;
         }
         let end = start.checked_add(op.order().stored_bytes(rows, cols)?)?;

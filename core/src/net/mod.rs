@@ -52,6 +52,10 @@ pub const MAX_OPS: usize = 64;
 /// Most inputs or outputs of one dense layer.
 pub const MAX_WIDTH: usize = 1 << 15;
 
+/// Weights of an operation of a [`Graph`] start at a multiple of this, as tensors of their own do: kernels load them by
+/// words.
+pub(crate) const WEIGHTS_ALIGN: usize = 16;
+
 /// Most elements of one value of a [`Graph`].
 pub const MAX_ELEMENTS: usize = 1 << 18;
 

@@ -170,6 +170,11 @@ impl Addition {
     }
 }
 
+/// A shape as lengths; `map` would take it by value.
+pub(super) const fn sides(&[height, width, channels]: &[u16; 3]) -> [usize; 3] {
+    [height as usize, width as usize, channels as usize]
+}
+
 /// One value of a graph: what an operation reads and writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Value {
@@ -184,9 +189,9 @@ pub(super) struct Value {
 
 impl Value {
     /// Features from outside: any `i16`.
-    pub(super) const fn features(shape: [u16; 3]) -> Self {
+    pub(super) const fn features(shape: [usize; 3]) -> Self {
         Self {
-            shape: [shape[0] as usize, shape[1] as usize, shape[2] as usize],
+            shape,
             element: Element::I16,
             zero: 0,
             min: i16::MIN,
@@ -226,7 +231,7 @@ impl OpRecord {
     /// An operation that reads `input` and makes `i16` values of `shape` in `I4F12`, without a function: what
     /// the others are made of by changing fields.
     #[must_use]
-    pub const fn wide(kind: OpKind, input: u16, shape: [u16; 3]) -> Self {
+    pub const fn wide(kind: OpKind, input: u16, shape: &[u16; 3]) -> Self {
         Self {
             kind: kind as u8,
             activation: 0,
@@ -241,7 +246,7 @@ impl OpRecord {
             conditioned: 0,
             reserved: 0,
             inputs: [input, 0],
-            shape,
+            shape: *shape,
             zero_point: 0,
             min: i16::MIN,
             max: i16::MAX,
@@ -298,7 +303,7 @@ impl OpRecord {
     pub(super) fn value(&self) -> Value {
         let activation = self.activation();
         Value {
-            shape: self.shape.map(usize::from),
+            shape: sides(&self.shape),
             element: self.element(),
             zero: match (self.element(), activation) {
                 // An 8-bit sigmoid is moved by a half.
@@ -311,12 +316,11 @@ impl OpRecord {
         }
     }
 
-    /// Outputs of one row block: the rows of the weight matrix.
+    /// Outputs of one row block: the rows of the weight matrix. At most [`MAX_ELEMENTS`]; 0 for a dense layer of more.
     pub(crate) fn rows(&self) -> usize {
-        let [height, width, channels] = self.shape.map(usize::from);
         match self.kind() {
-            Some(OpKind::Dense) => height.saturating_mul(width).saturating_mul(channels),
-            _ => channels,
+            Some(OpKind::Dense) => self.value().len(),
+            _ => usize::from(self.shape[2]),
         }
     }
 

@@ -4,29 +4,33 @@
 //! time must not overlap; others may share their bytes. The exporter chooses places by [`place`]; the loader
 //! checks any places that it is given and derives the arena's size from them.
 
-use super::OpRecord;
 use super::memory::ALIGN;
+use super::{MAX_OPS, OpRecord};
 use crate::Defect;
 
-/// The last operation that reads `value`.
-fn last_use(ops: &[OpRecord], value: usize) -> Option<usize> {
-    ops.iter().rposition(|op| {
-        op.inputs
-            .iter()
-            .take(op.operands())
-            .any(|v| usize::from(*v) == value)
-    })
+/// For each operation, one more than the last operation that reads its value: 0 where none does.
+fn last_uses(ops: &[OpRecord]) -> [usize; MAX_OPS] {
+    let mut last = [0; MAX_OPS];
+    for (reader, op) in (1..).zip(ops) {
+        for value in op.inputs.iter().take(op.operands()) {
+            // Value 0 is the input, which nobody made.
+            let maker = usize::from(*value).checked_sub(1);
+            if let Some(last) = maker.and_then(|maker| last.get_mut(maker)) {
+                *last = reader;
+            }
+        }
+    }
+    last
 }
 
 /// The values that operation `at` must not write over: made before it, and read by it or later.
-fn live(ops: &[OpRecord], at: usize) -> impl Iterator<Item = &OpRecord> {
-    let before = ops.get(..at).unwrap_or(&[]);
-    let lives = move |index: &usize| last_use(ops, index + 1).is_some_and(|last| last >= at);
-    let live = before
-        .iter()
-        .enumerate()
-        .filter(move |(index, _)| lives(index));
-    live.map(|(_, op)| op)
+fn live<'o>(
+    ops: &'o [OpRecord],
+    last_uses: &[usize; MAX_OPS],
+    at: usize,
+) -> impl Iterator<Item = &'o OpRecord> {
+    let before = ops.get(..at).unwrap_or(&[]).iter().zip(last_uses);
+    before.filter_map(move |(op, last)| (*last > at).then_some(op))
 }
 
 /// First byte behind a value, or `None` when `usize` cannot hold it.
@@ -45,8 +49,12 @@ fn overlap(a: &OpRecord, b: &OpRecord) -> bool {
 
 /// Gives every value but the last the lowest place where it overlaps none that lives with it.
 ///
-/// Work: at most the cube of the number of operations.
+/// Nothing is done where there are more than [`MAX_OPS`]. Work: at most the cube of their number.
 pub fn place(ops: &mut [OpRecord]) {
+    if ops.len() > MAX_OPS {
+        return;
+    }
+    let last_uses = last_uses(ops);
     let inner = ops.len().saturating_sub(1);
     for at in 0..ops.len() {
         let Some(mut candidate) = ops.get(at).copied() else {
@@ -55,7 +63,7 @@ pub fn place(ops: &mut [OpRecord]) {
         candidate.place = 0;
         // Every round moves behind a value that was in the way: no more rounds than values.
         for _ in 0..if at < inner { at } else { 0 } {
-            let in_the_way = live(ops, at).find(|other| overlap(&candidate, other));
+            let in_the_way = live(ops, &last_uses, at).find(|other| overlap(&candidate, other));
             match in_the_way
                 .and_then(end)
                 .and_then(|end| u32::try_from(end).ok())
@@ -72,10 +80,12 @@ pub fn place(ops: &mut [OpRecord]) {
 
 /// Checks that no operation writes over what is still to be read, and that every value is read.
 ///
-/// No place lies behind what all values take side by side: a damaged one asks for no memory that nobody has.
+/// No place lies behind what all values take side by side: a damaged one asks for no memory that nobody has. Work: the
+/// square of the number of operations, at most [`MAX_OPS`].
 pub(super) fn check(ops: &[OpRecord]) -> Result<(), Defect> {
     // At most 64 values of 2^19 bytes.
     let all: usize = ops.iter().map(|op| op.value().bytes()).sum();
+    let last_uses = last_uses(ops);
     for (layer, op) in (0u16..).zip(ops) {
         let defect = Err(Defect::Layer { layer });
         let at = usize::from(layer);
@@ -85,8 +95,8 @@ pub(super) fn check(ops: &[OpRecord]) -> Result<(), Defect> {
         let aligned = usize::try_from(op.place).is_ok_and(|place| place % ALIGN == 0);
         if !aligned
             || end(op).is_none_or(|end| end > all)
-            || last_use(ops, at + 1).is_none()
-            || live(ops, at).any(|other| overlap(op, other))
+            || last_uses.get(at).is_none_or(|last| *last == 0)
+            || live(ops, &last_uses, at).any(|other| overlap(op, other))
         {
             return defect;
         }

@@ -1,7 +1,7 @@
 //! What loading proves of a graph: shapes follow, tags are known, no accumulator can overflow.
 
 use super::operation::{OpKind, OpRecord, Value};
-use super::{Activation, Element, Graph, MAX_OPS, MAX_WIDTH, plan};
+use super::{Activation, Element, Graph, MAX_OPS, MAX_WIDTH, WEIGHTS_ALIGN, plan};
 use crate::Defect;
 use crate::kernels::Order;
 use crate::num::Multiplier;
@@ -46,7 +46,7 @@ fn check_output(op: &OpRecord, kind: OpKind) -> bool {
 
 impl Graph<'_> {
     /// Everything but the ranges of accumulators.
-    pub(super) fn check(&self) -> Result<(), Defect> {
+    pub(crate) fn check(&self) -> Result<(), Defect> {
         let ops = self.ops();
         if ops.len() > MAX_OPS {
             return Err(Defect::TooManyLayers {
@@ -109,13 +109,9 @@ impl Graph<'_> {
                 return Err(defect);
             }
             if kind.has_weights() {
-                let sets = if op.conditioned == 1 {
-                    self.levels()
-                } else {
-                    1
-                };
-                let sets = (0..sets).all(|level| self.channels(op, level).is_some());
-                if !sets {
+                // The last level's records lie behind all others.
+                let last = self.sets(op).saturating_sub(1);
+                if self.channels(op, last).is_none() {
                     return Err(defect);
                 }
             }
@@ -142,30 +138,69 @@ impl Graph<'_> {
         Ok(())
     }
 
-    /// Proves for every row and level that no input overflows the accumulator or the requantised value.
-    pub(super) fn prove(&self) -> Result<(), Defect> {
+    /// Bytes of weights, channel records and additions that the operations take, of a graph that has been checked.
+    ///
+    /// # Errors
+    /// [`Defect::Layer`] when what an operation takes does not follow what those before it took: no byte belongs to
+    /// two of them.
+    pub(crate) fn pools(&self) -> Result<[usize; 3], Defect> {
+        let [mut weights, mut channels, mut additions] = [0usize; 3];
         for (layer, op) in (0u16..).zip(self.ops()) {
+            let defect = Err(Defect::Layer { layer });
+            let is = |field: u32, next: usize| usize::try_from(field).ok() == Some(next);
+            if op.kind() == Some(OpKind::Add) {
+                if !is(op.parameters, additions) {
+                    return defect;
+                }
+                additions += 1;
+            }
             let input = op.inputs.first().and_then(|v| self.value(*v));
-            let Some((input, weights)) =
-                input.and_then(|value| Some((value, self.matrix(op, &value)?)))
-            else {
+            if let Some(matrix) = input.and_then(|input| self.matrix(op, &input)) {
+                if !is(op.weights, weights) || !is(op.parameters, channels) {
+                    return defect;
+                }
+                // Both lie within the tensors, which check has seen.
+                weights += matrix.data().len().next_multiple_of(WEIGHTS_ALIGN);
+                channels += matrix.rows() * usize::from(self.sets(op));
+            }
+        }
+        Ok([weights, channels, additions])
+    }
+
+    /// Sets of channel records of an operation with weights.
+    fn sets(&self, op: &OpRecord) -> u16 {
+        if op.conditioned == 1 {
+            self.levels()
+        } else {
+            1
+        }
+    }
+
+    /// Proves for every row and level that no input overflows the accumulator or the requantised value.
+    pub(crate) fn prove(&self) -> Result<(), Defect> {
+        // Largest magnitude that each value can hold, or what lies beyond its edge: any feature enters, any code is
+        // given to a decoder. Pooling and upsampling hand on what they are given, everything else is clamped.
+        let mut held = [1u32 << 15; MAX_OPS + 1];
+        for (layer, op) in (0u16..).zip(self.ops()) {
+            let made = usize::from(layer) + 1;
+            let source = op.inputs.first().copied().unwrap_or(0);
+            let given = held.get(usize::from(source)).copied().unwrap_or(1 << 15);
+            let largest = match op.kind() {
+                _ if self.code_op().map(usize::from) == Some(made) => 1 << 15,
+                Some(OpKind::AveragePool | OpKind::Upsample) => given,
+                _ => op.value().largest(),
+            };
+            if let Some(value) = held.get_mut(made) {
+                *value = largest;
+            }
+            let weights = self.value(source).and_then(|value| self.matrix(op, &value));
+            let Some(weights) = weights else {
                 continue;
-            };
-            // A decoder is given any code.
-            let largest = if self.code_op() == op.inputs.first().copied() {
-                1 << 15
-            } else {
-                input.largest()
-            };
-            let levels = if op.conditioned == 1 {
-                self.levels()
-            } else {
-                1
             };
             for row in 0..weights.rows() {
                 // At most 2^15 · 2^7 · 2^15.
-                let sum = weights.row_magnitude(row) * u64::from(largest);
-                for level in 0..levels {
+                let sum = weights.row_magnitude(row) * u64::from(given);
+                for level in 0..self.sets(op) {
                     let channels = self.channels(op, level).unwrap_or(&[]);
                     let row_index = u32::try_from(row).unwrap_or(u32::MAX);
                     let Some(channel) = channels.get(row) else {

@@ -9,6 +9,8 @@ use rand_core::Rng;
 use std::vec;
 use std::vec::Vec;
 
+mod code;
+
 /// A graph's tensors, owned. Weights lie in words of 16 bytes, as a container aligns them.
 #[derive(Clone)]
 struct Owned {
@@ -22,9 +24,9 @@ struct Owned {
 }
 
 impl Owned {
-    fn new(input: [u16; 3], levels: u16) -> Self {
+    fn new(input: &[u16; 3], levels: u16) -> Self {
         Self {
-            input,
+            input: *input,
             levels,
             ops: Vec::new(),
             row_major: Vec::new(),
@@ -34,10 +36,10 @@ impl Owned {
         }
     }
 
-    fn shape(&self, value: u16) -> [u16; 3] {
+    fn shape(&self, value: u16) -> &[u16; 3] {
         match value {
-            0 => self.input,
-            _ => self.ops[usize::from(value) - 1].shape,
+            0 => &self.input,
+            _ => &self.ops[usize::from(value) - 1].shape,
         }
     }
 
@@ -89,13 +91,19 @@ impl Owned {
             channels: &self.channels,
             additions: &self.additions,
         };
-        Graph::new(tensors, self.input, self.levels, code)
+        Graph::new(tensors, &self.input, self.levels, code)
     }
 
     /// All values, by definition.
     fn evaluate(&self, level: usize, features: &[i16]) -> Vec<Vec<i64>> {
-        let mut values: Vec<Vec<i64>> = vec![features.iter().map(|x| i64::from(*x)).collect()];
-        for (op, weights) in self.ops.iter().zip(&self.row_major) {
+        self.evaluate_from(0, level, features)
+    }
+
+    /// The values that follow from one; those before it are empty.
+    fn evaluate_from(&self, first: usize, level: usize, given: &[i16]) -> Vec<Vec<i64>> {
+        let mut values: Vec<Vec<i64>> = vec![Vec::new(); first];
+        values.push(given.iter().map(|x| i64::from(*x)).collect());
+        for (op, weights) in self.ops.iter().zip(&self.row_major).skip(first) {
             let x = &values[usize::from(op.inputs[0])];
             let [ih, iw, ic] = self.shape(op.inputs[0]).map(usize::from);
             let [h, w, c] = op.shape.map(usize::from);
@@ -228,11 +236,11 @@ fn random_layer(
     outputs: u16,
     rng: &mut Generator,
 ) -> u16 {
-    let [h, w, c] = owned.shape(input);
+    let [h, w, c] = *owned.shape(input);
     let mut op = OpRecord::wide(
         if conv { OpKind::Conv3x3 } else { OpKind::Dense },
         input,
-        [1, 1, outputs],
+        &[1, 1, outputs],
     );
     let cols = if conv {
         9 * usize::from(c)
@@ -243,7 +251,7 @@ fn random_layer(
         op.stride = 1 + below(rng, 2) as u8;
         op.padding = (h >= 3 && w >= 3 && below(rng, 3) == 0) as u8;
         let value = if input == 0 {
-            super::operation::Value::features(owned.input)
+            super::operation::Value::features(super::operation::sides(&owned.input))
         } else {
             owned.ops[usize::from(input) - 1].value()
         };
@@ -288,10 +296,10 @@ fn random_graph(rng: &mut Generator) -> Owned {
     let mut side = |n| 1 + below(rng, n) as u16;
     let shape = [side(8), side(8), side(4)];
     let levels = side(3);
-    let mut owned = Owned::new(shape, levels);
+    let mut owned = Owned::new(&shape, levels);
     for _ in 0..1 + below(rng, 9) {
         let input = below(rng, owned.ops.len() as u32 + 1) as u16;
-        let [h, w, c] = owned.shape(input);
+        let [h, w, c] = *owned.shape(input);
         let moved = |owned: &mut Owned, kind, shape| {
             let mut op = OpRecord::wide(kind, input, shape);
             if input > 0 {
@@ -302,8 +310,8 @@ fn random_graph(rng: &mut Generator) -> Owned {
             owned.push(op);
         };
         match below(rng, 6) {
-            0 if h > 1 && w > 1 => moved(&mut owned, OpKind::AveragePool, [h / 2, w / 2, c]),
-            1 if h < 9 && w < 9 => moved(&mut owned, OpKind::Upsample, [2 * h, 2 * w, c]),
+            0 if h > 1 && w > 1 => moved(&mut owned, OpKind::AveragePool, &[h / 2, w / 2, c]),
+            1 if h < 9 && w < 9 => moved(&mut owned, OpKind::Upsample, &[2 * h, 2 * w, c]),
             2 => {
                 random_layer(&mut owned, false, input, 1 + below(rng, 9) as u16, rng);
             }
@@ -448,7 +456,7 @@ fn damaged_graphs_are_refused_or_run() {
 
 /// 8 features to 3 to 8, the code after the first layer.
 fn autoencoder() -> Owned {
-    let mut owned = Owned::new([1, 1, 8], 1);
+    let mut owned = Owned::new(&[1, 1, 8], 1);
     let mut rng = Generator::from_seed(3);
     let channel = Channel {
         bias: 0,
@@ -456,7 +464,7 @@ fn autoencoder() -> Owned {
         shift: 38,
     };
     for (input, outputs) in [(0, 3), (1, 8)] {
-        let op = OpRecord::wide(OpKind::Dense, input, [1, 1, outputs]);
+        let op = OpRecord::wide(OpKind::Dense, input, &[1, 1, outputs]);
         let weights = (0..24).map(|_| below(&mut rng, 255) as i8).collect();
         owned.push_layer(op, weights, &vec![channel; usize::from(outputs)]);
     }
@@ -522,7 +530,7 @@ fn what_does_not_hold_is_refused() {
         layer(1),
         "reads itself"
     );
-    let unread = OpRecord::wide(OpKind::Upsample, 1, [2, 2, 3]);
+    let unread = OpRecord::wide(OpKind::Upsample, 1, &[2, 2, 3]);
     assert_eq!(
         broken(&|o| o.ops.insert(1, unread)),
         layer(1),
@@ -596,7 +604,7 @@ fn a_sum_rounds_once() {
 }
 
 /// Workspace of records alone: nothing else decides it.
-fn workspace(ops: &mut [OpRecord], input: [u16; 3]) -> usize {
+fn workspace(ops: &mut [OpRecord], input: &[u16; 3]) -> usize {
     place(ops);
     let tensors = GraphTensors {
         ops,
@@ -610,10 +618,10 @@ fn workspace(ops: &mut [OpRecord], input: [u16; 3]) -> usize {
 #[test]
 fn the_documented_workspaces_are_what_is_needed() {
     let dense = |inner: &dyn Fn(&mut OpRecord)| {
-        let mut ops =
-            [(0, 256), (1, 256), (2, 64)].map(|(v, n)| OpRecord::wide(OpKind::Dense, v, [1, 1, n]));
+        let mut ops = [(0, 256), (1, 256), (2, 64)]
+            .map(|(v, n)| OpRecord::wide(OpKind::Dense, v, &[1, 1, n]));
         ops[..2].iter_mut().for_each(inner);
-        workspace(&mut ops, [1, 1, 64])
+        workspace(&mut ops, &[1, 1, 64])
     };
     assert_eq!(dense(&|op| op.element = 0), 1031);
     assert_eq!(dense(&|op| op.activation = Activation::Silu.tag()), 1543);
@@ -621,12 +629,12 @@ fn the_documented_workspaces_are_what_is_needed() {
     assert_eq!(dense(&narrow), 1543);
 
     let block = |element| {
-        let conv = |v, c| OpRecord::wide(OpKind::Conv3x3, v, [28, 28, c]);
-        let mut sum = OpRecord::wide(OpKind::Add, 1, [28, 28, 16]);
+        let conv = |v, c| OpRecord::wide(OpKind::Conv3x3, v, &[28, 28, c]);
+        let mut sum = OpRecord::wide(OpKind::Add, 1, &[28, 28, 16]);
         sum.inputs[1] = 3;
         let mut ops = [conv(0, 16), conv(1, 16), conv(2, 16), sum, conv(4, 1)];
         ops[..4].iter_mut().for_each(|op| op.element = element);
-        workspace(&mut ops, [28, 28, 1])
+        workspace(&mut ops, &[28, 28, 1])
     };
     for (element, images) in [(0, 37_632), (1, 75_264)] {
         assert!(

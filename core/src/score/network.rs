@@ -100,7 +100,12 @@ impl<'a> ScoreNetwork<'a> {
             }
             above = level.sigma;
         }
-        Ok(Self { graph, levels })
+        Ok(Self::from_trusted(graph, levels))
+    }
+
+    /// As [`new`](Self::new), of what has been checked before.
+    pub(crate) const fn from_trusted(graph: Graph<'a>, levels: &'a [Level]) -> Self {
+        Self { graph, levels }
     }
 
     /// The network F.

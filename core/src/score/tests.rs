@@ -110,7 +110,7 @@ fn normal_network(sigmas: &[f64]) -> Vec<u64> {
             shift: scale.shift,
         })
         .collect();
-    let mut record = OpRecord::wide(OpKind::Dense, 0, [1, 1, 3]);
+    let mut record = OpRecord::wide(OpKind::Dense, 0, &[1, 1, 3]);
     record.conditioned = 1;
     record.order = Order::RowMajor as u8;
     let ops = [OpSpec {

@@ -265,7 +265,7 @@ fn quantise(
         GraphKind::Upsample => OpKind::Upsample,
     };
     let first = u16::try_from(op.inputs[0])?;
-    let mut record = OpRecord::wide(kind, first, shape(op.shape)?);
+    let mut record = OpRecord::wide(kind, first, &shape(op.shape)?);
     record.inputs[1] = u16::try_from(op.inputs[1])?;
     record.element = u8::from(output.element == Element::I16);
     (record.min, record.max) = value.clamp;

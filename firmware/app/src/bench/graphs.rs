@@ -45,7 +45,7 @@ pub(super) fn run(counter: &impl Counter, mut operands: Operands<'_>) {
         let shape = [8, 8, channels];
         let mut program = Program::new(shape, Element::I16);
         let done = program
-            .push(OpRecord::wide(OpKind::Conv3x3, 0, shape))
+            .push(OpRecord::wide(OpKind::Conv3x3, 0, &shape))
             .and_then(|_| measure_graph(counter, name, &program, operands));
         refused(name, done);
     }
@@ -83,7 +83,7 @@ impl Program {
     const fn new(input: [u16; 3], inner: Element) -> Self {
         Self {
             input,
-            ops: [OpRecord::wide(OpKind::Dense, 0, [0; 3]); OPS],
+            ops: [OpRecord::wide(OpKind::Dense, 0, &[0; 3]); OPS],
             count: 0,
             inner,
         }
@@ -112,7 +112,7 @@ impl Program {
 
     /// An operation that makes an inner value.
     fn inner(&self, kind: OpKind, inputs: [u16; 2], shape: [u16; 3]) -> OpRecord {
-        let mut op = OpRecord::wide(kind, 0, shape);
+        let mut op = OpRecord::wide(kind, 0, &shape);
         op.inputs = inputs;
         if self.inner == Element::I8 {
             (op.element, op.min, op.max) = (0, -128, 127);
@@ -151,7 +151,7 @@ impl Program {
             channels: operands.channels,
             additions,
         };
-        Graph::new(tensors, self.input, u16::try_from(levels).ok()?, None).ok()
+        Graph::new(tensors, &self.input, u16::try_from(levels).ok()?, None).ok()
     }
 }
 
@@ -167,7 +167,7 @@ fn dense() -> Program {
             let third = program.layer(OpKind::Dense, second, HIDDEN)?;
             program.plain(OpKind::Add, [second, third], HIDDEN)
         })
-        .and_then(|sum| program.push(OpRecord::wide(OpKind::Dense, sum, program.input)));
+        .and_then(|sum| program.push(OpRecord::wide(OpKind::Dense, sum, &program.input)));
     refused("graph_dense", made.map(|_| ()));
     program
 }
@@ -190,12 +190,12 @@ fn u_net(side: u16, [full, half, quarter]: [u16; 3]) -> Option<Program> {
         value = adds(&mut program, value, quarter)?;
     }
     for (skipped, from, to) in [(second, quarter, half), (first, half, full)] {
-        let fewer = program.push(OpRecord::wide(Conv3x3, value, [from[0], from[1], to[2]]))?;
+        let fewer = program.push(OpRecord::wide(Conv3x3, value, &[from[0], from[1], to[2]]))?;
         let raised = program.plain(Upsample, [fewer, 0], to)?;
         let joined = program.plain(Add, [skipped, raised], to)?;
         value = adds(&mut program, joined, to)?;
     }
-    program.push(OpRecord::wide(Conv3x3, value, program.input))?;
+    program.push(OpRecord::wide(Conv3x3, value, &program.input))?;
     Some(program)
 }
 
@@ -216,7 +216,7 @@ fn conv(side: u16, channels: u16, inner: Element) -> Option<Program> {
     let value = program.plain(Upsample, [value, 0], large)?;
     let value = program.plain(Add, [second, value], large)?;
     let value = program.layer(Conv3x3, value, large)?;
-    program.push(OpRecord::wide(Conv3x3, value, program.input))?;
+    program.push(OpRecord::wide(Conv3x3, value, &program.input))?;
     Some(program)
 }
 
