@@ -1,9 +1,10 @@
-//! What the tests beside this file share: small models of every kind, mutations of their bytes, and what is asked
+//! What the tests beside this file share: small models of every kind, mutations of their bytes, containers taken apart, and what is asked
 //! of images.
 
 pub mod graphs;
 pub mod image;
 pub mod mutate;
+pub mod raw;
 pub mod requests;
 pub mod small;
 

@@ -1,15 +1,17 @@
 //! The loader is total: any bytes give a typed error or a model that cannot fail afterwards.
 
+use autodidact::Defect;
 use autodidact::backprop::{Corruption, Learner, Memory, Stack, memory_len};
 use autodidact::gmm::{Conditional, Gmm};
 use autodidact::kernels::Order;
 use autodidact::latent_class::MISSING;
-use autodidact::model::{Body, LoadError, Model};
+use autodidact::model::{Body, LoadError, Model, PartError};
 use autodidact::rbm::{Gibbs, MeanField, Rbm, States};
 use autodidact::rng::Generator;
 use autodidact::score::{AnnealedLangevin, Schedule};
 use autodidact_tests::{graphs, mutate, small};
 use autodidact_tools::quantize::AlignedBytes;
+use autodidact_tools::replay;
 
 /// A chain, mean-field inference and energies of a machine.
 fn exercise_machine(rbm: &Rbm<'_>, features: &[i16]) {
@@ -342,4 +344,102 @@ fn a_directory_of_more_tensors_than_parts_can_own_is_refused() {
     bytes[16..18].copy_from_slice(&u16::MAX.to_le_bytes());
     mutate::repair_header(&mut bytes);
     assert_eq!(Model::load(&bytes).unwrap_err(), LoadError::Header);
+}
+
+/// Every small container there is.
+fn containers() -> Vec<AlignedBytes> {
+    vec![
+        small::encode(&small::worked_example(), Order::RowMajor),
+        small::encode(&small::classical(), Order::RowMajor),
+        small::encode(&small::every_kind(7, 2), Order::Quads),
+        small::energy(),
+        graphs::container(Order::Octets),
+        graphs::score_alone(Order::Quads),
+        small::encode(&small::stacks(), Order::RowMajor),
+    ]
+}
+
+#[test]
+fn a_trusted_container_gives_the_results_of_a_checked_one() {
+    for bytes in containers() {
+        let (checked, trusted) = (
+            Model::load(&bytes).unwrap(),
+            Model::load_trusted(&bytes).unwrap(),
+        );
+        exercise(&trusted);
+        assert_eq!(format!("{checked:?}"), format!("{trusted:?}"));
+        let counts = small::random_counts(5, checked.scaler().len(), 3);
+        assert_eq!(
+            replay::replay(&checked, &counts).unwrap(),
+            replay::replay(&trusted, &counts).unwrap()
+        );
+        for part in checked.parts() {
+            let same = trusted.parts().find(|other| other.name == part.name);
+            assert_eq!(format!("{part:?}"), format!("{:?}", same.unwrap()));
+            assert_eq!(
+                format!("{:?}", checked.input(part.name)),
+                format!("{:?}", trusted.input(part.name))
+            );
+        }
+    }
+}
+
+#[test]
+fn damage_that_nobody_looked_for_is_a_view_or_an_error_never_a_panic() {
+    let originals = containers();
+    let mut rng = Generator::from_seed(20_261_128);
+    let (mut viewed, mut refused, mut damaged) = (0, 0, 0);
+    for round in 0..200_000 {
+        let original = &originals[round % originals.len()];
+        let mut bytes = original.clone();
+        let length = mutate::mutate(&mut rng, &mut bytes, directory_len(original));
+        let mut bytes = AlignedBytes::copy_of(&bytes[..length]);
+        mutate::repair_header(&mut bytes);
+        let Ok(model) = Model::load_trusted(&bytes) else {
+            refused += 1;
+            continue;
+        };
+        for part in model.parts() {
+            viewed += usize::from(part.body.inputs() > 0 && model.tensors(part.name).count() > 0);
+        }
+        for name in [
+            "clusters",
+            "components",
+            "denoiser",
+            "full",
+            "stack",
+            "score",
+        ] {
+            damaged += usize::from(matches!(model.graph(name), Err(PartError::Invalid(_))));
+            damaged += usize::from(matches!(model.gmm(name), Err(PartError::Invalid(_))));
+            damaged += usize::from(matches!(model.input(name), Err(PartError::Invalid(_))));
+            let _ = (
+                model.kmeans(name),
+                model.pca(name),
+                model.dbn(name),
+                model.score(name),
+            );
+            let _ = (
+                model.denoiser(name),
+                model.latent_class(name),
+                model.stack(name),
+            );
+        }
+    }
+    println!("{viewed} parts viewed, {refused} containers refused, {damaged} parts damaged");
+    assert!(viewed > 100_000 && refused > 1000 && damaged > 1000);
+}
+
+#[test]
+fn operations_of_a_graph_share_no_weights() {
+    use autodidact_tests::raw::Raw;
+    let mut raw = Raw::of(&graphs::container(Order::RowMajor));
+    // The last convolution of the denoiser has the shape of the one before: 27 inputs an output.
+    let part = raw.part("denoiser");
+    let (first, last) = (2 * 44 + 28, 5 * 44 + 28);
+    let weights = part.tensors[0].bytes[first..first + 4].to_vec();
+    part.tensors[0].put(last, &weights);
+    let refused = Model::load(&raw.bytes()).map(|_| ());
+    let defect = Defect::Layer { layer: 5 };
+    assert_eq!(refused, Err(LoadError::Part { part: 1, defect }));
 }

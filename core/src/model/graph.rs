@@ -192,9 +192,6 @@ impl<'a> Tensors<'a> {
     pub(super) fn score(&self, entry: &PartEntry, prove: bool) -> Result<ScoreNetwork<'a>, Defect> {
         let levels: &[Level] = self.column(3, TensorElement::Level)?;
         let count = u16::try_from(levels.len()).map_err(|_| Defect::Shape)?;
-        if entry.task != 0 {
-            return Err(Defect::Shape);
-        }
         let graph = self.graph_of(entry, 4, count, prove)?;
         if prove {
             ScoreNetwork::new(graph, levels)

@@ -386,7 +386,10 @@ impl<'a, const READS: u32> Model<'a, READS> {
     ) -> Result<Scaler<'a>, Defect> {
         let entries = tensors.get(..1).unwrap_or(&[]);
         let [width, min, max, zero] = entry.params;
-        if entry.tensors != 1 || zero != 0 || entry.task != 0 {
+        if entry.task != 0 {
+            return Err(Defect::Task { found: entry.task });
+        }
+        if entry.tensors != 1 || zero != 0 {
             return Err(Defect::Shape);
         }
         let features: &[ScalerFeature] =
@@ -452,8 +455,13 @@ impl<'a, const READS: u32> Model<'a, READS> {
                 return Err(fail(Defect::Name));
             }
             if part == 0 {
-                if entry.workspace_bytes != 0 || entry.source != 0 {
-                    return Err(fail(Defect::Shape));
+                if entry.workspace_bytes != 0 {
+                    return Err(fail(Defect::Workspace { needed: 0 }));
+                }
+                if entry.source != 0 {
+                    return Err(fail(Defect::Source {
+                        found: entry.source,
+                    }));
                 }
                 continue;
             }

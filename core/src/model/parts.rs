@@ -10,7 +10,7 @@ use crate::gmm::{self, Covariance, Gmm};
 use crate::kernels::{Channel, Matrix, Order, row_stride};
 use crate::kmeans::{KMeans, Metric};
 use crate::latent_class::{Column, Gaussian, LatentClass};
-use crate::net::{self, Activation, Autoencoder, Denoiser, Element, Layer, Network};
+use crate::net::{self, Activation, Element, Layer, Network};
 use crate::num::Multiplier;
 use crate::pca::{Pca, Spectrum};
 use crate::rbm::{self, Rbm, Units};
@@ -101,7 +101,7 @@ impl<'a> Tensors<'a> {
         let unknown = Defect::Kind { found: entry.kind };
         let kind = Kind::from_tag(entry.kind).ok_or(unknown)?;
         if !matches!(kind, Kind::Network | Kind::Graph | Kind::Stack) && entry.task != 0 {
-            return Err(Defect::Shape);
+            return Err(Defect::Task { found: entry.task });
         }
         match kind {
             Kind::KMeans if has(READS, reads::KMEANS) => {
@@ -377,7 +377,10 @@ impl<'a> Tensors<'a> {
     /// A network and what it was trained for.
     fn task(&self, entry: &PartEntry, prove: bool) -> Result<Body<'a>, Defect> {
         let [layers, code, zero, zero_2] = entry.params;
-        let task = Task::from_tag(entry.task).ok_or(Defect::Task { found: entry.task })?;
+        let task = match Task::from_tag(entry.task) {
+            Some(task @ (Task::Autoencoder | Task::Denoiser)) => task,
+            _ => return Err(Defect::Task { found: entry.task }),
+        };
         if zero != 0 || zero_2 != 0 {
             return Err(Defect::Shape);
         }
@@ -386,12 +389,8 @@ impl<'a> Tensors<'a> {
             code => Some(u16::try_from(code).map_err(|_| Defect::Shape)?),
         };
         let network = self.network(layers, code, prove)?;
-        let complete = match task {
-            Task::Autoencoder => Autoencoder::new(network.clone()).is_some(),
-            Task::Denoiser => Denoiser::new(network.clone()).is_some(),
-            Task::Generator | Task::Discriminator => false,
-        };
-        if complete {
+        let coded = task != Task::Autoencoder || network.code_layer().is_some();
+        if coded && network.inputs() == network.outputs() {
             Ok(Body::Network(network, task))
         } else {
             Err(Defect::Shape)

@@ -21,6 +21,15 @@ fn packing_keeps_every_weight_and_pads_with_zero() {
                 );
                 seen[position] = true;
             }
+            for (row, weights) in weights.chunks(cols).enumerate() {
+                let magnitude: u64 = weights.iter().map(|w| u64::from(w.unsigned_abs())).sum();
+                assert_eq!(
+                    matrix.row_magnitude(row),
+                    magnitude,
+                    "{order:?} {rows}x{cols}"
+                );
+            }
+            assert_eq!(matrix.row_magnitude(rows), 0);
             assert_eq!(matrix.get(rows, 0), 0);
             assert_eq!(matrix.get(0, cols), 0);
             for (position, byte) in matrix
