@@ -230,9 +230,8 @@ impl<'a> Tensors<'a> {
         };
         let graph = Graph::unchecked(tensors, &input, levels, code);
         if prove {
-            graph.check()?;
             // No byte belongs to two operations: the proofs take one pass over the tensors.
-            let used = graph.pools()?;
+            let used = graph.check(true)?;
             let stored = [
                 tensors.weights.len(),
                 tensors.channels.len(),

@@ -73,7 +73,7 @@ impl<'a> Graph<'a> {
         code_op: Option<u16>,
     ) -> Result<Self, Defect> {
         let graph = Self::unchecked(tensors, input, levels, code_op);
-        graph.check()?;
+        graph.check(false)?;
         graph.prove()?;
         Ok(graph)
     }

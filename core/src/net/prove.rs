@@ -45,8 +45,9 @@ fn check_output(op: &OpRecord, kind: OpKind) -> bool {
 }
 
 impl Graph<'_> {
-    /// Everything but the ranges of accumulators.
-    pub(crate) fn check(&self) -> Result<(), Defect> {
+    /// Everything but the ranges of accumulators. With `apart`, no byte may belong to two operations: what each takes
+    /// follows what those before it took. Bytes of weights, channel records and additions that they take then.
+    pub(crate) fn check(&self, apart: bool) -> Result<[usize; 3], Defect> {
         let ops = self.ops();
         if ops.len() > MAX_OPS {
             return Err(Defect::TooManyLayers {
@@ -62,9 +63,12 @@ impl Graph<'_> {
         {
             return Err(Defect::Shape);
         }
+        let [mut weights, mut channels, mut additions] = [0usize; 3];
         for (layer, op) in (0u16..).zip(ops) {
             let defect = Defect::Layer { layer };
             let kind = op.kind().ok_or(defect)?;
+            let out_of_turn =
+                |field: u32, next: usize| apart && usize::try_from(field).ok() != Some(next);
             // Values before this one only, and in a decoder only those of the decoder.
             let first = self.code_op().filter(|code| layer >= *code).unwrap_or(0);
             let known = |v: &u16| *v <= layer && *v >= first;
@@ -87,7 +91,10 @@ impl Graph<'_> {
                 }),
                 OpKind::Add => {
                     let addition = self.addition(op).ok_or(defect)?;
+                    let next = additions;
+                    additions += 1;
                     addition.is_valid()
+                        && !out_of_turn(op.parameters, next)
                         && output.shape == input.shape
                         && operand(1)?.shape == input.shape
                 }
@@ -105,15 +112,23 @@ impl Graph<'_> {
                             == [input.zero, input.min, input.max]
                 }
             };
-            if !fits || (kind.has_weights() && self.matrix(op, &input).is_none()) {
+            if !fits {
                 return Err(defect);
             }
             if kind.has_weights() {
+                let matrix = self.matrix(op, &input).ok_or(defect)?;
                 // The last level's records lie behind all others.
-                let last = self.sets(op).saturating_sub(1);
-                if self.channels(op, last).is_none() {
+                let sets = self.sets(op);
+                if self.channels(op, sets.saturating_sub(1)).is_none()
+                    || out_of_turn(op.weights, weights)
+                    || out_of_turn(op.parameters, channels)
+                {
                     return Err(defect);
                 }
+                // At most what is there, but for 64 operations that share it.
+                let bytes = matrix.data().len().next_multiple_of(WEIGHTS_ALIGN);
+                weights = weights.saturating_add(bytes);
+                channels = channels.saturating_add(matrix.rows() * usize::from(sets));
             }
         }
         plan::check(ops)?;
@@ -133,35 +148,6 @@ impl Graph<'_> {
             let wide = self.value(code).is_some_and(|v| v.element == Element::I16);
             if !inside || !wide {
                 return Err(Defect::Layer { layer: code });
-            }
-        }
-        Ok(())
-    }
-
-    /// Bytes of weights, channel records and additions that the operations take, of a graph that has been checked.
-    ///
-    /// # Errors
-    /// [`Defect::Layer`] when what an operation takes does not follow what those before it took: no byte belongs to
-    /// two of them.
-    pub(crate) fn pools(&self) -> Result<[usize; 3], Defect> {
-        let [mut weights, mut channels, mut additions] = [0usize; 3];
-        for (layer, op) in (0u16..).zip(self.ops()) {
-            let defect = Err(Defect::Layer { layer });
-            let is = |field: u32, next: usize| usize::try_from(field).ok() == Some(next);
-            if op.kind() == Some(OpKind::Add) {
-                if !is(op.parameters, additions) {
-                    return defect;
-                }
-                additions += 1;
-            }
-            let input = op.inputs.first().and_then(|v| self.value(*v));
-            if let Some(matrix) = input.and_then(|input| self.matrix(op, &input)) {
-                if !is(op.weights, weights) || !is(op.parameters, channels) {
-                    return defect;
-                }
-                // Both lie within the tensors, which check has seen.
-                weights += matrix.data().len().next_multiple_of(WEIGHTS_ALIGN);
-                channels += matrix.rows() * usize::from(self.sets(op));
             }
         }
         Ok([weights, channels, additions])
