@@ -45,8 +45,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     println!(
         "\nInstructions, not cycles: QEMU counts what is executed and knows no caches or wait states. Whole calls,\n\
          input preparation and requantisation included. operations: multiply-accumulates in theory; beside the longest\n\
-         of many steps of a learner (_longest) the bound that its documentation states. library: CMSIS-NN of July 2026 with GCC 12 -O3; CMSIS-DSP\n\
-         in f32 for nearest_l2."
+         of many steps of a learner (_longest) the bound that its documentation states, of loading (load_) bytes of the\n\
+         container. library: CMSIS-NN of July 2026 with GCC 12 -O3; CMSIS-DSP in f32 for nearest_l2."
     );
     if let Some(json) = json {
         json.finish(&to_json(&rows)?)?;

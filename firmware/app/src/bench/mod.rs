@@ -1,5 +1,5 @@
 //! Kernel workloads of published size, measured whole: input preparation and requantisation included; graphs, and
-//! what is drawn and restored with them; and the longest steps of the learners.
+//! what is drawn and restored with them; the longest steps of the learners; and what loading a container costs.
 
 use core::hint::black_box;
 use core::num::NonZeroU32;
@@ -14,12 +14,13 @@ use crate::Counter;
 mod classical;
 mod energy;
 mod graphs;
+mod loading;
 mod steps;
 
 /// Runs `work` once to warm up and `repeats` times to measure, and logs
 /// `bench <name> <instructions of one run> <macs>`.
 ///
-/// `macs` is the number of multiply-accumulates that one run needs in theory. Repeating drowns the
+/// `macs` is the number of multiply-accumulates that one run needs in theory, or what else its cost grows with. Repeating drowns the
 /// granularity of the counter.
 pub fn measure(
     counter: &impl Counter,
@@ -184,6 +185,7 @@ pub fn run(counter: &impl Counter, memory: &mut Memory) {
     classical::run(counter, wide);
     energy::run(counter, weights);
     steps::run(counter);
+    loading::run(counter);
     let done = measure_autoencoder(counter, weights, channels, wide, workspace, wide_output);
     refused("autoencoder_mlperf_ad", done);
     let operands = graphs::Operands {
