@@ -5,8 +5,8 @@
 
 use autodidact::kernels::{
     Activation, Channel, Conv3x3, Matrix, Order, OutputStage, Padding, add_columns, add_rows,
-    bit_words, conv3x3, dense, dot, factor_len, factor_rows, mahalanobis, manhattan_distance,
-    nearest_l1, nearest_l2, pack, reference, row_stride, squared_distance,
+    bit_words, conv3x3, dense, dot, factor_len, factor_rows, for_each_taps, mahalanobis,
+    manhattan_distance, nearest_l1, nearest_l2, pack, reference, row_stride, squared_distance,
 };
 use autodidact::num::Multiplier;
 use autodidact::rbm::{Gibbs, Rbm, States, Tensors, Units};
@@ -154,7 +154,7 @@ pub fn run(memory: &mut Memory) -> Result<u32, Mismatch> {
                 cols: 9 * depth,
             });
         }
-        cases += ORDERS.len() as u32;
+        cases += 2 * ORDERS.len() as u32;
     }
     for case in 0..DISTANCE_CASES {
         let (rows, cols) = (random.up_to(MAX_CENTROIDS), random.up_to(80));
@@ -348,6 +348,27 @@ fn conv_case(memory: &mut Memory, random: &mut Random, rows: usize, depth: usize
         let target = output.get_mut(..outputs)?;
         conv3x3(
             &geometry, &weights, channels, &stage, zero_point, input, scratch, target,
+        )
+        .ok()?;
+        same &= output == expected;
+        // Window by window; a channel or an output too few writes nothing.
+        output.fill(9);
+        let target = output.get_mut(..outputs)?;
+        for_each_taps(
+            &geometry,
+            rows,
+            zero_point,
+            input,
+            scratch,
+            target,
+            &mut |taps, cell| {
+                let few_channels = channels.get(1..).unwrap_or_default();
+                let few = cell.get_mut(1..).unwrap_or_default();
+                same &= taps.dense(&weights, channels, &stage, few).is_err()
+                    && taps.dense(&weights, few_channels, &stage, cell).is_err()
+                    && cell.iter().all(|y| *y == 9);
+                taps.dense(&weights, channels, &stage, cell)
+            },
         )
         .ok()?;
         same &= output == expected;
