@@ -1,6 +1,6 @@
 //! 3x3 convolutions over images in height-width-channel order.
 
-use super::{Activation, Channel, Matrix, OutputStage, dense_scratch_len, portable};
+use super::{Activation, Channel, Channels, Matrix, OutputStage, dense_scratch_len, portable};
 use crate::num::saturating_i16;
 use crate::{Operand, ShapeError};
 
@@ -249,13 +249,14 @@ impl Window {
 pub fn conv3x3(
     geometry: &Conv3x3,
     weights: &Matrix<'_>,
-    channels: &[Channel],
+    channels: Channels<'_>,
     stage: &OutputStage<i8>,
     input_zero_point: i8,
     input: &[i8],
     scratch: &mut [i16],
     output: &mut [i8],
 ) -> Result<(), ShapeError> {
+    let channels = channels.as_slice();
     let [height, width] = geometry.output_size();
     ShapeError::exact(Operand::Weights, geometry.window_len(), weights.cols())?;
     ShapeError::exact(Operand::Channels, weights.rows(), channels.len())?;
@@ -308,10 +309,11 @@ impl Taps<'_> {
     pub fn dense<O: Activation>(
         &self,
         weights: &Matrix<'_>,
-        channels: &[Channel],
+        channels: Channels<'_>,
         stage: &OutputStage<O>,
         output: &mut [O],
     ) -> Result<(), ShapeError> {
+        let channels = channels.as_slice();
         ShapeError::exact(Operand::Weights, self.len, weights.cols())?;
         ShapeError::exact(Operand::Channels, weights.rows(), channels.len())?;
         ShapeError::exact(Operand::Output, weights.rows(), output.len())?;

@@ -320,7 +320,7 @@ impl<'m> ContrastiveDivergence<'m> {
             return Err(Defect::Shape);
         }
         let learner = Self::new(memory, model.visible(), model.hidden(), options)?;
-        let Multiplier { multiplier, shift } = model.scale();
+        let (multiplier, shift) = (model.scale().multiplier(), model.scale().shift());
         // value · s · 2^bits; values have at most 31 bits beside the sign and bits are at most 20 of at least 33.
         let scaled = |value: i32, bits: u32| {
             let product = i64::from(value) * i64::from(multiplier);
@@ -669,10 +669,7 @@ fn view<'s>(
 ) -> Rbm<'s> {
     Rbm {
         units: options.units,
-        scale: Multiplier {
-            multiplier: 1 << 30,
-            shift: 30 + options.weight_bits,
-        },
+        scale: Multiplier::reciprocal_of_power(options.weight_bits),
         tensors: Tensors {
             weights,
             transposed: &[],

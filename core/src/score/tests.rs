@@ -104,11 +104,7 @@ fn normal_network(sigmas: &[f64]) -> Vec<u64> {
     let channels: Vec<Channel> = sigmas
         .iter()
         .flat_map(|s| MEANS.map(|mean| mean * s / (1.0 + s * s).sqrt()))
-        .map(|output| Channel {
-            bias: (output * 65_536.0).round() as i32,
-            multiplier: scale.multiplier,
-            shift: scale.shift,
-        })
+        .map(|output| Channel::new((output * 65_536.0).round() as i32, scale))
         .collect();
     let mut record = OpRecord::wide(OpKind::Dense, 0, [1, 1, 3]);
     record.conditioned = 1;
@@ -456,5 +452,8 @@ fn wrong_lengths_and_factors_are_refused() {
     assert!(Schedule::new(1 << 31, 1, false).is_none());
     assert!(Schedule::new(1, 0, false).is_none());
     assert!(Level::preconditioned(3000.0, 1.0, 3000.0).is_none());
+    // No root of the sum of squares: c_skip - 1 would be -2.25.
+    assert!(Level::preconditioned(1.5, 1.0, 1.0).is_none());
+    assert!(Level::preconditioned(1.2, 1.0, 1.0).is_none());
     assert!(features_into(&two, &mut [0; 3]).is_err());
 }

@@ -75,7 +75,7 @@ fn convolution_is_its_definition_for_every_padding_and_stride() {
                 conv3x3(
                     &geometry,
                     &matrix,
-                    &channels,
+                    Channels::new(&channels).unwrap(),
                     &stage,
                     zero,
                     &x,
@@ -120,7 +120,7 @@ fn convolution_refuses_wrong_lengths_and_writes_nothing() {
         let result = conv3x3(
             &geometry,
             &matrix,
-            &channels,
+            Channels::new(&channels).unwrap(),
             &stage,
             0,
             &x,
@@ -156,6 +156,7 @@ fn a_window_takes_as_many_channels_and_outputs_as_the_weights_have_rows_and_no_o
             let words = packed(&vec![1; 9 * rows], rows, 9, order);
             let matrix = matrix(&words, rows, 9, order);
             let channels = vec![channel; channels];
+            let channels = Channels::new(&channels).unwrap();
             let (mut y, mut scratch) = (vec![-7; outputs], vec![-1; geometry.scratch_len()]);
             let result = for_each_taps(
                 &geometry,
@@ -164,9 +165,9 @@ fn a_window_takes_as_many_channels_and_outputs_as_the_weights_have_rows_and_no_o
                 &x,
                 &mut scratch,
                 &mut y,
-                &mut |taps, y| taps.dense(&matrix, &channels, &stage, y),
+                &mut |taps, y| taps.dense(&matrix, channels, &stage, y),
             );
-            let expected = if channels.len() != rows {
+            let expected = if channels.as_slice().len() != rows {
                 Err(Operand::Channels)
             } else if outputs != rows {
                 Err(Operand::Output)
@@ -209,7 +210,7 @@ fn windows_refuse_weights_of_another_width_and_no_channels() {
             y,
             &mut |taps, y| {
                 called += 1;
-                taps.dense(&matrix, &channels, &stage, y)
+                taps.dense(&matrix, Channels::new(&channels).unwrap(), &stage, y)
             },
         )
         .map_err(|error| error.operand)
