@@ -37,7 +37,8 @@ pub fn prepare(model: &Model<'_>, whitened: bool, counts: &[i16]) -> Result<Vec<
         counts.len()
     );
     let input = if whitened {
-        Input::Whitened(model.pca("components")?)
+        let whitening = model.pca("components")?.whitening();
+        Input::Whitened(whitening.context("the part `components` has no variances")?)
     } else {
         Input::Features
     };
