@@ -448,9 +448,18 @@ fn wrong_lengths_and_factors_are_refused() {
     let (mut two, mut three) = ([0; 2], [0; 3]);
     assert!(AnnealedLangevin::new(&mut score, schedule, &mut three, &mut two).is_err());
     assert!(AnnealedLangevin::new(&mut score, schedule, &mut two, &mut three).is_err());
-    assert!(Schedule::new(0, 1, false).is_none());
-    assert!(Schedule::new(1 << 31, 1, false).is_none());
-    assert!(Schedule::new(1, 0, false).is_none());
+    let outside = |setting, most| {
+        Err(crate::Defect::Setting {
+            setting,
+            least: 1,
+            most,
+        })
+    };
+    let gamma = outside(crate::Setting::Gamma, (1 << 31) - 1);
+    assert_eq!(Schedule::new(0, 1, false), gamma);
+    assert_eq!(Schedule::new(1 << 31, 1, false), gamma);
+    let steps = outside(crate::Setting::Steps, 65_535);
+    assert_eq!(Schedule::new(1, 0, false), steps);
     assert!(Level::preconditioned(3000.0, 1.0, 3000.0).is_none());
     // No root of the sum of squares: c_skip - 1 would be -2.25.
     assert!(Level::preconditioned(1.5, 1.0, 1.0).is_none());

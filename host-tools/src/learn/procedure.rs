@@ -88,7 +88,7 @@ pub fn learn(model: &Model<'_>, settings: &Settings, counts: &[i16]) -> Result<V
             em_rounds,
             exponent,
             least,
-        } => run.stepwise(mixture, em_rounds, Rate::new(exponent, least)),
+        } => run.stepwise(mixture, em_rounds, Rate::new(exponent, least)?),
         Learner::LatentClass(classes) => run.classes(model, classes),
         Learner::StepwiseLatentClass {
             classes,

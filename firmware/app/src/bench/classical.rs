@@ -181,7 +181,7 @@ fn measure_gmm(counter: &impl Counter, memory: &[i16]) -> Option<()> {
         });
         if covariance == Covariance::Diagonal {
             let mut state = [0; StepwiseEm::words(Covariance::Diagonal, K, DIMENSIONS)];
-            let rate = Rate::new(45_875, 655);
+            let rate = Rate::new(45_875, 655).ok()?;
             let mut learner = StepwiseEm::from_model(&mut state, &model, 1000, rate, 0).ok()?;
             let name = "stepwise_em_step_diagonal_8x16";
             measure(counter, name, macs, repeats(64 * macs), || {
