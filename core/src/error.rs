@@ -84,7 +84,90 @@ impl core::fmt::Display for ShapeError {
 
 impl core::error::Error for ShapeError {}
 
-/// Why parameters are no valid model.
+/// A number that a learner, a detector or a sampler is configured by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum Setting {
+    /// `batch`.
+    Batch,
+    /// `block`.
+    Block,
+    /// `calibration`.
+    Calibration,
+    /// `exponent` of a step size.
+    Exponent,
+    /// `gamma`.
+    Gamma,
+    /// `level` of noise.
+    Level,
+    /// `memory`, in rows.
+    Memory,
+    /// `momentum`.
+    Momentum,
+    /// `off`.
+    Off,
+    /// `on`.
+    On,
+    /// `period`.
+    Period,
+    /// `rate`.
+    Rate,
+    /// `release_period`.
+    ReleasePeriod,
+    /// `smoothing`.
+    Smoothing,
+    /// `steps`.
+    Steps,
+    /// `warm_up`.
+    WarmUp,
+    /// `weight_bits`.
+    WeightBits,
+    /// `weight_decay`.
+    WeightDecay,
+}
+
+impl Setting {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Batch => "batch",
+            Self::Block => "block",
+            Self::Calibration => "calibration",
+            Self::Exponent => "exponent",
+            Self::Gamma => "gamma",
+            Self::Level => "level",
+            Self::Memory => "memory",
+            Self::Momentum => "momentum",
+            Self::Off => "off",
+            Self::On => "on",
+            Self::Period => "period",
+            Self::Rate => "rate",
+            Self::ReleasePeriod => "release_period",
+            Self::Smoothing => "smoothing",
+            Self::Steps => "steps",
+            Self::WarmUp => "warm_up",
+            Self::WeightBits => "weight_bits",
+            Self::WeightDecay => "weight_decay",
+        }
+    }
+}
+
+/// In what a model differs from the learner that is to go on from it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum Difference {
+    /// What its covariances look like.
+    Covariance,
+    /// The function of its hidden units.
+    Hidden,
+    /// Its metric, and with it the format of its centroids.
+    Metric,
+    /// What its visible units are.
+    Units,
+}
+
+/// Why parameters are no valid model, or why a learner, a detector or a sampler cannot be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
@@ -150,6 +233,38 @@ pub enum Defect {
         /// Layers found.
         found: u32,
     },
+    /// A setting is out of its range, in the units of its field; others may limit it.
+    Setting {
+        /// Which.
+        setting: Setting,
+        /// Smallest value allowed.
+        least: u32,
+        /// Largest value allowed.
+        most: u32,
+    },
+    /// The model to go on from is of another kind than the learner.
+    Differs(Difference),
+    /// A slice has the wrong length.
+    Length(ShapeError),
+}
+
+impl Defect {
+    /// `Ok` when every setting, with its value, is at least the third and at most the fourth number; otherwise
+    /// the first that is not.
+    pub(crate) const fn ranges(settings: &[(Setting, u32, u32, u32)]) -> Result<(), Self> {
+        let mut rest = settings;
+        while let [(setting, value, least, most), behind @ ..] = rest {
+            if *value < *least || *value > *most {
+                return Err(Self::Setting {
+                    setting: *setting,
+                    least: *least,
+                    most: *most,
+                });
+            }
+            rest = behind;
+        }
+        Ok(())
+    }
 }
 
 impl core::fmt::Display for Defect {
@@ -209,6 +324,21 @@ impl core::fmt::Display for Defect {
                 )
             }
             Self::TooManyLayers { found } => write!(f, "{found} layers are too many"),
+            Self::Setting {
+                setting,
+                least,
+                most,
+            } => write!(f, "{} must be in {least}..={most}", setting.name()),
+            Self::Differs(difference) => {
+                let what = match difference {
+                    Difference::Covariance => "kind of covariance",
+                    Difference::Hidden => "function of the hidden units",
+                    Difference::Metric => "metric",
+                    Difference::Units => "kind of visible units",
+                };
+                write!(f, "the model has another {what} than the learner")
+            }
+            Self::Length(error) => error.fmt(f),
         }
     }
 }

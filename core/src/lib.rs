@@ -102,4 +102,4 @@ pub mod score;
 mod slices;
 pub mod work;
 
-pub use error::{Defect, Operand, ShapeError};
+pub use error::{Defect, Difference, Operand, Setting, ShapeError};

@@ -3,9 +3,9 @@
 use super::drift::{Drift, DriftConfig, RankCusum, spread};
 use super::sketch::EXACT_TOP;
 use super::{QuantileSketch, Score};
-use crate::Defect;
 use crate::num::{exp2, log2};
 use crate::work::DIVISION;
+use crate::{Defect, Setting};
 
 /// Fewest scores before the first decision.
 const LEAST_WARM_UP: u32 = 64;
@@ -22,7 +22,7 @@ pub struct DetectorConfig {
     pub period: u32,
     /// Scores before the first decision, at least 64.
     pub warm_up: u32,
-    /// Scores to learn before the calibration is frozen; `u32::MAX` for never.
+    /// Scores to learn before the calibration is frozen, at least `warm_up`; [`NEVER`](Self::NEVER) learns for ever.
     pub calibration: u32,
     /// Consecutive scores above the threshold that start an alarm, at least 1.
     pub on: u8,
@@ -35,6 +35,9 @@ pub struct DetectorConfig {
 }
 
 impl DetectorConfig {
+    /// A calibration that never ends by itself, however many scores come.
+    pub const NEVER: u32 = u32::MAX;
+
     /// One false alarm in `period` scores; a warm-up of 512; calibrated on ten periods, at least 4,096
     /// scores; an alarm starts with one score and ends with one at or below the level that one in 20
     /// exceeds.
@@ -167,6 +170,8 @@ pub struct Detector {
     /// Updates, wrapping: spreads ties.
     updates: u32,
     frozen: bool,
+    /// Learns past the configured length of the calibration.
+    thawed: bool,
     alarm: bool,
     /// Consecutive scores that speak for a change of `alarm`.
     run: u8,
@@ -176,20 +181,28 @@ impl Detector {
     /// A detector that has seen nothing.
     ///
     /// # Errors
-    /// [`Defect::Shape`] when a field of the configuration is outside its range.
+    /// [`Defect::Setting`] with the first field of the configuration that is outside its range.
     pub const fn new(config: DetectorConfig) -> Result<Self, Defect> {
-        if config.period < 2
-            || config.period > LONGEST_PERIOD
-            || config.release_period < 2
-            || config.release_period > config.period
-            || config.warm_up < LEAST_WARM_UP
-            || config.calibration < config.warm_up
-            || config.on == 0
-            || config.off == 0
-        {
-            return Err(Defect::Shape);
+        const MOST: u32 = u8::MAX as u32;
+        let (on, off) = (config.on as u32, config.off as u32);
+        let (warm_up, period) = (config.warm_up, config.period);
+        let checked = Defect::ranges(&[
+            (Setting::Period, period, 2, LONGEST_PERIOD),
+            (Setting::WarmUp, warm_up, LEAST_WARM_UP, u32::MAX),
+            (Setting::Calibration, config.calibration, warm_up, u32::MAX),
+            (Setting::On, on, 1, MOST),
+            (Setting::Off, off, 1, MOST),
+            (Setting::ReleasePeriod, config.release_period, 2, period),
+        ]);
+        match checked {
+            Ok(()) => Ok(Self::fresh(config)),
+            Err(defect) => Err(defect),
         }
-        Ok(Self {
+    }
+
+    /// A detector of a checked configuration that has seen nothing.
+    const fn fresh(config: DetectorConfig) -> Self {
+        Self {
             sketch: QuantileSketch::NEW,
             config,
             cusum: RankCusum::new(config.drift),
@@ -197,9 +210,10 @@ impl Detector {
             release: Score::MAX,
             updates: 0,
             frozen: false,
+            thawed: false,
             alarm: false,
             run: 0,
-        })
+        }
     }
 
     /// What the detector is doing.
@@ -237,10 +251,11 @@ impl Detector {
         self.frozen = true;
     }
 
-    /// Learns again, past the configured length of the calibration.
+    /// Learns again, past the configured length of the calibration, until it is [frozen](Self::freeze) or
+    /// [restarted](Self::restart).
     pub const fn thaw(&mut self) {
         self.frozen = false;
-        self.config.calibration = u32::MAX;
+        self.thawed = true;
     }
 
     /// Starts the drift sums anew.
@@ -248,15 +263,9 @@ impl Detector {
         self.cusum.reset();
     }
 
-    /// Forgets the calibration and warms up again, with the same configuration.
+    /// Forgets everything but the configuration: as a new detector.
     pub const fn restart(&mut self) {
-        self.sketch = QuantileSketch::NEW;
-        self.cusum.reset();
-        self.threshold = Score::MAX;
-        self.release = Score::MAX;
-        self.frozen = false;
-        self.alarm = false;
-        self.run = 0;
+        *self = Self::fresh(self.config);
     }
 
     /// The most that an [`update`](Self::update) takes, in [operations](crate::work): a rank, an insertion
@@ -339,7 +348,9 @@ impl Detector {
         self.threshold = self.level(self.config.period);
         // With few scores the release level may be extrapolated too; it never passes the threshold.
         self.release = self.level(self.config.release_period).min(self.threshold);
-        if self.sketch.count() >= self.config.calibration {
+        // The count stops at the value that stands for never.
+        let ends = !self.thawed && self.config.calibration != DetectorConfig::NEVER;
+        if ends && self.sketch.count() >= self.config.calibration {
             self.frozen = true;
         }
     }
@@ -516,6 +527,61 @@ mod tests {
     }
 
     #[test]
+    fn a_restarted_detector_is_a_new_one_whatever_was_done_to_it() {
+        let mut config = DetectorConfig::one_in(100);
+        config.calibration = 1000;
+        let new = Detector::new(config).unwrap();
+        type Deed = fn(&mut Detector);
+        let deeds: [Deed; 5] = [
+            |_| (),
+            Detector::freeze,
+            Detector::thaw,
+            |detector| {
+                detector.freeze();
+                detector.thaw();
+            },
+            |detector| {
+                detector.update(score(1e4));
+            },
+        ];
+        for deed in deeds {
+            let mut detector = new.clone();
+            let mut generator = Generator::from_seed(3);
+            for _ in 0..1500 {
+                detector.update(score(exponential(&mut generator)));
+            }
+            deed(&mut detector);
+            detector.restart();
+            assert_eq!(detector, new);
+            // And decides, and freezes, as a new one does.
+            let mut other = new.clone();
+            for _ in 0..1500 {
+                let x = score(exponential(&mut generator));
+                assert_eq!(detector.update(x), other.update(x));
+            }
+            assert_eq!(detector.phase(), Phase::Frozen);
+        }
+    }
+
+    #[test]
+    fn a_calibration_ends_where_it_is_told_to_and_never_when_told_never() {
+        for (calibration, phase) in [
+            (DetectorConfig::NEVER, Phase::Learning),
+            (DetectorConfig::NEVER - 1, Phase::Frozen),
+        ] {
+            let (mut detector, _) = calibrated(1000, |c| c.calibration = calibration);
+            // As after 2^32 scores less four: the count stops at 2^32 - 1.
+            detector.sketch = detector.sketch.counting_from(u32::MAX - 4);
+            for step in 0..10 {
+                let early = step < 3;
+                let expected = if early { Phase::Learning } else { phase };
+                assert_eq!(detector.phase(), expected, "{calibration} {step}");
+                detector.update(score(0.5));
+            }
+        }
+    }
+
+    #[test]
     fn drift_is_silent_on_ties_and_sees_a_stuck_sensor() {
         let (mut detector, mut generator) = calibrated(1000, |c| c.warm_up = 1000);
         detector.restart();
@@ -535,33 +601,32 @@ mod tests {
     fn a_configuration_out_of_range_is_refused() {
         let good = DetectorConfig::one_in(1000);
         assert!(Detector::new(good).is_ok());
-        for bad in [
-            DetectorConfig {
-                period: 1,
-                release_period: 1,
-                ..good
-            },
-            DetectorConfig {
-                period: u32::MAX,
-                ..good
-            },
-            DetectorConfig {
-                warm_up: 63,
-                ..good
-            },
-            DetectorConfig {
-                calibration: 100,
-                ..good
-            },
-            DetectorConfig { on: 0, ..good },
-            DetectorConfig { off: 0, ..good },
-            DetectorConfig {
-                release_period: 1001,
-                ..good
-            },
-        ] {
-            assert!(Detector::new(bad).is_err(), "{bad:?}");
-        }
+        let change = |change: fn(&mut DetectorConfig)| {
+            let mut config = good;
+            change(&mut config);
+            Detector::new(config).map(|_| ())
+        };
+        let outside = |setting, least, most| {
+            Err(Defect::Setting {
+                setting,
+                least,
+                most,
+            })
+        };
+        let period = outside(Setting::Period, 2, 1 << 19);
+        assert_eq!(change(|c| c.period = 1), period);
+        assert_eq!(change(|c| c.period = u32::MAX), period);
+        let warm_up = outside(Setting::WarmUp, 64, u32::MAX);
+        assert_eq!(change(|c| c.warm_up = 63), warm_up);
+        let calibration = outside(Setting::Calibration, 512, u32::MAX);
+        assert_eq!(change(|c| c.calibration = 100), calibration);
+        assert_eq!(change(|c| c.on = 0), outside(Setting::On, 1, 255));
+        assert_eq!(change(|c| c.off = 0), outside(Setting::Off, 1, 255));
+        let release = outside(Setting::ReleasePeriod, 2, 1000);
+        assert_eq!(change(|c| c.release_period = 1001), release);
+        assert_eq!(change(|c| c.release_period = 1), release);
+        let said = std::format!("{}", warm_up.unwrap_err());
+        assert_eq!(said, "warm_up must be in 64..=4294967295");
         for period in [2, 3, 100, 1 << 19] {
             assert!(
                 Detector::new(DetectorConfig::one_in(period)).is_ok(),

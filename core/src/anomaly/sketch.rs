@@ -191,6 +191,14 @@ impl QuantileSketch {
         self.count
     }
 
+    /// The same sketch as if it had counted so many scores.
+    #[cfg(test)]
+    pub(super) fn counting_from(&self, count: u32) -> Self {
+        let mut sketch = self.clone();
+        sketch.count = count;
+        sketch
+    }
+
     /// Total weight: the count until weights are first halved.
     #[must_use]
     pub const fn weight(&self) -> u32 {

@@ -5,7 +5,7 @@ use super::{Corruption, Hidden, Stack};
 use crate::num::{rounding_shift_right, saturating_i16, saturating_i32, sqrt};
 use crate::rng::below;
 use crate::work::{DIVISION, WIDE};
-use crate::{Defect, Operand, ShapeError};
+use crate::{Defect, Difference, Operand, ShapeError};
 use rand_core::Rng;
 
 /// How a step of a weight is rounded.
@@ -143,15 +143,17 @@ impl<'m> Learner<'m> {
         }
     }
 
-    /// Goes on from the weights and biases of another stack of the same widths.
+    /// Goes on from the weights and biases of another stack of the same widths and function.
     ///
     /// # Errors
-    /// [`ShapeError`] when it has other widths; nothing has changed then.
-    pub fn start_from_model(&mut self, model: &Stack<'_>) -> Result<(), ShapeError> {
-        let widths = [self.widths.len(), model.widths.len()];
-        ShapeError::exact(Operand::Weights, widths[0], widths[1])?;
-        for (own, other) in self.widths.iter().zip(model.widths) {
-            ShapeError::exact(Operand::Weights, usize::from(*own), usize::from(*other))?;
+    /// [`Defect::Shape`] when it has other widths, [`Defect::Differs`] when its hidden units have another function;
+    /// nothing has changed then.
+    pub fn start_from_model(&mut self, model: &Stack<'_>) -> Result<(), Defect> {
+        if self.widths != model.widths {
+            return Err(Defect::Shape);
+        }
+        if self.hidden != model.hidden {
+            return Err(Defect::Differs(Difference::Hidden));
         }
         crate::slices::copy(model.weights, self.memory.weights);
         crate::slices::copy(model.biases, self.memory.biases);

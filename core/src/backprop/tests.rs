@@ -312,8 +312,15 @@ fn learning_goes_on_from_a_stack_that_was_stored() {
             let [weights, biases] = super::stack::parameters(other).unwrap();
             let (weights, biases) = (vec![0; weights], vec![0; biases]);
             let stack = Stack::new(other, Hidden::Elu, &weights, &biases).unwrap();
-            assert!(learner.start_from_model(&stack).is_err());
+            let refused = learner.start_from_model(&stack);
+            assert_eq!(refused, Err(crate::Defect::Shape));
         }
+        // The same widths with another function are another network.
+        let [weights, biases] = super::stack::parameters(&widths).unwrap();
+        let (weights, biases) = (vec![0; weights], vec![0; biases]);
+        let stack = Stack::new(&widths, Hidden::Tanh, &weights, &biases).unwrap();
+        let differs = crate::Defect::Differs(crate::Difference::Hidden);
+        assert_eq!(learner.start_from_model(&stack), Err(differs));
     }
     assert_eq!((own, own_biases), ([5; 12], [5; 5]));
 }

@@ -79,7 +79,7 @@ impl<'m> BatchEm<'m> {
     /// Continues from a model of the same shape.
     ///
     /// # Errors
-    /// [`Defect::Shape`] when it has another shape.
+    /// [`Defect::Differs`] when it has another kind of covariance, [`Defect::Shape`] when it has another shape.
     pub fn start_from_model(&mut self, model: &Gmm<'_>) -> Result<(), Defect> {
         self.parameters.copy_from(model)
     }

@@ -37,7 +37,7 @@
 //! [`batch::BatchEm`] fits a mixture to rows in memory, [`stepwise::StepwiseEm`] to a stream;
 //! [`parameters::Parameters`] builds one from means and covariances.
 
-use crate::kernels::mahalanobis;
+use crate::kernels::{Shifts, mahalanobis};
 pub use crate::kernels::{factor_index, factor_len, factor_rows};
 use crate::linalg::triangle_len;
 use crate::num::{exp2, log2, saturating_i32};
@@ -315,7 +315,8 @@ impl<'a> Gmm<'a> {
                 }
             }
             Covariance::Tied | Covariance::Full => {
-                // The lengths fit, by construction.
+                // The lengths fit, by construction, and so do the shifts.
+                let shifts = Shifts::proved(shifts);
                 let _ = mahalanobis(factors, offsets, shifts, features, distances);
             }
         }
@@ -522,7 +523,7 @@ pub(crate) fn row_is_valid(
     component: &Component<'_>,
     row: usize,
 ) -> bool {
-    let Some(shift @ 0..=31) = component.shifts.get(row).copied() else {
+    let Some(shift @ 0..=Shifts::MOST) = component.shifts.get(row).copied() else {
         return false;
     };
     let at = |index: usize| component.factor.get(index).copied().unwrap_or(0);

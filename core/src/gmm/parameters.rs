@@ -10,7 +10,7 @@ use crate::linalg::{
 };
 use crate::num::saturating_i32;
 use crate::slices::copy;
-use crate::{Defect, Operand, ShapeError};
+use crate::{Defect, Difference, Operand, ShapeError};
 use zerocopy::{FromBytes, IntoBytes};
 
 /// One, as an element of a covariance matrix (`I8F56`).
@@ -165,13 +165,13 @@ impl<'m> Parameters<'m> {
     /// Copies a model of the same shape.
     ///
     /// # Errors
-    /// [`Defect::Shape`] when `model` has another shape or kind.
+    /// [`Defect::Differs`] when `model` has another kind of covariance, [`Defect::Shape`] when it has another shape.
     pub fn copy_from(&mut self, model: &Gmm<'_>) -> Result<(), Defect> {
         let tensors = model.tensors();
-        if model.covariance() != self.covariance
-            || model.dimensions() != self.dimensions
-            || model.k() != self.k()
-        {
+        if model.covariance() != self.covariance {
+            return Err(Defect::Differs(Difference::Covariance));
+        }
+        if model.dimensions() != self.dimensions || model.k() != self.k() {
             return Err(Defect::Shape);
         }
         // Of the same lengths, because both have the same shape.

@@ -9,7 +9,7 @@ use super::{
 use crate::linalg::triangle_len;
 use crate::num::{exp2, log2};
 use crate::work::{DIVISION, WIDE};
-use crate::{Defect, Operand, ShapeError};
+use crate::{Defect, Operand, Setting, ShapeError};
 
 /// Components with a share of the stream below 2^-16 keep mean and covariance.
 const LEAST_MASS: u64 = 1 << 15;
@@ -23,18 +23,17 @@ pub struct Rate {
 
 impl Rate {
     /// `exponent` in `U16F16`, more than 1/2 and at most 1 for convergence; `least` in `U0F16` keeps the
-    /// learner following a stream that changes, with a memory of `1 / least` rows. An exponent above 1
-    /// counts as 1, a `least` of 0 as none.
-    #[must_use]
-    pub const fn new(exponent: u32, least: u16) -> Self {
-        let exponent = if exponent > 1 << 16 {
-            1 << 16
-        } else {
-            exponent
-        };
-        Self {
-            exponent,
-            least: least as u32,
+    /// learner following a stream that changes, with a memory of `1 / least` rows; 0 is none.
+    ///
+    /// # Errors
+    /// [`Defect::Setting`] when the exponent is above 1.
+    pub const fn new(exponent: u32, least: u16) -> Result<Self, Defect> {
+        match Defect::ranges(&[(Setting::Exponent, exponent, 0, 1 << 16)]) {
+            Ok(()) => Ok(Self {
+                exponent,
+                least: least as u32,
+            }),
+            Err(defect) => Err(defect),
         }
     }
 

@@ -657,7 +657,7 @@ fn stepwise_em_finds_the_mixture_of_a_stream_and_follows_it() {
         let mut first = std::vec![0; Parameters::words(covariance, k, d)];
         let start = start.quantise(&mut first, covariance);
         let mut memory = std::vec![0; StepwiseEm::words(covariance, k, d)];
-        let rate = Rate::new(45_875, 0); // 0.7
+        let rate = Rate::new(45_875, 0).unwrap(); // 0.7
         let mut em =
             StepwiseEm::from_model(&mut memory, &start.model().unwrap(), 50, rate, 1 << 42)
                 .unwrap();
@@ -687,9 +687,8 @@ fn statistics_of_a_model_give_it_back() {
         let model = start.model().unwrap();
         let mut memory = std::vec![0; StepwiseEm::words(covariance, 3, 4)];
         // A million rows ago: one row changes nothing that can be seen.
-        let mut em =
-            StepwiseEm::from_model(&mut memory, &model, 1 << 24, Rate::new(1 << 16, 0), 1 << 40)
-                .unwrap();
+        let rate = Rate::new(1 << 16, 0).unwrap();
+        let mut em = StepwiseEm::from_model(&mut memory, &model, 1 << 24, rate, 1 << 40).unwrap();
         for _ in 0..4 {
             em.step(&oracle.sample(&mut rng)).unwrap();
         }
@@ -704,7 +703,7 @@ fn statistics_of_a_model_give_it_back() {
 
 #[test]
 fn the_rate_is_a_power_of_the_row_number() {
-    let rate = Rate::new(39_322, 655); // 0.6, 1/100
+    let rate = Rate::new(39_322, 655).unwrap(); // 0.6, 1/100
     for t in [0, 1, 10, 100, 1000, 100_000, u32::MAX] {
         let exact = (f64::from(t) + 2.0).powf(-0.6).max(655.0 / 65_536.0) * 65_536.0;
         assert!(
@@ -712,7 +711,13 @@ fn the_rate_is_a_power_of_the_row_number() {
             "{t}"
         );
     }
-    assert_eq!(Rate::new(u32::MAX, 0).at(0), 1 << 15);
+    assert_eq!(Rate::new(1 << 16, 0).unwrap().at(0), 1 << 15);
+    let outside = Defect::Setting {
+        setting: crate::Setting::Exponent,
+        least: 0,
+        most: 1 << 16,
+    };
+    assert_eq!(Rate::new((1 << 16) + 1, 0), Err(outside));
 }
 
 #[test]
@@ -866,5 +871,30 @@ fn conditional_and_marginal_are_those_of_the_textbook() {
                 );
             }
         }
+    }
+}
+
+#[test]
+fn parameters_take_those_of_their_own_kind_and_shape_only() {
+    let make = |covariance, k, memory: &mut std::vec::Vec<i64>| {
+        memory.resize(Parameters::words(covariance, k, 3), 0);
+    };
+    for (own, other) in KINDS
+        .into_iter()
+        .flat_map(|own| KINDS.map(|other| (own, other)))
+    {
+        let (mut memory, mut others) = (std::vec![], std::vec![]);
+        make(own, 2, &mut memory);
+        make(other, 2, &mut others);
+        let mut parameters = Parameters::new(&mut memory, own, 2, 3).unwrap();
+        let from = Parameters::new(&mut others, other, 2, 3).unwrap();
+        let taken = parameters.copy_from(&from.model().unwrap());
+        let differs = Defect::Differs(crate::Difference::Covariance);
+        let expected = if own == other { Ok(()) } else { Err(differs) };
+        assert_eq!(taken, expected);
+        make(own, 1, &mut others);
+        let from = Parameters::new(&mut others, own, 1, 3).unwrap();
+        let taken = parameters.copy_from(&from.model().unwrap());
+        assert_eq!(taken, Err(Defect::Shape));
     }
 }

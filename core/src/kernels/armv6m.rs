@@ -31,7 +31,7 @@ struct Job {
     size: usize,
 }
 
-/// Every row, from sums to outputs; as many rows as all three slices hold.
+/// Every row, from sums to outputs; channels and outputs are as many as the weights have rows.
 ///
 /// `inputs` holds two inputs a word, in whole steps of four inputs. `correction` is `-128 · sum x`.
 pub(super) fn rows<O: Activation>(

@@ -120,7 +120,7 @@ unsafe extern "C" fn distances_of(job: &Job, factors: *const u32) {
         "3:",
         "ldrb r8, [lr], #1",
         "ldrb r9, [lr], #1",
-        // (high : low) >> shift, in 32 bits.
+        // (high : low) >> shift, in 32 bits: by at most 31, and by 0 what is shifted left by 32 is 0.
         "rsb r0, r8, #32",
         "lsrs r4, r8",
         "lsls r5, r0",

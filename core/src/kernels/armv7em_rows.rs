@@ -38,13 +38,17 @@ pub(super) fn add_rows(
     let stride = sums.len();
     let words = <[u32]>::ref_from_bytes(weights.as_bytes()).ok()?;
     let rows = weights.len().checked_div(stride)?;
-    let out = sums.as_mut_ptr_range();
-    let mut from = start.as_ptr();
     let whole = start.len() == stride;
     if !whole {
         crate::slices::copy(start, sums);
-        from = out.start;
     }
+    // From here on `sums` is written through these pointers alone.
+    let out = sums.as_mut_ptr_range();
+    let mut from = if whole {
+        start.as_ptr()
+    } else {
+        out.start.cast_const()
+    };
     let mut address = words.as_ptr() as usize;
     let mut left = rows;
     // 256 is a multiple of eight: `panels` finds whole eights.
@@ -97,7 +101,8 @@ pub(super) fn add_rows(
         unsafe { panels(&job) };
         from = out.start;
     }
-    if whole && !core::ptr::eq(from, out.start) {
+    // No row was active: nothing has been written.
+    if core::ptr::eq(from, start.as_ptr()) {
         crate::slices::copy(start, sums);
     }
     Some(())

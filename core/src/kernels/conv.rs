@@ -1,6 +1,6 @@
 //! 3x3 convolutions over images in height-width-channel order.
 
-use super::{Activation, Channel, Matrix, OutputStage, dense_scratch_len, portable};
+use super::{Activation, Channel, Channels, Matrix, OutputStage, dense_scratch_len, portable};
 use crate::num::saturating_i16;
 use crate::{Operand, ShapeError};
 
@@ -249,13 +249,14 @@ impl Window {
 pub fn conv3x3(
     geometry: &Conv3x3,
     weights: &Matrix<'_>,
-    channels: &[Channel],
+    channels: Channels<'_>,
     stage: &OutputStage<i8>,
     input_zero_point: i8,
     input: &[i8],
     scratch: &mut [i16],
     output: &mut [i8],
 ) -> Result<(), ShapeError> {
+    let channels = channels.as_slice();
     let [height, width] = geometry.output_size();
     ShapeError::exact(Operand::Weights, geometry.window_len(), weights.cols())?;
     ShapeError::exact(Operand::Channels, weights.rows(), channels.len())?;
@@ -299,15 +300,23 @@ impl Taps<'_> {
         self.wide.get(..self.len).unwrap_or_default()
     }
 
-    /// [`dense`](super::dense) over the window: as many rows as weights, channels and output all have.
+    /// [`dense`](super::dense) over the window.
+    ///
+    /// # Errors
+    /// [`ShapeError`] when `weights` has not a column for each input, or `channels` or `output` not one element for
+    /// each of its rows. Nothing is written then.
     #[inline]
     pub fn dense<O: Activation>(
         &self,
         weights: &Matrix<'_>,
-        channels: &[Channel],
+        channels: Channels<'_>,
         stage: &OutputStage<O>,
         output: &mut [O],
-    ) {
+    ) -> Result<(), ShapeError> {
+        let channels = channels.as_slice();
+        ShapeError::exact(Operand::Weights, self.len, weights.cols())?;
+        ShapeError::exact(Operand::Channels, weights.rows(), channels.len())?;
+        ShapeError::exact(Operand::Output, weights.rows(), output.len())?;
         #[cfg(any(autodidact_kernels = "armv7em", autodidact_kernels = "armv6m"))]
         let done = super::packed::rows(weights, channels, stage, self.wide, self.sum, output);
         #[cfg(autodidact_kernels = "helium")]
@@ -317,11 +326,12 @@ impl Taps<'_> {
         if done.is_none() {
             portable::dense(weights, channels, stage, self.inputs(), output);
         }
+        Ok(())
     }
 }
 
 /// What is called with a window's inputs and outputs.
-type EachTaps<'e, O> = dyn FnMut(&Taps<'_>, &mut [O]) + 'e;
+type EachTaps<'e, O> = dyn FnMut(&Taps<'_>, &mut [O]) -> Result<(), ShapeError> + 'e;
 
 /// Calls `each` with the inputs of every window and the `channels` outputs that the window makes.
 ///
@@ -329,7 +339,8 @@ type EachTaps<'e, O> = dyn FnMut(&Taps<'_>, &mut [O]) + 'e;
 /// `9 · in_channels` inputs and `channels` outputs. `scratch` needs [`Conv3x3::scratch_len`] elements.
 ///
 /// # Errors
-/// [`ShapeError`] when a slice has the wrong length; nothing is called then.
+/// [`ShapeError`] when there is no channel or a slice has the wrong length; nothing is called then. The first error
+/// of `each`, with which the calls end.
 pub fn for_each_taps<I: Activation, O>(
     geometry: &Conv3x3,
     channels: usize,
@@ -340,6 +351,7 @@ pub fn for_each_taps<I: Activation, O>(
     each: &mut EachTaps<'_, O>,
 ) -> Result<(), ShapeError> {
     let [height, width] = geometry.output_size();
+    ShapeError::at_least(Operand::Channels, 1, channels)?;
     ShapeError::exact(Operand::Input, geometry.input_len(), input.len())?;
     let outputs = (height * width).saturating_mul(channels);
     ShapeError::exact(Operand::Output, outputs, output.len())?;
@@ -351,7 +363,8 @@ pub fn for_each_taps<I: Activation, O>(
     let taps = scratch.get_mut(..len).unwrap_or_default();
     taps.fill(0);
     let zero = saturating_i16(input_zero_point.into());
-    // Lengths are checked: nothing ends this early.
+    // Lengths are checked: nothing but `each` ends this early.
+    let mut result = Ok(());
     let _ = geometry.for_each_window(channels, output, &mut |window, cell| {
         window.gather(input, taps, |taps| taps.fill(zero), widen)?;
         let taps = Taps {
@@ -360,10 +373,10 @@ pub fn for_each_taps<I: Activation, O>(
             #[cfg(any(autodidact_kernels = "armv7em", autodidact_kernels = "armv6m"))]
             sum: super::packed::sum(taps),
         };
-        each(&taps, cell);
-        Some(())
+        result = each(&taps, cell);
+        result.ok()
     });
-    Ok(())
+    result
 }
 
 /// A run of inputs in 16 bits.

@@ -1,14 +1,13 @@
 //! Fully connected layers.
 
 use super::{Matrix, portable};
-use crate::num::requantize;
-use crate::{Operand, ShapeError};
+use crate::num::{Multiplier, requantize};
+use crate::{Defect, Operand, ShapeError};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// What turns one row's accumulator into an activation; stored as is in the container.
 ///
-/// Out of the ranges below, the output is still within the stage's bounds, but which value it is
-/// depends on the core.
+/// A record as it is read: what takes one checks it, once ([`Channels`], and loading a model).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Channel {
@@ -19,6 +18,57 @@ pub struct Channel {
     pub multiplier: i32,
     /// Right shift of the output scale, in `1..=62`.
     pub shift: u32,
+}
+
+impl Channel {
+    /// A row's bias and scale.
+    #[must_use]
+    pub const fn new(bias: i32, scale: Multiplier) -> Self {
+        Self {
+            bias,
+            multiplier: scale.multiplier(),
+            shift: scale.shift(),
+        }
+    }
+
+    /// The output scale, or `None` when it is out of range.
+    #[must_use]
+    pub const fn scale(&self) -> Option<Multiplier> {
+        Multiplier::new(self.multiplier, self.shift)
+    }
+}
+
+/// Channels whose scales are all in range: what the kernels take, and give the same bits for on every core.
+#[derive(Debug, Clone, Copy)]
+pub struct Channels<'a>(&'a [Channel]);
+
+impl<'a> Channels<'a> {
+    /// These channels.
+    ///
+    /// # Errors
+    /// [`Defect::Scale`] with the index of the first channel whose scale is no [`Multiplier`].
+    pub fn new(channels: &'a [Channel]) -> Result<Self, Defect> {
+        let wrong = (0u32..)
+            .zip(channels)
+            .find(|(_, channel)| channel.scale().is_none());
+        match wrong {
+            Some((index, _)) => Err(Defect::Scale { index }),
+            None => Ok(Self(channels)),
+        }
+    }
+
+    /// Channels that have been proved already.
+    #[inline]
+    pub(crate) const fn proved(channels: &'a [Channel]) -> Self {
+        Self(channels)
+    }
+
+    /// The channels.
+    #[inline]
+    #[must_use]
+    pub const fn as_slice(&self) -> &'a [Channel] {
+        self.0
+    }
 }
 
 mod sealed {
@@ -83,7 +133,7 @@ pub struct OutputStage<O> {
 }
 
 impl<O: Activation> OutputStage<O> {
-    /// Requantises one accumulator.
+    /// Requantises one accumulator; a channel's scale counts as [`requantize`] says.
     #[inline]
     #[must_use]
     pub fn apply(&self, acc: i32, channel: &Channel) -> O {
@@ -128,12 +178,13 @@ pub const fn dense_scratch_len(cols: usize) -> usize {
 /// `scratch` is too short. Nothing is written then.
 pub fn dense<I: Activation, O: Activation>(
     weights: &Matrix<'_>,
-    channels: &[Channel],
+    channels: Channels<'_>,
     stage: &OutputStage<O>,
     input: &[I],
     scratch: &mut [i16],
     output: &mut [O],
 ) -> Result<(), ShapeError> {
+    let channels = channels.as_slice();
     ShapeError::exact(Operand::Input, weights.cols(), input.len())?;
     ShapeError::exact(Operand::Channels, weights.rows(), channels.len())?;
     ShapeError::exact(Operand::Output, weights.rows(), output.len())?;

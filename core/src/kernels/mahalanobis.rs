@@ -1,6 +1,42 @@
 //! Squared Mahalanobis distances through a triangular factor, two rows at a time.
 
-use crate::{Operand, ShapeError};
+use crate::{Defect, Operand, ShapeError};
+
+/// Right shifts of the rows of a factor, each at most 31: a row's sum has 64 bits, and what the shift leaves of
+/// it is read in 32.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Shifts<'a>(&'a [u8]);
+
+impl<'a> Shifts<'a> {
+    /// Largest shift.
+    pub const MOST: u8 = 31;
+
+    /// These shifts.
+    ///
+    /// # Errors
+    /// [`Defect::Scale`] with the index of the first one above [`MOST`](Self::MOST).
+    pub fn new(shifts: &'a [u8]) -> Result<Self, Defect> {
+        let too_large = (0u32..).zip(shifts).find(|(_, shift)| **shift > Self::MOST);
+        match too_large {
+            Some((index, _)) => Err(Defect::Scale { index }),
+            None => Ok(Self(shifts)),
+        }
+    }
+
+    /// Shifts that have been proved already.
+    #[inline]
+    pub(crate) const fn proved(shifts: &'a [u8]) -> Self {
+        Self(shifts)
+    }
+
+    /// The shifts.
+    #[inline]
+    #[must_use]
+    pub const fn as_slice(&self) -> &'a [u8] {
+        self.0
+    }
+}
 
 /// Number of rows of a factor as it is stored: `dimensions`, made even.
 #[must_use]
@@ -36,7 +72,19 @@ pub const fn factor_index(row: usize, column: usize) -> usize {
 ///
 /// There are `factor_rows(x.len())` offsets for each distance, and as many factors and rows of shifts, or
 /// one that all share. Exact as long as `|y_i| < 2^28` and there are at most 64 rows, which loading a
-/// model proves.
+/// model proves; beyond that `y_i` is taken modulo 2^32 and the sum modulo 2^64, on every core.
+///
+/// ```
+/// use autodidact::kernels::{Shifts, factor_index, factor_len, mahalanobis};
+/// // One feature: y = (3 x + 1) >> 1; the second row only makes the number even.
+/// let mut factor = [0; factor_len(1)];
+/// factor[factor_index(0, 0)] = 3;
+/// let mut distance = [0];
+/// mahalanobis(&factor, &[1, 0], Shifts::new(&[1, 0])?, &[5], &mut distance)?;
+/// assert_eq!(distance, [64]);
+/// assert!(Shifts::new(&[32]).is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// # Errors
 /// [`ShapeError`] when a slice has the wrong length.
@@ -44,10 +92,11 @@ pub const fn factor_index(row: usize, column: usize) -> usize {
 pub fn mahalanobis(
     factors: &[i16],
     offsets: &[i64],
-    shifts: &[u8],
+    shifts: Shifts<'_>,
     x: &[i16],
     distances: &mut [u64],
 ) -> Result<(), ShapeError> {
+    let shifts = shifts.as_slice();
     let (rows, len) = (factor_rows(x.len()), factor_len(x.len()));
     let shared = factors.len() == len;
     let stored = if shared { 1 } else { distances.len() };
@@ -153,19 +202,43 @@ mod tests {
                 expected += (y >> shifts[row]).pow(2) as u64;
             }
             let mut distances = [0; 2];
-            mahalanobis(&factor, &offsets.repeat(2), &shifts, &x, &mut distances).unwrap();
+            let one = Shifts::new(&shifts).unwrap();
+            mahalanobis(&factor, &offsets.repeat(2), one, &x, &mut distances).unwrap();
             assert_eq!(distances, [expected; 2], "shared");
             let (factors, shifts_of_both) = (factor.repeat(2), shifts.repeat(2));
             mahalanobis(
                 &factors,
                 &offsets.repeat(2),
-                &shifts_of_both,
+                Shifts::new(&shifts_of_both).unwrap(),
                 &x,
                 &mut distances,
             )
             .unwrap();
             assert_eq!(distances, [expected; 2]);
             assert_eq!(portable(&factor, &offsets, &shifts, &x), expected);
+        }
+    }
+
+    #[test]
+    fn shifts_up_to_31_are_exact_and_larger_ones_are_refused() {
+        let mut factor = std::vec![0i16; factor_len(1)];
+        factor[factor_index(0, 0)] = 1;
+        for shift in 0..=u8::MAX {
+            let shifts = [0, shift];
+            let Ok(shifts) = Shifts::new(&shifts) else {
+                assert!(shift >= 32);
+                assert_eq!(Shifts::new(&shifts), Err(Defect::Scale { index: 1 }));
+                continue;
+            };
+            assert!(shift < 32);
+            for y in [-3i128, -1, 0, 2, 1_000] {
+                // floor((1 + offset) / 2^shift) = y, with the largest remainder that there is.
+                let remainder = (1i128 << shift) - 1;
+                let offset = i64::try_from((y << shift) + remainder).unwrap();
+                let mut distance = [0];
+                mahalanobis(&factor, &[0, offset], shifts, &[1], &mut distance).unwrap();
+                assert_eq!(i128::from(distance[0]), 1 + y * y, "{shift}");
+            }
         }
     }
 }

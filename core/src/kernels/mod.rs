@@ -68,9 +68,9 @@ use armv7em as backend;
 #[cfg(autodidact_kernels = "armv7em")]
 pub(crate) use armv7em_rows::draw;
 pub use conv::{Conv3x3, Padding, Taps, conv3x3, for_each_taps};
-pub use dense::{Activation, Channel, OutputStage, dense, dense_scratch_len};
+pub use dense::{Activation, Channel, Channels, OutputStage, dense, dense_scratch_len};
 pub use distance::{Nearest, dot, manhattan_distance, nearest_l1, nearest_l2, squared_distance};
-pub use mahalanobis::{factor_index, factor_len, factor_rows, mahalanobis};
+pub use mahalanobis::{Shifts, factor_index, factor_len, factor_rows, mahalanobis};
 pub use matrix::{Matrix, MatrixError, Order, pack};
 pub(crate) use rows::is_set;
 pub use rows::{STATE_BITS, add_columns, add_rows, bit_words, row_stride};

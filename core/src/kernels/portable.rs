@@ -45,7 +45,7 @@ pub(super) fn dense<I: Activation, O: Activation>(
     rows(weights, 0, channels, stage, input, output);
 }
 
-/// Rows from `first` on, as many as there are channels and outputs.
+/// Rows from `first` on, as many as there are channels and outputs, which the weights must have.
 #[inline(never)]
 pub(super) fn rows<I: Activation, O: Activation>(
     weights: &Matrix<'_>,

@@ -124,7 +124,8 @@ fn nearest(centroids: &[i16], x: &[i16], metric: fn(&[i16], &[i16]) -> u64) -> N
     best
 }
 
-/// `sum y_i^2` modulo 2^64, `y_i = (p_i · x + o_i) >> s_i` modulo 2^32, `p_i` a row of the packed `factor`.
+/// `sum y_i^2` modulo 2^64, `y_i = (p_i · x + o_i) >> s_i` modulo 2^32, `p_i` a row of the packed `factor`; shifts
+/// are those that [`Shifts`](super::Shifts) takes.
 #[must_use]
 pub fn mahalanobis(factor: &[i16], offsets: &[i64], shifts: &[u8], x: &[i16]) -> u64 {
     let mut sum = 0u64;

@@ -124,6 +124,20 @@ const UNASSIGNED: u16 = u16::MAX;
 /// Marks a coordinate that is a median already.
 const SETTLED: i64 = i64::MIN;
 
+/// The number of dimensions, when the lengths fit.
+fn check(rows: &[i16], memory: &Memory<'_, i64>, assignments: &[u16]) -> Result<usize, Defect> {
+    let dimensions = memory.dimensions()?;
+    let fits = !rows.is_empty()
+        && u32::try_from(rows.len()).is_ok()
+        && assignments.len() <= 1 << 20
+        && assignments.len().checked_mul(dimensions) == Some(rows.len());
+    if fits {
+        Ok(dimensions)
+    } else {
+        Err(Defect::Shape)
+    }
+}
+
 impl<'m> Lloyd<'m> {
     /// A learner of the rows (row-major, `n · d`, `I4F12`) that goes on from the centroids in `memory`.
     ///
@@ -140,14 +154,7 @@ impl<'m> Lloyd<'m> {
         memory: Memory<'m, i64>,
         assignments: &'m mut [u16],
     ) -> Result<Self, Defect> {
-        let dimensions = memory.dimensions()?;
-        if rows.is_empty()
-            || u32::try_from(rows.len()).is_err()
-            || assignments.len() > 1 << 20
-            || assignments.len().checked_mul(dimensions) != Some(rows.len())
-        {
-            return Err(Defect::Shape);
-        }
+        let dimensions = check(rows, &memory, assignments)?;
         let centroids = memory.centroids.chunks_exact_mut(dimensions.max(1));
         for (offset, centroid) in memory.offsets.iter_mut().zip(centroids) {
             if metric == Metric::Cosine && !direction::is_unit(centroid) {
@@ -175,6 +182,23 @@ impl<'m> Lloyd<'m> {
         };
         lloyd.restart();
         Ok(lloyd)
+    }
+
+    /// A learner of the rows that goes on from the centroids of a model, by the model's metric.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new), and [`Defect::Shape`] when the model has other numbers of clusters or of features than
+    /// `memory`.
+    pub fn from_model(
+        model: &KMeans<'_>,
+        rows: &'m [i16],
+        memory: Memory<'m, i64>,
+        assignments: &'m mut [u16],
+    ) -> Result<Self, Defect> {
+        check(rows, &memory, assignments)?;
+        let mut memory = memory;
+        memory.load(model, 0)?;
+        Self::new(model.metric(), rows, memory, assignments)
     }
 
     /// The centroids as they are, in the middle of a round too.

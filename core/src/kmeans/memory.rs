@@ -2,7 +2,7 @@
 
 use super::{KMeans, Lloyd, Metric, Online};
 use crate::slices::copy;
-use crate::{Defect, Operand, ShapeError};
+use crate::{Defect, Difference};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// How much a centroid is used.
@@ -36,17 +36,12 @@ pub struct Memory<'m, A> {
 }
 
 impl<A> Memory<'_, A> {
-    /// Puts the centroids of a model here, each with the weight of `count` rows, to learn on from.
-    ///
-    /// # Errors
-    /// [`ShapeError`] when the model has other numbers of clusters or of features.
-    pub fn load(&mut self, model: &KMeans<'_>, count: u32) -> Result<(), ShapeError> {
-        ShapeError::exact(Operand::Output, model.k(), self.usage.len())?;
-        ShapeError::exact(
-            Operand::Output,
-            model.centroids().len(),
-            self.centroids.len(),
-        )?;
+    /// Puts the centroids of a model here, each with the weight of `count` rows; whose metric it is, the caller
+    /// sees to.
+    pub(super) fn load(&mut self, model: &KMeans<'_>, count: u32) -> Result<(), Defect> {
+        if self.usage.len() != model.k() || self.dimensions()? != model.dimensions() {
+            return Err(Defect::Shape);
+        }
         copy(model.centroids(), self.centroids);
         self.usage.fill(Usage { count, idle: 0 });
         Ok(())
@@ -90,11 +85,12 @@ impl<A> Memory<'_, A> {
     }
 }
 
-/// Memory for learners of `K` centroids in `D` dimensions: `10 · K · D + 16 · K` bytes, 1408 for eight
+/// Memory for learners of `K` centroids in `D` dimensions: `10 · K · D + 16 · K + 8` bytes, 1416 for eight
 /// centroids of sixteen features.
 ///
 /// The centroids stay when one learner gives way to another, so that [`Lloyd`] on a few rows can
-/// start what [`Online`] goes on with.
+/// start what [`Online`] goes on with. What was learnt by the cosine are directions, in another format than
+/// features: no learner by another metric goes on from them.
 ///
 /// ```
 /// use autodidact::kmeans::{Metric, Storage};
@@ -122,6 +118,8 @@ pub struct Storage<const K: usize, const D: usize> {
     offsets: [i64; K],
     usage: [Usage; K],
     centroids: [[i16; D]; K],
+    /// What the centroids are compared by, which gives them their format.
+    metric: Metric,
 }
 
 impl<const K: usize, const D: usize> Storage<K, D> {
@@ -131,52 +129,103 @@ impl<const K: usize, const D: usize> Storage<K, D> {
         offsets: [0; K],
         usage: [Usage { count: 0, idle: 0 }; K],
         centroids: [[0; D]; K],
+        metric: Metric::SquaredEuclidean,
     };
 
-    /// The arrays as [`Lloyd`] borrows them.
-    pub fn batch_memory(&mut self) -> Memory<'_, i64> {
-        Memory {
+    /// The arrays as [`Lloyd`] borrows them, and the metric of the centroids.
+    fn batch_memory(&mut self) -> (Memory<'_, i64>, &mut Metric) {
+        let memory = Memory {
             centroids: self.centroids.as_flattened_mut(),
             offsets: &mut self.offsets,
             accumulators: self.accumulators.as_flattened_mut(),
             usage: &mut self.usage,
-        }
+        };
+        (memory, &mut self.metric)
     }
 
-    /// The arrays as [`Online`] borrows them: half of the accumulators' bytes stay unused.
-    pub fn online_memory(&mut self) -> Memory<'_, i32> {
+    /// The arrays as [`Online`] borrows them, and the metric of the centroids: half of the accumulators' bytes stay
+    /// unused.
+    fn online_memory(&mut self) -> (Memory<'_, i32>, &mut Metric) {
         let bytes = self.accumulators.as_flattened_mut().as_mut_bytes();
         // Words of half the size, of which there are twice as many: the cast does not fail.
         let words = <[i32]>::mut_from_bytes(bytes).unwrap_or_default();
-        Memory {
+        let memory = Memory {
             accumulators: words.get_mut(..K * D).unwrap_or_default(),
             centroids: self.centroids.as_flattened_mut(),
             offsets: &mut self.offsets,
             usage: &mut self.usage,
-        }
+        };
+        (memory, &mut self.metric)
     }
 
     /// A batch learner that goes on from the centroids that are here: [`Lloyd::new`].
     ///
     /// # Errors
     /// [`Defect::Shape`] when `rows` is no multiple of `D` or `assignments` not as long as there are
-    /// rows.
+    /// rows; [`Defect::Differs`] when the centroids are directions and `metric` is not the cosine.
     pub fn lloyd<'m>(
         &'m mut self,
         metric: Metric,
         rows: &'m [i16],
         assignments: &'m mut [u16],
     ) -> Result<Lloyd<'m>, Defect> {
-        Lloyd::new(metric, rows, self.batch_memory(), assignments)
+        let (memory, stored) = self.batch_memory();
+        check_format(*stored, metric)?;
+        let lloyd = Lloyd::new(metric, rows, memory, assignments)?;
+        *stored = metric;
+        Ok(lloyd)
+    }
+
+    /// A batch learner that goes on from the centroids of a model, by its metric: [`Lloyd::from_model`].
+    ///
+    /// # Errors
+    /// As [`Lloyd::from_model`].
+    pub fn lloyd_from_model<'m>(
+        &'m mut self,
+        model: &KMeans<'_>,
+        rows: &'m [i16],
+        assignments: &'m mut [u16],
+    ) -> Result<Lloyd<'m>, Defect> {
+        let (memory, stored) = self.batch_memory();
+        let lloyd = Lloyd::from_model(model, rows, memory, assignments)?;
+        *stored = model.metric();
+        Ok(lloyd)
     }
 
     /// A sequential learner that goes on from the centroids that are here: [`Online::new`].
     ///
     /// # Errors
-    /// [`Defect::Shape`] when `K` or `D` is 0 or too large.
+    /// [`Defect::Shape`] when `K` or `D` is 0 or too large; [`Defect::Differs`] when the centroids are directions.
     pub fn online(&mut self) -> Result<Online<'_>, Defect> {
-        Online::new(self.online_memory())
+        let (memory, stored) = self.online_memory();
+        check_format(*stored, Metric::SquaredEuclidean)?;
+        let online = Online::new(memory)?;
+        *stored = Metric::SquaredEuclidean;
+        Ok(online)
     }
+
+    /// A sequential learner that goes on from the centroids of a model: [`Online::from_model`].
+    ///
+    /// # Errors
+    /// As [`Online::from_model`].
+    pub fn online_from_model(
+        &mut self,
+        model: &KMeans<'_>,
+        count: u32,
+    ) -> Result<Online<'_>, Defect> {
+        let (memory, stored) = self.online_memory();
+        let online = Online::from_model(memory, model, count)?;
+        *stored = Metric::SquaredEuclidean;
+        Ok(online)
+    }
+}
+
+/// `Ok` unless directions were to be taken for features.
+fn check_format(stored: Metric, metric: Metric) -> Result<(), Defect> {
+    if stored == Metric::Cosine && metric != Metric::Cosine {
+        return Err(Defect::Differs(Difference::Metric));
+    }
+    Ok(())
 }
 
 const _: () = assert!(size_of::<Storage<8, 16>>() + size_of::<Online<'_>>() <= 2048);

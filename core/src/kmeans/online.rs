@@ -4,7 +4,7 @@ use super::{KMeans, Memory, Metric, Usage};
 use crate::kernels::Nearest;
 use crate::num::{reciprocal, rounding_shift_right};
 use crate::work::DIVISION;
-use crate::{Defect, ShapeError};
+use crate::{Defect, Difference, ShapeError};
 use core::num::NonZeroU16;
 
 /// Fractional bits of an accumulator beyond those of a centroid.
@@ -88,6 +88,35 @@ impl<'m> Online<'m> {
             patience: u32::MAX,
             mean: 0,
         })
+    }
+
+    /// A learner that goes on from the centroids of a model, each with the weight of `count` rows.
+    ///
+    /// ```
+    /// use autodidact::kmeans::{KMeans, Storage};
+    /// let kmeans = KMeans::new(&[0, 4096], &[0, 4096 * 4096], 1)?;
+    /// let mut storage = Storage::<2, 1>::NEW;
+    /// let mut online = storage.online_from_model(&kmeans, 3)?;
+    /// online.step(&[0])?;
+    /// online.step(&[4500])?;
+    /// assert_eq!(online.model().centroids(), [0, 4197]); // a quarter of the way
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`new`](Self::new), and [`Defect::Shape`] when the model has other numbers of clusters or of features;
+    /// [`Defect::Differs`] when its metric is not the squared Euclidean distance.
+    pub fn from_model(
+        memory: Memory<'m, i32>,
+        model: &KMeans<'_>,
+        count: u32,
+    ) -> Result<Self, Defect> {
+        if model.metric() != Metric::SquaredEuclidean {
+            return Err(Defect::Differs(Difference::Metric));
+        }
+        let mut memory = memory;
+        memory.load(model, count)?;
+        Self::new(memory)
     }
 
     /// Forgets: a centroid weighs `window` rows at most (0 is taken for 1).

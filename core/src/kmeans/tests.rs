@@ -451,7 +451,11 @@ fn learners_refuse_lengths_that_do_not_fit() {
     assert!(storage.online().unwrap().step(&[1, 2]).is_err());
     let norms = [0];
     let other = KMeans::new(&[0, 0, 0], &norms, 3).unwrap();
-    assert!(storage.online_memory().load(&other, 1).is_err());
+    let fewer = storage.online_from_model(&other, 1).map(|_| ());
+    assert_eq!(fewer, Err(Defect::Shape));
+    let (rows, mut assignments) = ([0; 3], [0]);
+    let fewer = storage.lloyd_from_model(&other, &rows, &mut assignments);
+    assert_eq!(fewer.map(|_| ()), Err(Defect::Shape));
 }
 
 #[test]
@@ -736,4 +740,62 @@ fn the_best_of_several_starts_is_the_best() {
     assert_eq!(lloyd.round().potential, *least);
     assert!(lloyd.seed_best_of(1, 1, &mut best[1..], &mut rng).is_err());
     assert!(lloyd.start_from(&best[1..]).is_err());
+}
+
+#[test]
+fn a_learner_goes_on_from_a_model_of_its_metric_and_from_no_other() {
+    // Directions (1, 0) and (0.6, 0.8); as features they are corners of the cube.
+    let directions = [32_767i16, 0, 19_661, 26_214];
+    let features = [8_000i16, 0, 100, 100];
+    let offsets = |metric: Metric, centroids: &[i16]| {
+        let offsets = centroids.chunks_exact(2).map(|c| metric.offset(c));
+        offsets.collect::<Vec<_>>()
+    };
+    let rows = [300i16, 30, 100, 400, 0, -7];
+    let differs = Err(Defect::Differs(crate::Difference::Metric));
+    for metric in [Metric::SquaredEuclidean, Metric::Manhattan, Metric::Cosine] {
+        let directed = metric == Metric::Cosine;
+        let centroids = if directed { directions } else { features };
+        let offsets = offsets(metric, &centroids);
+        let model = KMeans::with_metric(metric, &centroids, &offsets, 2).unwrap();
+        let mut storage = Storage::<2, 2>::NEW;
+
+        let online = storage.online_from_model(&model, 10);
+        if metric == Metric::SquaredEuclidean {
+            let online = online.unwrap();
+            let view = online.model();
+            assert_eq!((view.metric(), view.centroids()), (metric, &centroids[..]));
+            assert!(KMeans::new(view.centroids(), view.offsets(), 2).is_ok());
+            let counts: Vec<_> = online.usage().iter().map(|usage| usage.count).collect();
+            assert_eq!(counts, [10, 10]);
+        } else {
+            assert_eq!(online.map(|_| ()), differs);
+        }
+
+        let mut assignments = [0; 3];
+        {
+            let mut lloyd = storage
+                .lloyd_from_model(&model, &rows, &mut assignments)
+                .unwrap();
+            assert_eq!(lloyd.model().metric(), metric);
+            assert_eq!(lloyd.model().centroids(), centroids);
+            lloyd.round();
+            let view = lloyd.model();
+            KMeans::with_metric(metric, view.centroids(), view.offsets(), 2).unwrap();
+        }
+        // What is in the memory now is a learner's of the same format, or nobody's.
+        let taken = storage.online().map(|_| ());
+        assert_eq!(taken, if directed { differs } else { Ok(()) });
+        for other in [Metric::SquaredEuclidean, Metric::Manhattan] {
+            let taken = storage.lloyd(other, &rows, &mut assignments).map(|_| ());
+            assert_eq!(taken, if directed { differs } else { Ok(()) });
+        }
+        // Features give directions, and then there are no features left.
+        let lloyd = storage
+            .lloyd(Metric::Cosine, &rows, &mut assignments)
+            .unwrap();
+        let view = lloyd.model();
+        KMeans::with_metric(Metric::Cosine, view.centroids(), view.offsets(), 2).unwrap();
+        assert_eq!(storage.online().map(|_| ()), differs);
+    }
 }

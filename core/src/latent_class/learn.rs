@@ -10,7 +10,7 @@ use crate::rng::below;
 use crate::scaler::ScalerFeature;
 use crate::slices::copy;
 use crate::work::{DIVISION, WIDE};
-use crate::{Defect, Operand, ShapeError};
+use crate::{Defect, Operand, Setting, ShapeError};
 use rand_core::Rng;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
@@ -179,8 +179,8 @@ impl<'m> Learner<'m> {
     /// `memory` is at least [`storage_words`] long.
     ///
     /// # Errors
-    /// [`Defect::Shape`] when a length or an option does not fit, [`Defect::Column`] when a column is not
-    /// valid, [`Defect::Scale`] when a line is out of range.
+    /// [`Defect::Shape`] when a length does not fit, [`Defect::Setting`] when an option is out of its range,
+    /// [`Defect::Column`] when a column is not valid, [`Defect::Scale`] when a line is out of range.
     pub fn new(
         columns: &'m [Column],
         lines: &'m [ScalerFeature],
@@ -190,12 +190,16 @@ impl<'m> Learner<'m> {
     ) -> Result<Self, Defect> {
         let sizes_fit =
             (1..=MAX_CLASSES).contains(&k) && (1..=MAX_COLUMNS).contains(&columns.len());
-        let options_fit = options.smoothing < 1 << 24
-            && options.block >= 1
-            && u32::from(options.memory) + u32::from(options.block) <= MAX_ROWS;
-        if !sizes_fit || !options_fit {
+        if !sizes_fit {
             return Err(Defect::Shape);
         }
+        let block = u32::from(options.block);
+        let most = MAX_ROWS.saturating_sub(block);
+        Defect::ranges(&[
+            (Setting::Smoothing, options.smoothing, 0, (1 << 24) - 1),
+            (Setting::Block, block, 1, MAX_ROWS),
+            (Setting::Memory, options.memory.into(), 0, most),
+        ])?;
         for (index, line) in (0..).zip(lines) {
             if !(line.to_feature.is_valid() && line.to_counts.is_valid()) {
                 return Err(Defect::Scale { index });

@@ -721,37 +721,21 @@ fn options_and_memory_that_do_not_fit_are_refused() {
     assert_eq!(new(2, words - 1, Options::DEFAULT), Defect::Shape);
     assert_eq!(new(0, words, Options::DEFAULT), Defect::Shape);
     assert_eq!(new(257, words, Options::DEFAULT), Defect::Shape);
-    assert_eq!(
-        new(
-            2,
-            words,
-            Options {
-                block: 0,
-                ..Options::DEFAULT
-            }
-        ),
-        Defect::Shape
-    );
-    assert_eq!(
-        new(
-            2,
-            words,
-            Options {
-                memory: u16::MAX,
-                ..Options::DEFAULT
-            }
-        ),
-        Defect::Shape
-    );
-    assert_eq!(
-        new(
-            2,
-            words,
-            Options {
-                smoothing: 1 << 24,
-                ..Options::DEFAULT
-            }
-        ),
-        Defect::Shape
-    );
+    let mut changed = |change: fn(&mut Options)| {
+        let mut options = Options::DEFAULT;
+        change(&mut options);
+        new(2, words, options)
+    };
+    let outside = |setting, least, most| Defect::Setting {
+        setting,
+        least,
+        most,
+    };
+    use crate::Setting;
+    let block = outside(Setting::Block, 1, MAX_ROWS);
+    assert_eq!(changed(|o| o.block = 0), block);
+    let memory = outside(Setting::Memory, 0, 65_535 - 16);
+    assert_eq!(changed(|o| o.memory = u16::MAX), memory);
+    let smoothing = outside(Setting::Smoothing, 0, (1 << 24) - 1);
+    assert_eq!(changed(|o| o.smoothing = 1 << 24), smoothing);
 }

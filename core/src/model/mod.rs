@@ -49,7 +49,7 @@ use crate::kernels::Order;
 use crate::kmeans::KMeans;
 use crate::latent_class::LatentClass;
 use crate::net::{Autoencoder, Denoiser, Graph, Network};
-use crate::pca::Pca;
+use crate::pca::{Pca, Whitening};
 use crate::rbm::Rbm;
 use crate::scaler::{Scaler, ScalerFeature};
 use crate::score::ScoreNetwork;
@@ -147,7 +147,7 @@ pub enum Input<'a> {
     /// The scaler's features.
     Features,
     /// The whitened scores of these components, an earlier part of the container.
-    Whitened(Pca<'a>),
+    Whitened(Whitening<'a>),
 }
 
 impl Input<'_> {
@@ -156,7 +156,7 @@ impl Input<'_> {
     pub const fn scores(&self) -> usize {
         match self {
             Self::Features => 0,
-            Self::Whitened(pca) => pca.k(),
+            Self::Whitened(whitening) => whitening.k(),
         }
     }
 
@@ -164,7 +164,8 @@ impl Input<'_> {
     ///
     /// # Errors
     /// [`ShapeError`] when `features` does not fit the components, or `scores` and `whitened` are not
-    /// [`scores`](Self::scores) long.
+    /// [`scores`](Self::scores) long; nothing is written then. Where the part is given the features, it is given
+    /// any, and the others are not looked at.
     pub fn prepare<'v>(
         &self,
         features: &'v [i16],
@@ -173,11 +174,8 @@ impl Input<'_> {
     ) -> Result<&'v [i16], ShapeError> {
         match self {
             Self::Features => Ok(features),
-            Self::Whitened(pca) => {
-                pca.project_into(features, scores)?;
-                if let Some(spectrum) = pca.spectrum() {
-                    spectrum.whiten_into(scores, whitened)?;
-                }
+            Self::Whitened(whitening) => {
+                whitening.whiten_into(features, scores, whitened)?;
                 Ok(whitened)
             }
         }
@@ -480,7 +478,7 @@ impl<'a, const READS: u32> Model<'a, READS> {
             }
             let given = match self.input_of(entry).map_err(fail)? {
                 Input::Features => self.scaler.len(),
-                Input::Whitened(pca) => pca.k(),
+                Input::Whitened(whitening) => whitening.k(),
             };
             let workspace = match &body {
                 Body::Network(network, _) => network.workspace_bytes(),
@@ -521,7 +519,7 @@ impl<'a, const READS: u32> Model<'a, READS> {
             return Err(defect);
         }
         match self.body(source, false)? {
-            Body::Pca(pca) if pca.spectrum().is_some() => Ok(Input::Whitened(pca)),
+            Body::Pca(pca) => pca.whitening().map(Input::Whitened).ok_or(defect),
             _ => Err(defect),
         }
     }

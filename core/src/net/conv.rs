@@ -46,7 +46,7 @@ fn windows<I: Element>(
 ) -> Result<(), ShapeError> {
     let Rows {
         weights, channels, ..
-    } = rows;
+    } = *rows;
     let count = weights.rows();
     match output {
         Output::I8(output) if rows.op.narrows() => {
@@ -60,8 +60,9 @@ fn windows<I: Element>(
                 scratch,
                 output,
                 &mut |taps, cell| {
-                    taps.dense(weights, channels, &stage, sums);
+                    taps.dense(&weights, channels, &stage, sums)?;
                     rows.narrow(sums, cell);
+                    Ok(())
                 },
             )
         }
@@ -74,9 +75,7 @@ fn windows<I: Element>(
                 input,
                 scratch,
                 output,
-                &mut |taps, cell| {
-                    taps.dense(weights, channels, &stage, cell);
-                },
+                &mut |taps, cell| taps.dense(&weights, channels, &stage, cell),
             )
         }
         Output::I16(output) => {
@@ -88,9 +87,7 @@ fn windows<I: Element>(
                 input,
                 scratch,
                 output,
-                &mut |taps, cell| {
-                    taps.dense(weights, channels, &stage, cell);
-                },
+                &mut |taps, cell| taps.dense(&weights, channels, &stage, cell),
             )?;
             rows.finish(output);
             Ok(())

@@ -3,7 +3,7 @@
 use super::graph::{Input, Output};
 use super::{Activation, OpRecord};
 use crate::ShapeError;
-use crate::kernels::{Activation as Element, Channel, Matrix, OutputStage, dense};
+use crate::kernels::{Activation as Element, Channels, Matrix, OutputStage, dense};
 use crate::num::{saturating_i8, saturating_i16};
 
 /// Weights and output parameters of one layer.
@@ -11,7 +11,7 @@ use crate::num::{saturating_i8, saturating_i16};
 pub(super) struct Rows<'a> {
     pub(super) op: &'a OpRecord,
     pub(super) weights: Matrix<'a>,
-    pub(super) channels: &'a [Channel],
+    pub(super) channels: Channels<'a>,
 }
 
 impl Rows<'_> {

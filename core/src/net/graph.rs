@@ -4,7 +4,7 @@ use super::dense::Rows;
 use super::memory::{ALIGN, align, prefix, prefix_mut};
 use super::operation::{Addition, OpKind, OpRecord, Value, sides};
 use super::{Element, WEIGHTS_ALIGN, add, conv, plan, pool};
-use crate::kernels::{Channel, Matrix, dense_scratch_len};
+use crate::kernels::{Channel, Channels, Matrix, dense_scratch_len};
 use crate::{Defect, Operand, ShapeError};
 
 /// What a [`Graph`] borrows.
@@ -319,7 +319,7 @@ impl<'a> Graph<'a> {
                 let rows = Rows {
                     op,
                     weights,
-                    channels,
+                    channels: Channels::proved(channels),
                 };
                 if op.kind() == Some(OpKind::Dense) {
                     let [scratch, sums] = scratch;

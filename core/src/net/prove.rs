@@ -4,7 +4,6 @@ use super::operation::{OpKind, OpRecord, Value};
 use super::{Activation, Element, Graph, MAX_OPS, MAX_WIDTH, WEIGHTS_ALIGN, plan};
 use crate::Defect;
 use crate::kernels::Order;
-use crate::num::Multiplier;
 
 /// Fields that an operation of this kind does not use are 0.
 fn unused_are_zero(op: &OpRecord, kind: OpKind) -> bool {
@@ -192,7 +191,7 @@ impl Graph<'_> {
                     let Some(channel) = channels.get(row) else {
                         return Err(Defect::Shape);
                     };
-                    if Multiplier::new(channel.multiplier, channel.shift).is_none() {
+                    if channel.scale().is_none() {
                         return Err(Defect::Scale { index: row_index });
                     }
                     let bound = sum.saturating_add(u64::from(channel.bias.unsigned_abs()));

@@ -8,7 +8,7 @@
 
 use super::memory::{ALIGN, align, prefix, prefix_mut};
 use super::{Activation, Element, MAX_LAYERS, MAX_WIDTH};
-use crate::kernels::{Channel, Matrix, OutputStage, dense, dense_scratch_len};
+use crate::kernels::{Channel, Channels, Matrix, OutputStage, dense, dense_scratch_len};
 use crate::num::saturating_i8;
 use crate::{Defect, Operand, ShapeError};
 use heapless::Vec;
@@ -64,7 +64,7 @@ impl Layer<'_> {
     /// Proves for every row that no input overflows the accumulator or the requantised value.
     fn prove(&self, index: u16, largest_input: u32) -> Result<(), Defect> {
         for (row, channel) in (0u32..).zip(self.channels) {
-            if crate::num::Multiplier::new(channel.multiplier, channel.shift).is_none() {
+            if channel.scale().is_none() {
                 return Err(Defect::Scale { index: row });
             }
             let bound = self.accumulator_bound(row as usize, largest_input);
@@ -358,10 +358,11 @@ fn run_inner(
                 min: saturating_i8(i32::from(layer.min)),
                 max: saturating_i8(i32::from(layer.max)),
             };
+            let channels = Channels::proved(layer.channels);
             let output = prefix_mut(buffer, rows);
             match source {
-                Source::I8(x) => dense(&layer.weights, layer.channels, &stage, x, scratch, output),
-                Source::I16(x) => dense(&layer.weights, layer.channels, &stage, x, scratch, output),
+                Source::I8(x) => dense(&layer.weights, channels, &stage, x, scratch, output),
+                Source::I16(x) => dense(&layer.weights, channels, &stage, x, scratch, output),
             }
         }
         (Element::I8, activation) => {
@@ -417,9 +418,10 @@ fn sums_to_i16(
             max: i16::MAX,
         },
     };
+    let channels = Channels::proved(layer.channels);
     match source {
-        Source::I8(x) => dense(&layer.weights, layer.channels, &stage, x, scratch, output),
-        Source::I16(x) => dense(&layer.weights, layer.channels, &stage, x, scratch, output),
+        Source::I8(x) => dense(&layer.weights, channels, &stage, x, scratch, output),
+        Source::I16(x) => dense(&layer.weights, channels, &stage, x, scratch, output),
     }
 }
 

@@ -43,20 +43,19 @@ pub const fn requantize(acc: i32, multiplier: i32, shift: u32) -> i32 {
 
 /// A positive real factor as `multiplier / 2^shift`, normalised: `multiplier` in `[2^30, 2^31)`.
 ///
-/// Relative error of the representation: at most 2^-31.
+/// Relative error of the representation: at most 2^-31. There is no other `Multiplier`: whoever is given one need not
+/// check it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Multiplier {
-    /// The significand, in `[2^30, 2^31)`.
-    pub multiplier: i32,
-    /// The right shift, in `1..=62`.
-    pub shift: u32,
+    multiplier: i32,
+    shift: u32,
 }
 
 impl Multiplier {
-    /// Smallest shift that [`requantize`] accepts.
+    /// Smallest shift.
     pub const MIN_SHIFT: u32 = 1;
-    /// Largest shift that [`requantize`] accepts.
+    /// Largest shift.
     pub const MAX_SHIFT: u32 = 62;
 
     /// The nearest representable factor, or `None` unless `2^-32 <= factor < 2^30`.
@@ -66,7 +65,7 @@ impl Multiplier {
     /// ```
     /// use autodidact::num::Multiplier;
     /// let m = Multiplier::from_f64(0.125).unwrap();
-    /// assert_eq!((m.multiplier, m.shift), (1 << 30, 33));
+    /// assert_eq!((m.multiplier(), m.shift()), (1 << 30, 33));
     /// assert!(Multiplier::from_f64(-1.0).is_none());
     /// ```
     #[must_use]
@@ -98,7 +97,7 @@ impl Multiplier {
         Self::new(multiplier, shift)
     }
 
-    /// A factor from its parts, or `None` when one is out of range.
+    /// A factor from its parts, or `None` unless `multiplier` is in `[2^30, 2^31)` and `shift` in `1..=62`.
     #[must_use]
     pub const fn new(multiplier: i32, shift: u32) -> Option<Self> {
         if multiplier >= 1 << 30 && shift >= Self::MIN_SHIFT && shift <= Self::MAX_SHIFT {
@@ -108,12 +107,34 @@ impl Multiplier {
         }
     }
 
+    /// `1 / 2^bits`, for up to 32 bits.
+    #[must_use]
+    pub(crate) const fn reciprocal_of_power(bits: u32) -> Self {
+        Self {
+            multiplier: 1 << 30,
+            shift: 30 + if bits < 32 { bits } else { 32 },
+        }
+    }
+
+    /// The significand, in `[2^30, 2^31)`.
+    #[inline]
+    #[must_use]
+    pub const fn multiplier(self) -> i32 {
+        self.multiplier
+    }
+
+    /// The right shift, in `1..=62`.
+    #[inline]
+    #[must_use]
+    pub const fn shift(self) -> u32 {
+        self.shift
+    }
+
     /// The factor as a float, for reports.
     #[must_use]
     pub fn to_f64(self) -> f64 {
         let mut value = f64::from(self.multiplier);
-        // Beyond that the quotient is 0 anyway.
-        for _ in 0..self.shift.min(1200) {
+        for _ in 0..self.shift {
             value /= 2.0;
         }
         value
@@ -179,6 +200,30 @@ mod tests {
             let factor = mantissa * 2f64.powi(exponent);
             let m = Multiplier::from_f64(factor).unwrap();
             prop_assert!((m.to_f64() / factor - 1.0).abs() <= 2f64.powi(-31));
+        }
+    }
+
+    #[test]
+    fn significands_and_shifts_out_of_range_are_refused() {
+        for (multiplier, shift, valid) in [
+            (1 << 30, 1, true),
+            (i32::MAX, 62, true),
+            ((1 << 30) - 1, 33, false),
+            (0, 33, false),
+            (-(1 << 30), 33, false),
+            (i32::MIN, 33, false),
+            (1 << 30, 0, false),
+            (1 << 30, 63, false),
+            (1 << 30, 100, false),
+        ] {
+            let made = Multiplier::new(multiplier, shift);
+            let parts = made.map(|m| (m.multiplier(), m.shift()));
+            assert_eq!(parts, valid.then_some((multiplier, shift)));
+        }
+        for bits in 0..=32 {
+            let made = Multiplier::reciprocal_of_power(bits);
+            assert_eq!(Multiplier::new(made.multiplier, made.shift), Some(made));
+            assert_eq!(made.to_f64(), 1.0 / 2f64.powi(bits.cast_signed()));
         }
     }
 

@@ -36,9 +36,10 @@ pub const fn reciprocal(x: NonZeroU16) -> Multiplier {
     let bits = u64::BITS - (x - 1).leading_zeros();
     let significand = ((1u64 << (30 + bits)) + x / 2) / x;
     // A power of two gives exactly 2^30; everything else stays below 2^31 by at least 2^14.
-    Multiplier {
-        multiplier: significand as i32,
-        shift: 30 + bits,
+    match Multiplier::new(significand as i32, 30 + bits) {
+        Some(reciprocal) => reciprocal,
+        // Never: see above, and the test of every input.
+        None => Multiplier::reciprocal_of_power(bits),
     }
 }
 
@@ -65,7 +66,8 @@ mod tests {
     fn reciprocal_is_within_its_bound_for_every_input() {
         for x in 1..=u16::MAX {
             let r = reciprocal(NonZeroU16::new(x).unwrap());
-            assert!(Multiplier::new(r.multiplier, r.shift).is_some(), "{x}");
+            let parts = Multiplier::new(r.multiplier(), r.shift());
+            assert_eq!(parts, Some(r), "{x}");
             let error = (r.to_f64() * f64::from(x) - 1.0).abs();
             assert!(error <= 1.0 / f64::from(1u32 << 30), "{x}: {error}");
         }

@@ -14,9 +14,11 @@
 
 mod learn;
 mod spectrum;
+mod whitening;
 
 pub use learn::{Buffers, Forgetting, IncrementalPca, Storage, storage_bytes};
 pub use spectrum::{Spectrum, inverse_deviation};
+pub use whitening::Whitening;
 
 use crate::kernels::dot;
 use crate::num::{rounding_shift_right, saturating_i16, saturating_i32};
@@ -108,6 +110,15 @@ impl<'a> Pca<'a> {
     #[must_use]
     pub const fn spectrum(&self) -> Option<Spectrum<'a>> {
         self.spectrum
+    }
+
+    /// What whitens features by these components, where the model knows the variances along them.
+    #[must_use]
+    pub fn whitening(&self) -> Option<Whitening<'a>> {
+        Some(Whitening {
+            pca: *self,
+            spectrum: self.spectrum?,
+        })
     }
 
     /// Number of components.

@@ -143,3 +143,46 @@ fn a_spectrum_that_does_not_follow_is_refused() {
     let spectrum = Spectrum::new(&variances, &inverses, total).unwrap();
     assert_eq!(pca.with_spectrum(spectrum).unwrap_err(), Defect::Shape);
 }
+
+#[test]
+fn only_components_with_variances_whiten_and_lengths_are_checked_before_anything_is_written() {
+    let (mean, components) = ([0i16; 2], [32_767i16, 0, 0, 32_767]);
+    let offsets = [0; 2];
+    let pca = Pca::new(&mean, &components, &offsets).unwrap();
+    assert!(pca.whitening().is_none());
+    let variances = [4u64 << 24, 1 << 24];
+    let inverses = variances.map(inverse_deviation);
+    let spectrum = Spectrum::new(&variances, &inverses, 5 << 24).unwrap();
+    let whitening = pca.with_spectrum(spectrum).unwrap().whitening().unwrap();
+    let input = crate::model::Input::Whitened(whitening);
+    assert_eq!(input.scores(), 2);
+    let features = [4096, -2048];
+    for (features, scores, whitened, operand) in [
+        (1, 2, 2, Operand::Input),
+        (2, 1, 2, Operand::Output),
+        (2, 3, 2, Operand::Output),
+        (2, 2, 1, Operand::Output),
+        (2, 2, 5, Operand::Output),
+    ]
+    .map(|(n, scores, whitened, operand)| {
+        (
+            &features[..n],
+            vec![77; scores],
+            vec![1234; whitened],
+            operand,
+        )
+    }) {
+        let (mut scores, mut whitened) = (scores, whitened);
+        let refused = input.prepare(features, &mut scores, &mut whitened);
+        assert_eq!(refused.map_err(|error| error.operand), Err(operand));
+        assert!(scores.iter().all(|y| *y == 77));
+        assert!(whitened.iter().all(|y| *y == 1234));
+    }
+    let (mut scores, mut whitened) = ([77; 2], [1234; 2]);
+    let given = input
+        .prepare(&features, &mut scores, &mut whitened)
+        .unwrap();
+    // 1 and -1/2, a deviation of 2 and of 1.
+    assert_eq!(given, [2048, -2048]);
+    assert_eq!(scores, [4096, -2048]);
+}

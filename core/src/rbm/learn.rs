@@ -34,7 +34,7 @@ use super::{MAX_UNITS, ONE, Rbm, States, Tensors, Units, workspace_len};
 use crate::kernels::{STATE_BITS, bit_words, row_stride};
 use crate::num::{Multiplier, saturating_i16};
 use crate::rng::normal;
-use crate::{Defect, Operand, ShapeError};
+use crate::{Defect, Difference, Operand, Setting, ShapeError};
 use rand_core::Rng;
 use zerocopy::{FromBytes, IntoBytes};
 
@@ -64,7 +64,7 @@ impl Rate {
         }
     }
 
-    /// From `initial` (`U0F16`) in a straight line to 0 after so many batches.
+    /// From `initial` (`U0F16`) in a straight line to 0 after so many batches; 0 counts as 1.
     #[must_use]
     pub const fn linear(initial: u16, batches: u32) -> Self {
         Self {
@@ -105,11 +105,11 @@ pub struct Options {
     pub chains: u16,
     /// Samples of a batch, at least 1.
     pub batch: u16,
-    /// Learning rate.
+    /// Learning rate, at most [`most_rate`](Self::most_rate).
     pub rate: Rate,
     /// Momentum (`U0F16`).
     pub momentum: u16,
-    /// Weight decay (`U0F16`); biases do not decay.
+    /// Weight decay (`U0F16`), at most a quarter divided by the rate; biases do not decay.
     pub weight_decay: u16,
     /// How increments are rounded.
     pub rounding: Rounding,
@@ -128,6 +128,40 @@ impl Options {
         weight_decay: 0,
         rounding: Rounding::Stochastic,
     };
+
+    /// Largest learning rate (`U0F16`) at these weight bits and this batch: what one sample adds to a velocity fits
+    /// its format, `rate / batch < 2^(5 - weight_bits)`. Every rate up to 5 bits; one of 1/128 at 12 bits and a batch
+    /// of 1, where weights reach to 1/32.
+    #[must_use]
+    pub const fn most_rate(weight_bits: u32, batch: u16) -> u16 {
+        // In the increment's format a velocity ends at 2^31, one of a batch at so many times that.
+        let most = ((batch as u64) << 31).saturating_sub(1);
+        let bits = if weight_bits < 32 { weight_bits } else { 32 };
+        let most = most >> (bits + MASTER_BITS + VELOCITY_BITS);
+        if most < u16::MAX as u64 {
+            most as u16
+        } else {
+            u16::MAX
+        }
+    }
+
+    /// `Ok` when every option is in its range.
+    fn check(&self) -> Result<(), Defect> {
+        const MOST: u32 = u16::MAX as u32;
+        Defect::ranges(&[
+            (Setting::WeightBits, self.weight_bits, 3, 12),
+            (Setting::Steps, self.steps.into(), 1, MOST),
+            (Setting::Batch, self.batch.into(), 1, MOST),
+        ])?;
+        let rate = u32::from(self.rate.initial);
+        let most = Self::most_rate(self.weight_bits, self.batch);
+        Defect::ranges(&[(Setting::Rate, rate, 0, most.into())])?;
+        // 4 r l in F32, which is to stay below one.
+        let most = (MOST << (16 - VELOCITY_BITS)).checked_div(rate);
+        let most = most.unwrap_or(MOST).min(MOST);
+        let decay = u32::from(self.weight_decay);
+        Defect::ranges(&[(Setting::WeightDecay, decay, 0, most)])
+    }
 }
 
 impl Default for Options {
@@ -252,8 +286,9 @@ impl<'m> ContrastiveDivergence<'m> {
     /// With all weights equal the hidden units stay equal: call [`start`](Self::start).
     ///
     /// # Errors
-    /// [`Defect::Shape`] when the memory has another length, a layer is empty or too large, or an option is out of
-    /// range. Layers have at most [`MAX_UNITS`] units, and 500 if they are visible and Gaussian.
+    /// [`Defect::Shape`] when a layer is empty or too large: layers have at most [`MAX_UNITS`] units, and 500 if they
+    /// are visible and Gaussian. [`Defect::Setting`] when an option is out of its range, [`Defect::Length`] when the
+    /// memory has another length.
     pub fn new(
         memory: &'m mut [u32],
         visible: usize,
@@ -265,15 +300,12 @@ impl<'m> ContrastiveDivergence<'m> {
             Units::Bernoulli => MAX_UNITS,
             Units::Gaussian => 500,
         };
-        if !(1..=most_visible).contains(&visible)
-            || !(1..=MAX_UNITS).contains(&hidden)
-            || !(3..=12).contains(&options.weight_bits)
-            || options.steps == 0
-            || options.batch == 0
-            || memory.len() != storage_words(visible, hidden, options.units, options.chains)
-        {
+        if !(1..=most_visible).contains(&visible) || !(1..=MAX_UNITS).contains(&hidden) {
             return Err(Defect::Shape);
         }
+        options.check()?;
+        let words = storage_words(visible, hidden, options.units, options.chains);
+        ShapeError::exact(Operand::Workspace, words, memory.len()).map_err(Defect::Length)?;
         memory.fill(0);
         let mut rest = memory;
         let mut cut = |words: usize| {
@@ -307,20 +339,21 @@ impl<'m> ContrastiveDivergence<'m> {
         Ok(learner)
     }
 
-    /// A learner that goes on from a model, its weights rounded to `weight_bits`.
+    /// A learner that goes on from a model, its weights rounded to `weight_bits`; weights and biases beyond the
+    /// learner's ranges saturate.
     ///
     /// # Errors
-    /// As [`new`](Self::new); [`Defect::Shape`] as well when the model's visible units are of another kind.
+    /// As [`new`](Self::new); [`Defect::Differs`] as well when the model's visible units are of another kind.
     pub fn from_model(
         memory: &'m mut [u32],
         model: &Rbm<'_>,
         options: Options,
     ) -> Result<Self, Defect> {
         if model.units() != options.units {
-            return Err(Defect::Shape);
+            return Err(Defect::Differs(Difference::Units));
         }
         let learner = Self::new(memory, model.visible(), model.hidden(), options)?;
-        let Multiplier { multiplier, shift } = model.scale();
+        let (multiplier, shift) = (model.scale().multiplier(), model.scale().shift());
         // value · s · 2^bits; values have at most 31 bits beside the sign and bits are at most 20 of at least 33.
         let scaled = |value: i32, bits: u32| {
             let product = i64::from(value) * i64::from(multiplier);
@@ -366,7 +399,8 @@ impl<'m> ContrastiveDivergence<'m> {
         self.round_weights();
     }
 
-    /// Sets the visible biases: logits, or means of Gaussian units (`I4F12`).
+    /// Sets the visible biases: logits, or means of Gaussian units (`I4F12`), saturating at
+    /// `±2^(11 - weight_bits)`.
     ///
     /// # Errors
     /// [`ShapeError`] when there is not one for each visible unit.
@@ -551,11 +585,10 @@ impl<'m> ContrastiveDivergence<'m> {
             word: 0,
             left: false,
         };
-        // What a master loses of itself, in units of a velocity: 4 r l, at most 1.
+        // What a master loses of itself, in units of a velocity: 4 r l, below 1 by the constructor.
         let rate = u64::from(self.options.rate.at(self.batches));
         let decay = (rate * u64::from(self.options.weight_decay)) << VELOCITY_BITS;
-        let decay = (decay + u64::from(random.draw(rng))) >> 16;
-        let decay = decay.min(0xffff) as i32;
+        let decay = ((decay + u64::from(random.draw(rng))) >> 16) as i32;
         let nearest = self.options.rounding == Rounding::Nearest;
         for (master, velocity) in self.masters.iter_mut().zip(&mut *self.velocity) {
             let dither = random.draw(rng);
@@ -597,7 +630,8 @@ impl<'m> ContrastiveDivergence<'m> {
         // The rate has 16 fractional bits already; at most 16 + 12 + 10 bits.
         let bits = self.options.weight_bits + MASTER_BITS + VELOCITY_BITS;
         let increment = (rate << bits).checked_div(u64::from(self.options.batch));
-        self.increment = increment.unwrap_or(0).min(i32::MAX as u64) as u32;
+        // Below 2^31, because the first rate is not above the most that the constructor allows.
+        self.increment = increment.unwrap_or(0) as u32;
     }
 
     /// The weights from their masters.
@@ -669,10 +703,7 @@ fn view<'s>(
 ) -> Rbm<'s> {
     Rbm {
         units: options.units,
-        scale: Multiplier {
-            multiplier: 1 << 30,
-            shift: 30 + options.weight_bits,
-        },
+        scale: Multiplier::reciprocal_of_power(options.weight_bits),
         tensors: Tensors {
             weights,
             transposed: &[],

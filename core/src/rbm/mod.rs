@@ -158,7 +158,7 @@ impl<'a> Rbm<'a> {
         {
             return Err(Defect::Shape);
         }
-        if scale.shift < MIN_SHIFT {
+        if scale.shift() < MIN_SHIFT {
             return Err(Defect::Scale { index: 0 });
         }
         Ok(Self {
@@ -501,9 +501,9 @@ impl<'a> Rbm<'a> {
 
     /// A sum in nats (`I16F16`), saturating.
     fn nats(&self, sum: i64) -> i32 {
-        let product = i128::from(sum) * i128::from(self.scale.multiplier);
+        let product = i128::from(sum) * i128::from(self.scale.multiplier());
         // Of the shift, 4 bits are those that I16F16 has more than a sum's unit.
-        let shift = self.scale.shift.saturating_sub(4).clamp(1, 62);
+        let shift = self.scale.shift().saturating_sub(4).clamp(1, 62);
         let nats = (product + (1 << (shift - 1))) >> shift;
         nats.clamp(i32::MIN.into(), i32::MAX.into()) as i32
     }

@@ -52,14 +52,14 @@ impl Rbm<'_> {
     /// What turns a sum into 96ths of a logit, 32 fractional bits, rounded down; `None` when too few digits
     /// would be left of it.
     fn steps_multiplier(&self) -> Option<i32> {
-        let scale = self.scale;
-        if scale.shift > MAX_SHIFT {
+        let (multiplier, shift) = (self.scale.multiplier().unsigned_abs(), self.scale.shift());
+        if shift > MAX_SHIFT {
             return None;
         }
         // A logit is the sum times multiplier / 2^shift, with 12 fractional bits: 96 / 2^12 times 2^32 is
         // 3/2 · 2^26. At least 6144 because the shift is at most 44; below 2^25 because it is 33 or more.
-        let product = scale.multiplier.unsigned_abs() + (scale.multiplier.unsigned_abs() >> 1);
-        Some((product >> (scale.shift.saturating_sub(26) & 31)).cast_signed())
+        let product = multiplier + (multiplier >> 1);
+        Some((product >> (shift.saturating_sub(26) & 31)).cast_signed())
     }
 }
 

@@ -4,7 +4,7 @@ use super::Degradation;
 use crate::num::{rounding_shift_right, saturating_i32};
 use crate::rng::normal;
 use crate::score::{Score, features_into, from_feature};
-use crate::{Operand, ShapeError};
+use crate::{Defect, Operand, Setting, ShapeError};
 use rand_core::Rng;
 
 /// What is known of the noise in an observation.
@@ -32,13 +32,13 @@ pub struct Observation<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Settings {
-    /// Noise level of the prior.
+    /// Noise level of the prior, one of those that it has.
     pub level: u16,
     /// Standard deviation of the noise that the prior's input gets in each step, `U12F20`; 0 for none.
     pub eta: u32,
-    /// Step size, `U1F30`; larger than one counts as one.
+    /// Step size, `U1F30`, at most one.
     pub rate: u32,
-    /// Share of the last step that the next one keeps, `U1F30`; larger than one counts as one.
+    /// Share of the last step that the next one keeps, `U1F30`, at most one.
     pub momentum: u32,
     /// Steps to take.
     pub steps: u16,
@@ -105,18 +105,28 @@ impl<'m, S: Score> MeanShift<'m, S> {
     /// A restoration that starts from what was seen, and from 0 where nothing was.
     ///
     /// # Errors
-    /// [`ShapeError`] when the observation or its mask or image is not as long as the score has dimensions, or
-    /// `memory` is shorter than [`memory_len`](Self::memory_len).
+    /// [`Defect::Length`] when the observation or its mask or image is not as long as the score has dimensions, or
+    /// `memory` is shorter than [`memory_len`](Self::memory_len); [`Defect::Setting`] when a setting is out of its
+    /// range.
     pub fn new(
         score: S,
         observation: Observation<'m>,
         settings: Settings,
         memory: &'m mut [i32],
-    ) -> Result<Self, ShapeError> {
+    ) -> Result<Self, Defect> {
         let d = score.dimensions();
-        ShapeError::exact(Operand::Input, d, observation.features.len())?;
-        observation.degradation.check(d)?;
-        ShapeError::at_least(Operand::Workspace, Self::memory_len(d), memory.len())?;
+        ShapeError::exact(Operand::Input, d, observation.features.len())
+            .and_then(|()| observation.degradation.check(d))
+            .and_then(|()| {
+                ShapeError::at_least(Operand::Workspace, Self::memory_len(d), memory.len())
+            })
+            .map_err(Defect::Length)?;
+        let last = u32::from(score.levels()).saturating_sub(1);
+        Defect::ranges(&[
+            (Setting::Level, settings.level.into(), 0, last),
+            (Setting::Rate, settings.rate, 0, ONE),
+            (Setting::Momentum, settings.momentum, 0, ONE),
+        ])?;
         let (state, rest) = memory.split_at_mut_checked(d).unwrap_or_default();
         let (velocity, rest) = rest.split_at_mut_checked(d).unwrap_or_default();
         let (prior, rest) = rest.split_at_mut_checked(d).unwrap_or_default();
@@ -149,8 +159,8 @@ impl<'m, S: Score> MeanShift<'m, S> {
         self.pull(rng)?;
         self.compare();
         let weight = self.weight();
-        let rate = u64::from(self.settings.rate.min(ONE));
-        let momentum = i64::from(self.settings.momentum.min(ONE));
+        let rate = u64::from(self.settings.rate);
+        let momentum = i64::from(self.settings.momentum);
         let degradation = self.observation.degradation;
         let elements = self.state.iter_mut().zip(self.velocity.iter_mut());
         for (at, ((x, v), p)) in elements.zip(self.prior.iter()).enumerate() {

@@ -252,6 +252,37 @@ fn wrong_lengths_are_refused() {
 }
 
 #[test]
+fn settings_out_of_range_are_named() {
+    use crate::{Defect, Setting};
+    let observation = Observation {
+        features: &[0; 2],
+        degradation: Degradation::Identity,
+        noise: Noise::Blind,
+    };
+    let mut memory = [0; 8];
+    let mut error = |change: fn(&mut Settings)| {
+        let mut settings = Settings::new(0, 0);
+        change(&mut settings);
+        MeanShift::new(Normal, observation, settings, &mut memory).map(|_| ())
+    };
+    let outside = |setting, most| {
+        Err(Defect::Setting {
+            setting,
+            least: 0,
+            most,
+        })
+    };
+    assert_eq!(error(|_| ()), Ok(()));
+    assert_eq!(error(|s| s.rate = 1 << 30), Ok(()));
+    assert_eq!(error(|s| s.momentum = 1 << 30), Ok(()));
+    let rate = outside(Setting::Rate, 1 << 30);
+    assert_eq!(error(|s| s.rate = (1 << 30) + 1), rate);
+    let momentum = outside(Setting::Momentum, 1 << 30);
+    assert_eq!(error(|s| s.momentum = u32::MAX), momentum);
+    assert_eq!(error(|s| s.level = 1), outside(Setting::Level, 0));
+}
+
+#[test]
 fn channels_are_blurred_each_by_itself() {
     const SHAPE: [usize; 2] = [4, 3];
     let mut rng = Generator::from_seed(3);

@@ -19,10 +19,12 @@ use crate::{Operand, ShapeError};
 /// use autodidact::restore::{Degradation, MeanShift, Noise, Observation, Settings};
 /// use autodidact::rng::Generator;
 /// use autodidact::score::{DenoiserScore, ONE};
-/// use autodidact::ShapeError;
 ///
 /// /// Takes noise of a fifth of a standard deviation off `seen`.
-/// fn restore(denoiser: &Network<'_>, seen: &[i16; 64]) -> Result<[i16; 64], ShapeError> {
+/// fn restore(
+///     denoiser: &Network<'_>,
+///     seen: &[i16; 64],
+/// ) -> Result<[i16; 64], Box<dyn core::error::Error>> {
 ///     let sigma = ONE.unsigned_abs() / 5;
 ///     let (mut workspace, mut features) = ([0; 2048], [0; 2 * 64]);
 ///     let prior = DenoiserScore::new(denoiser, sigma, &mut workspace, &mut features)?;

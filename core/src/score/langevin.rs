@@ -2,7 +2,7 @@
 
 use super::{FRAC_BITS, Score, feature, from_feature, noise};
 use crate::num::{rounding_shift_right, saturating_i32, sqrt};
-use crate::{Operand, ShapeError};
+use crate::{Defect, Operand, Setting, ShapeError};
 use rand_core::Rng;
 
 /// How a sampler walks.
@@ -21,7 +21,9 @@ impl Schedule {
     /// (2020), which steps by `epsilon s + sqrt(2 epsilon) z`, is half as large. `denoise` ends with one whole
     /// residual, as NCSNv2 does.
     ///
-    /// `None` when there is no step or `gamma` is 0 or 2 and more: from `gamma = 4` on the walk would not settle.
+    /// # Errors
+    /// [`Defect::Setting`] when there is no step or `gamma` is 0 or 2 and more: from `gamma = 4` on the walk would not
+    /// settle.
     ///
     /// ```
     /// use autodidact::score::Schedule;
@@ -30,17 +32,20 @@ impl Schedule {
     /// let schedule = Schedule::new(gamma, 5, true).unwrap();
     /// assert_eq!(schedule.evaluations(16), 81);
     /// ```
-    #[must_use]
-    pub const fn new(gamma: u32, steps: u16, denoise: bool) -> Option<Self> {
-        if gamma == 0 || gamma >= 1 << 31 || steps == 0 {
-            return None;
+    pub const fn new(gamma: u32, steps: u16, denoise: bool) -> Result<Self, Defect> {
+        let checked = Defect::ranges(&[
+            (Setting::Gamma, gamma, 1, (1 << 31) - 1),
+            (Setting::Steps, steps as u32, 1, u16::MAX as u32),
+        ]);
+        match checked {
+            Ok(()) => Ok(Self {
+                gamma,
+                steps,
+                denoise,
+                consistent: false,
+            }),
+            Err(defect) => Err(defect),
         }
-        Some(Self {
-            gamma,
-            steps,
-            denoise,
-            consistent: false,
-        })
     }
 
     /// The same walk with as much fresh noise as keeps to the levels: what a step leaves of the noise and what it

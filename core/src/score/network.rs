@@ -35,12 +35,13 @@ impl Level {
                 .then_some(scaled as u32)
         };
         let skip = sigma * sigma / (root * root);
-        Some(Self {
+        let level = Self {
             sigma: unsigned(sigma, FRAC_BITS)?,
             input: unsigned(1.0 / root, 30)?,
             skip: -i32::try_from(unsigned(skip, 30)?).ok()?,
             output: unsigned(sigma * data / root, FRAC_BITS)?,
-        })
+        };
+        level.is_valid().then_some(level)
     }
 
     const fn is_valid(&self) -> bool {

@@ -104,11 +104,7 @@ fn normal_network(sigmas: &[f64]) -> Vec<u64> {
     let channels: Vec<Channel> = sigmas
         .iter()
         .flat_map(|s| MEANS.map(|mean| mean * s / (1.0 + s * s).sqrt()))
-        .map(|output| Channel {
-            bias: (output * 65_536.0).round() as i32,
-            multiplier: scale.multiplier,
-            shift: scale.shift,
-        })
+        .map(|output| Channel::new((output * 65_536.0).round() as i32, scale))
         .collect();
     let mut record = OpRecord::wide(OpKind::Dense, 0, &[1, 1, 3]);
     record.conditioned = 1;
@@ -452,9 +448,21 @@ fn wrong_lengths_and_factors_are_refused() {
     let (mut two, mut three) = ([0; 2], [0; 3]);
     assert!(AnnealedLangevin::new(&mut score, schedule, &mut three, &mut two).is_err());
     assert!(AnnealedLangevin::new(&mut score, schedule, &mut two, &mut three).is_err());
-    assert!(Schedule::new(0, 1, false).is_none());
-    assert!(Schedule::new(1 << 31, 1, false).is_none());
-    assert!(Schedule::new(1, 0, false).is_none());
+    let outside = |setting, most| {
+        Err(crate::Defect::Setting {
+            setting,
+            least: 1,
+            most,
+        })
+    };
+    let gamma = outside(crate::Setting::Gamma, (1 << 31) - 1);
+    assert_eq!(Schedule::new(0, 1, false), gamma);
+    assert_eq!(Schedule::new(1 << 31, 1, false), gamma);
+    let steps = outside(crate::Setting::Steps, 65_535);
+    assert_eq!(Schedule::new(1, 0, false), steps);
     assert!(Level::preconditioned(3000.0, 1.0, 3000.0).is_none());
+    // No root of the sum of squares: c_skip - 1 would be -2.25.
+    assert!(Level::preconditioned(1.5, 1.0, 1.0).is_none());
+    assert!(Level::preconditioned(1.2, 1.0, 1.0).is_none());
     assert!(features_into(&two, &mut [0; 3]).is_err());
 }

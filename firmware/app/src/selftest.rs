@@ -4,9 +4,10 @@
 //! or all of one extreme; scales are small and large.
 
 use autodidact::kernels::{
-    Activation, Channel, Conv3x3, Matrix, Order, OutputStage, Padding, add_columns, add_rows,
-    bit_words, conv3x3, dense, dot, factor_len, factor_rows, mahalanobis, manhattan_distance,
-    nearest_l1, nearest_l2, pack, reference, row_stride, squared_distance,
+    Activation, Channel, Channels, Conv3x3, Matrix, Order, OutputStage, Padding, Shifts,
+    add_columns, add_rows, bit_words, conv3x3, dense, dot, factor_len, factor_rows, for_each_taps,
+    mahalanobis, manhattan_distance, nearest_l1, nearest_l2, pack, reference, row_stride,
+    squared_distance,
 };
 use autodidact::num::Multiplier;
 use autodidact::rbm::{Gibbs, Rbm, States, Tensors, Units};
@@ -154,7 +155,7 @@ pub fn run(memory: &mut Memory) -> Result<u32, Mismatch> {
                 cols: 9 * depth,
             });
         }
-        cases += ORDERS.len() as u32;
+        cases += 2 * ORDERS.len() as u32;
     }
     for case in 0..DISTANCE_CASES {
         let (rows, cols) = (random.up_to(MAX_CENTROIDS), random.up_to(80));
@@ -289,7 +290,7 @@ fn same_layer<I: Activation, O: Activation + PartialEq, const N: usize>(
     reference::dense(weights, channels, stage, input, expected.get_mut(..rows)?);
     dense(
         weights,
-        channels,
+        Channels::new(channels).ok()?,
         stage,
         input,
         scratch,
@@ -346,8 +347,30 @@ fn conv_case(memory: &mut Memory, random: &mut Random, rows: usize, depth: usize
             &geometry, &weights, channels, &stage, zero_point, input, target,
         );
         let target = output.get_mut(..outputs)?;
+        let proved = Channels::new(channels).ok()?;
         conv3x3(
-            &geometry, &weights, channels, &stage, zero_point, input, scratch, target,
+            &geometry, &weights, proved, &stage, zero_point, input, scratch, target,
+        )
+        .ok()?;
+        same &= output == expected;
+        // Window by window; a channel or an output too few writes nothing.
+        output.fill(9);
+        let target = output.get_mut(..outputs)?;
+        let few_channels = Channels::new(channels.get(1..)?).ok()?;
+        for_each_taps(
+            &geometry,
+            rows,
+            zero_point,
+            input,
+            scratch,
+            target,
+            &mut |taps, cell| {
+                let few = cell.get_mut(1..).unwrap_or_default();
+                same &= taps.dense(&weights, proved, &stage, few).is_err()
+                    && taps.dense(&weights, few_channels, &stage, cell).is_err()
+                    && cell.iter().all(|y| *y == 9);
+                taps.dense(&weights, proved, &stage, cell)
+            },
         )
         .ok()?;
         same &= output == expected;
@@ -423,7 +446,8 @@ fn mahalanobis_case(
         } else {
             (&*factors, &*shifts)
         };
-        mahalanobis(factors, offsets, shifts, sample, distances).ok()?;
+        let proved = Shifts::new(shifts).ok()?;
+        mahalanobis(factors, offsets, proved, sample, distances).ok()?;
         for (index, distance) in distances.iter().enumerate() {
             let at = if shared { 0 } else { index };
             let expected = reference::mahalanobis(

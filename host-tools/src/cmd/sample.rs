@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, bail, ensure};
 use autodidact::latent_class::MISSING;
 use autodidact::model::{Body, Input, Model, Part, Task};
-use autodidact::pca::Pca;
+use autodidact::pca::Whitening;
 use autodidact::score::Schedule;
 use autodidact_tools::evaluate::Units;
 use autodidact_tools::generate::{Request, Work};
@@ -159,17 +159,18 @@ fn in_units(model: &Model<'_>, part: &Part<'_>, rows: &[i16]) -> Result<Vec<Vec<
         .map(|row| match (&part.body, &part.input) {
             (Body::Rbm(rbm), _) => Ok(units_of_machine(rbm, &units, chain::real(row))),
             (Body::Dbn(dbn), _) => Ok(units_of_machine(dbn.bottom(), &units, chain::real(row))),
-            (_, Input::Whitened(pca)) => {
-                Ok(in_data_units(&units, &reconstructed(model, pca, row)?))
-            }
+            (_, Input::Whitened(whitening)) => Ok(in_data_units(
+                &units,
+                &reconstructed(model, whitening, row)?,
+            )),
             _ => Ok(in_data_units(&units, row)),
         })
         .collect()
 }
 
 /// Features of whitened scores.
-fn reconstructed(model: &Model<'_>, pca: &Pca<'_>, drawn: &[i16]) -> Result<Vec<i16>> {
-    let spectrum = pca.spectrum().context("the components have no variances")?;
+fn reconstructed(model: &Model<'_>, whitening: &Whitening<'_>, drawn: &[i16]) -> Result<Vec<i16>> {
+    let spectrum = whitening.spectrum();
     // Whitened scores are scores divided by their standard deviation.
     let unit = 2f64.powi(autodidact::kmeans::Metric::default().distance_bits() as i32);
     let scores: Vec<i32> = drawn
@@ -178,6 +179,6 @@ fn reconstructed(model: &Model<'_>, pca: &Pca<'_>, drawn: &[i16]) -> Result<Vec<
         .map(|(&y, &v)| (f64::from(y) * (v as f64 / unit).sqrt()).round() as i32)
         .collect();
     let mut features = vec![0; model.scaler().len()];
-    pca.reconstruct_into(&scores, &mut features)?;
+    whitening.pca().reconstruct_into(&scores, &mut features)?;
     Ok(features)
 }

@@ -249,17 +249,14 @@ fn gmm_figures(
     }];
     let stretch = match input {
         Input::Features => Some(units.std.iter().map(|std| std.ln()).sum::<f64>()),
-        Input::Whitened(pca) => units
-            .common_std()
-            .zip(pca.spectrum())
-            .map(|(std, spectrum)| {
-                let unit = Metric::SquaredEuclidean.distance_bits() as i32;
-                let variances = spectrum.variances().iter();
-                variances
-                    .filter(|v| **v > 0)
-                    .map(|v| std.ln() + 0.5 * (*v as f64 / 2f64.powi(unit)).ln())
-                    .sum()
-            }),
+        Input::Whitened(whitening) => units.common_std().map(|std| {
+            let unit = Metric::SquaredEuclidean.distance_bits() as i32;
+            let variances = whitening.spectrum().variances().iter();
+            variances
+                .filter(|v| **v > 0)
+                .map(|v| std.ln() + 0.5 * (*v as f64 / 2f64.powi(unit)).ln())
+                .sum()
+        }),
         _ => None,
     };
     if let Some(stretch) = stretch {

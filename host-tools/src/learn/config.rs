@@ -29,10 +29,10 @@
 //! | `steps` | `rbm` | Gibbs steps of a sample | 1 |
 //! | `chains` | `rbm` | persistent chains; 0 for chains that start at the sample | 0 |
 //! | `batch` | `rbm` | samples of an update | 32 |
-//! | `learning-rate` | `rbm` | at the start | 0.05 |
+//! | `learning-rate` | `rbm` | at the start; below `batch` · 2^(5 - `weight-bits`) | 0.05 |
 //! | `schedule` | `rbm` | `linear`: the rate falls to 0 over all passes; or `constant` | `linear` |
 //! | `momentum` | `rbm` | share of an update that goes into the next | 0.9 |
-//! | `weight-decay` | `rbm` | weights shrink by this times the rate | 0 |
+//! | `weight-decay` | `rbm` | weights shrink by this times the rate, at most a quarter | 0 |
 //! | `weight-bits` | `rbm` | fractional bits of the weights: they reach to 127 / 2^bits | 5 |
 //! | `hidden` | `autoencoder`, `denoiser` | widths of the hidden layers, at most seven | |
 //! | `activation` | `autoencoder`, `denoiser` | their function: `relu`, `sigmoid`, `tanh` or `elu` | `tanh` |
@@ -45,6 +45,7 @@
 
 use anyhow::{Context, Result, bail, ensure};
 use autodidact::gmm::parameters::{COVARIANCE_ONE, LEAST_FLOOR};
+use autodidact::rbm::learn::Options;
 use toml::{Table, Value};
 
 use super::settings::{
@@ -390,17 +391,26 @@ impl Keys<'_> {
         // U0F16: almost 1 at most.
         let share = |value: f64| (value * 65_536.0).round().min(65_535.0) as u16;
         let schedules = [("linear", true), ("constant", false)];
+        let batch = self.integer("batch", Some(32), 1, most)? as u16;
+        let weight_bits = self.integer("weight-bits", Some(5), 3, 12)? as u8;
+        let most_rate = match Options::most_rate(weight_bits.into(), batch) {
+            u16::MAX => 1.0,
+            most => f64::from(most) / 65_536.0,
+        };
+        let rate = self.number("learning-rate", most_rate.min(0.05), 1e-4, most_rate)?;
+        // Times the rate at most a quarter.
+        let most_decay = (0.2499 / rate).min(1.0);
         Ok(Machine {
             units,
             threshold,
             steps: self.integer("steps", Some(1), 1, most)? as u16,
             chains: self.integer("chains", Some(0), 0, 1024)? as u16,
-            batch: self.integer("batch", Some(32), 1, most)? as u16,
-            rate: share(self.number("learning-rate", 0.05, 1e-4, 1.0)?),
+            batch,
+            rate: share(rate),
             falls: self.choice("schedule", &schedules, Some(true))?,
             momentum: share(self.number("momentum", 0.9, 0.0, 0.999)?),
-            weight_decay: share(self.number("weight-decay", 0.0, 0.0, 1.0)?),
-            weight_bits: self.integer("weight-bits", Some(5), 3, 12)? as u8,
+            weight_decay: share(self.number("weight-decay", 0.0, 0.0, most_decay)?),
+            weight_bits,
         })
     }
 

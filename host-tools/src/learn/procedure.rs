@@ -37,7 +37,8 @@ pub fn prepare(model: &Model<'_>, whitened: bool, counts: &[i16]) -> Result<Vec<
         counts.len()
     );
     let input = if whitened {
-        Input::Whitened(model.pca("components")?)
+        let whitening = model.pca("components")?.whitening();
+        Input::Whitened(whitening.context("the part `components` has no variances")?)
     } else {
         Input::Features
     };
@@ -87,7 +88,7 @@ pub fn learn(model: &Model<'_>, settings: &Settings, counts: &[i16]) -> Result<V
             em_rounds,
             exponent,
             least,
-        } => run.stepwise(mixture, em_rounds, Rate::new(exponent, least)),
+        } => run.stepwise(mixture, em_rounds, Rate::new(exponent, least)?),
         Learner::LatentClass(classes) => run.classes(model, classes),
         Learner::StepwiseLatentClass {
             classes,

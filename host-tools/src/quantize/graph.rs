@@ -354,11 +354,7 @@ fn quantise_row(
         let multiplier = Multiplier::from_f64(factor).with_context(|| {
             format!("the output scale {factor:.3e} is out of range; train with weight decay")
         })?;
-        Ok(Channel {
-            bias: folded as i32,
-            multiplier: multiplier.multiplier,
-            shift: multiplier.shift,
-        })
+        Ok(Channel::new(folded as i32, multiplier))
     });
     let channels = channels.collect::<Result<_>>()?;
     Ok((weights, channels))

@@ -337,11 +337,7 @@ impl Row {
         Ok(Self {
             weights,
             scale,
-            channel: Channel {
-                bias: folded as i32,
-                multiplier: multiplier.multiplier,
-                shift: multiplier.shift,
-            },
+            channel: Channel::new(folded as i32, multiplier),
         })
     }
 }

@@ -75,7 +75,7 @@ fn convolution_is_its_definition_for_every_padding_and_stride() {
                 conv3x3(
                     &geometry,
                     &matrix,
-                    &channels,
+                    Channels::new(&channels).unwrap(),
                     &stage,
                     zero,
                     &x,
@@ -120,7 +120,7 @@ fn convolution_refuses_wrong_lengths_and_writes_nothing() {
         let result = conv3x3(
             &geometry,
             &matrix,
-            &channels,
+            Channels::new(&channels).unwrap(),
             &stage,
             0,
             &x,
@@ -133,4 +133,114 @@ fn convolution_refuses_wrong_lengths_and_writes_nothing() {
     assert_eq!(Conv3x3::new(4, 4, 0, 1, Padding::Same), None);
     assert_eq!(Conv3x3::new(4, 4, 1, 3, Padding::Same), None);
     assert_eq!(Conv3x3::new(1 << 13, 1 << 13, 1, 1, Padding::Same), None);
+}
+
+#[test]
+fn a_window_takes_as_many_channels_and_outputs_as_the_weights_have_rows_and_no_others() {
+    let geometry = Conv3x3::new(3, 3, 1, 1, Padding::Valid).unwrap();
+    let stage = OutputStage {
+        zero_point: 0i16,
+        min: i16::MIN,
+        max: i16::MAX,
+    };
+    let channel = Channel {
+        bias: 0,
+        multiplier: 1 << 30,
+        shift: 30,
+    };
+    let x = [1i16; 9];
+    for order in ORDERS {
+        for (rows, channels, outputs) in (1..=9).flat_map(|rows| {
+            (1..=9).flat_map(move |channels| (1..=9).map(move |outputs| (rows, channels, outputs)))
+        }) {
+            let words = packed(&vec![1; 9 * rows], rows, 9, order);
+            let matrix = matrix(&words, rows, 9, order);
+            let channels = vec![channel; channels];
+            let channels = Channels::new(&channels).unwrap();
+            let (mut y, mut scratch) = (vec![-7; outputs], vec![-1; geometry.scratch_len()]);
+            let result = for_each_taps(
+                &geometry,
+                outputs,
+                0,
+                &x,
+                &mut scratch,
+                &mut y,
+                &mut |taps, y| taps.dense(&matrix, channels, &stage, y),
+            );
+            let expected = if channels.as_slice().len() != rows {
+                Err(Operand::Channels)
+            } else if outputs != rows {
+                Err(Operand::Output)
+            } else {
+                Ok(())
+            };
+            assert_eq!(result.map_err(|error| error.operand), expected);
+            // Nine ones times one, scaled by one.
+            let expected = if expected.is_ok() { 9 } else { -7 };
+            assert_eq!(y, vec![expected; outputs], "{order:?} {rows}");
+        }
+    }
+}
+
+#[test]
+fn windows_refuse_weights_of_another_width_and_no_channels() {
+    let geometry = Conv3x3::new(3, 3, 2, 1, Padding::Valid).unwrap();
+    let words = packed(&[1; 9], 1, 9, Order::RowMajor);
+    let matrix = matrix(&words, 1, 9, Order::RowMajor);
+    let channels = [Channel {
+        bias: 0,
+        multiplier: 1 << 30,
+        shift: 33,
+    }];
+    let stage = OutputStage {
+        zero_point: 0i8,
+        min: -128,
+        max: 127,
+    };
+    let mut scratch = vec![0; geometry.scratch_len()];
+    let (x, mut y) = ([1i8; 18], [9i8]);
+    let mut called = 0;
+    let mut run = |channels_of_output: usize, y: &mut [i8]| {
+        for_each_taps(
+            &geometry,
+            channels_of_output,
+            0,
+            &x,
+            &mut scratch,
+            y,
+            &mut |taps, y| {
+                called += 1;
+                taps.dense(&matrix, Channels::new(&channels).unwrap(), &stage, y)
+            },
+        )
+        .map_err(|error| error.operand)
+    };
+    assert_eq!(run(0, &mut []), Err(Operand::Channels));
+    assert_eq!(run(1, &mut y), Err(Operand::Weights));
+    assert_eq!((called, y), (1, [9]));
+}
+
+#[test]
+fn the_first_error_ends_the_windows() {
+    let geometry = Conv3x3::new(4, 4, 1, 1, Padding::Same).unwrap();
+    let error = crate::ShapeError {
+        operand: Operand::Workspace,
+        needed: 2,
+        given: 1,
+    };
+    let (mut scratch, mut y) = (vec![0; geometry.scratch_len()], [0i8; 16]);
+    let mut called = 0;
+    let result = for_each_taps(
+        &geometry,
+        1,
+        0,
+        &[1i8; 16],
+        &mut scratch,
+        &mut y,
+        &mut |_, _| {
+            called += 1;
+            if called < 3 { Ok(()) } else { Err(error) }
+        },
+    );
+    assert_eq!((result, called), (Err(error), 3));
 }

@@ -47,7 +47,7 @@ fn check_dense<I, O>(
     let mut scratch = vec![-1; dense_scratch_len(x.len())];
     dense(
         matrix,
-        channels,
+        Channels::new(channels).unwrap(),
         &stage,
         x,
         &mut scratch,
@@ -147,7 +147,7 @@ fn dense_refuses_wrong_lengths_and_writes_nothing() {
         let (channels, x) = (vec![channel; channels], vec![1i8; inputs]);
         let result = dense(
             &matrix,
-            &channels,
+            Channels::new(&channels).unwrap(),
             &stage,
             &x,
             &mut vec![0; scratch],
@@ -155,5 +155,25 @@ fn dense_refuses_wrong_lengths_and_writes_nothing() {
         );
         assert_eq!(result.map_err(|error| error.operand), Err(operand));
         assert_eq!(y, vec![9i8; outputs]);
+    }
+}
+
+#[test]
+fn channels_have_scales_in_range_or_are_refused() {
+    let channel = |multiplier, shift| Channel {
+        bias: i32::MIN,
+        multiplier,
+        shift,
+    };
+    let good = [channel(1 << 30, 1), channel(i32::MAX, 62)];
+    assert_eq!(Channels::new(&good).unwrap().as_slice(), good);
+    for wrong in [
+        channel(-(1 << 30), 33),
+        channel((1 << 30) - 1, 33),
+        channel(1 << 30, 0),
+        channel(1 << 30, 63),
+    ] {
+        let refused = Channels::new(&[good[0], wrong]).map(|_| ());
+        assert_eq!(refused, Err(crate::Defect::Scale { index: 1 }));
     }
 }

@@ -121,8 +121,8 @@ impl<'a> RbmSpec<'a> {
         Ok(MachineRecord {
             visible: word(self.visible_biases.len())?,
             hidden: word(self.hidden_biases.len())?,
-            multiplier: self.scale.multiplier,
-            shift: u8::try_from(self.scale.shift).map_err(|_| WriteError::Shape)?,
+            multiplier: self.scale.multiplier(),
+            shift: u8::try_from(self.scale.shift()).map_err(|_| WriteError::Shape)?,
             units: match self.units {
                 Units::Bernoulli => 0,
                 Units::Gaussian => 1,

@@ -80,8 +80,13 @@ fn measure_online(counter: &impl Counter, memory: &[i16]) -> Option<()> {
     const MACS: u32 = 160;
     let mut storage = kmeans::Storage::<K, DIMENSIONS>::NEW;
     let centroids = memory.get(..K * DIMENSIONS)?;
-    storage.online_memory().centroids.copy_from_slice(centroids);
-    let mut online = storage.online().ok()?.with_window(1000).with_patience(100);
+    let mut norms = [0; K];
+    for (norm, centroid) in norms.iter_mut().zip(centroids.chunks_exact(DIMENSIONS)) {
+        *norm = kmeans::squared_norm(centroid);
+    }
+    let start = KMeans::new(centroids, &norms, DIMENSIONS).ok()?;
+    let online = storage.online_from_model(&start, 0).ok()?;
+    let mut online = online.with_window(1000).with_patience(100);
     let mut rows = memory.chunks_exact(DIMENSIONS).cycle();
     measure(
         counter,
@@ -176,7 +181,7 @@ fn measure_gmm(counter: &impl Counter, memory: &[i16]) -> Option<()> {
         });
         if covariance == Covariance::Diagonal {
             let mut state = [0; StepwiseEm::words(Covariance::Diagonal, K, DIMENSIONS)];
-            let rate = Rate::new(45_875, 655);
+            let rate = Rate::new(45_875, 655).ok()?;
             let mut learner = StepwiseEm::from_model(&mut state, &model, 1000, rate, 0).ok()?;
             let name = "stepwise_em_step_diagonal_8x16";
             measure(counter, name, macs, repeats(64 * macs), || {

@@ -269,7 +269,7 @@ fn measure_walk<const LEVELS: usize, const PIXELS: usize>(
         level.sigma = (level.sigma >> index).max(1);
     }
     let network = ScoreNetwork::new(graph, &levels).ok()?;
-    let schedule = Schedule::new(1 << 29, steps, true)?.consistent();
+    let schedule = Schedule::new(1 << 29, steps, true).ok()?.consistent();
     let evaluations = schedule.evaluations(u16::try_from(LEVELS).ok()?);
     let macs = u32::try_from(network.graph().macs()).ok()? * evaluations;
     let (mut state, mut residual) = ([0; PIXELS], [0; PIXELS]);

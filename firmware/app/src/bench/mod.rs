@@ -5,7 +5,8 @@ use core::hint::black_box;
 use core::num::NonZeroU32;
 
 use autodidact::kernels::{
-    Activation, Channel, Conv3x3, Matrix, Order, OutputStage, Padding, conv3x3, dense, nearest_l2,
+    Activation, Channel, Channels, Conv3x3, Matrix, Order, OutputStage, Padding, conv3x3, dense,
+    nearest_l2,
 };
 use autodidact::net::{Activation as LayerActivation, Element, Layer, MAX_LAYERS, Network};
 
@@ -244,7 +245,7 @@ fn measure_dense<T: Range>(
     let macs = u32::try_from(ROWS * cols).ok()?;
     let weights = weights.get(..ORDER.stored_bytes(ROWS, cols)?)?;
     let weights = Matrix::new(weights, ROWS, cols, ORDER).ok()?;
-    let channels = channels.get(..ROWS)?;
+    let channels = Channels::new(channels.get(..ROWS)?).ok()?;
     let input = input.get(..cols)?;
     let output = output.get_mut(..ROWS)?;
     dense(&weights, channels, &T::STAGE, input, scratch, output).ok()?;
@@ -281,7 +282,7 @@ fn measure_conv(
     let macs = u32::try_from(SIDE * SIDE * cols * depth).ok()?;
     let weights = weights.get(..ORDER.stored_bytes(depth, cols)?)?;
     let weights = Matrix::new(weights, depth, cols, ORDER).ok()?;
-    let channels = channels.get(..depth)?;
+    let channels = Channels::new(channels.get(..depth)?).ok()?;
     let input = input.get(..geometry.input_len())?;
     let output = output.get_mut(..SIDE * SIDE * depth)?;
     conv3x3(

@@ -323,7 +323,7 @@ fn mixture<const K: usize, const D: usize>(
     let mut memory = [0; BatchEm::words(Covariance::Full, 8, 16) + 256];
     {
         let memory = memory.get_mut(..StepwiseEm::words(covariance, K, D))?;
-        let rate = Rate::new(45_875, 6_550);
+        let rate = Rate::new(45_875, 6_550).ok()?;
         let mut learner = StepwiseEm::from_model(memory, &model, 0, rate, 0).ok()?;
         longest(
             counter,

@@ -119,7 +119,7 @@ impl Settings {
     /// The walk of a score network; `None` where it is none.
     pub(super) fn schedule(&self) -> Option<Schedule> {
         let denoise = self.start & 1 == 1;
-        let schedule = Schedule::new(self.rate, u16::try_from(self.steps).ok()?, denoise)?;
+        let schedule = Schedule::new(self.rate, u16::try_from(self.steps).ok()?, denoise).ok()?;
         Some(if self.start & 2 == 2 {
             schedule.consistent()
         } else {

@@ -89,7 +89,7 @@ pub(super) fn stepwise<L: Link>(
     let rate = Rate::new(
         settings.adaptation,
         u16::try_from(settings.window).unwrap_or(u16::MAX),
-    );
+    )?;
     let (mut em, starting) = {
         let mut meter = Meter::default();
         let mut arena = arena.rest();

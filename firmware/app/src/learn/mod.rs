@@ -105,7 +105,8 @@ pub fn learn<L: Link>(
         Learner::LatentClass | Learner::StepwiseLatentClass => Preparation::Counts,
         _ if settings.whitened => {
             let components = model.pca("components").map_err(|_| LearnError::Part)?;
-            Preparation::Input(Input::Whitened(components))
+            let whitening = components.whitening().ok_or(LearnError::Part)?;
+            Preparation::Input(Input::Whitened(whitening))
         }
         _ => Preparation::Input(Input::Features),
     };

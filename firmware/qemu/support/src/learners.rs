@@ -298,7 +298,7 @@ unsafe fn mixtures() -> Result<u32, Failure> {
         let em = BatchEm::new(MEMORY_GMM_FULL.take(), Covariance::Full, 4, 8, floor)?;
         fit(black_box(LEARNER_GMM_FULL.take().insert(em)))?;
         let start = diagonal.model()?;
-        let rate = Rate::new(45_875, 0);
+        let rate = Rate::new(45_875, 0)?;
         let em = StepwiseEm::from_model(MEMORY_GMM_STEPWISE.take(), &start, 16, rate, floor)?;
         black_box(LEARNER_GMM_STEPWISE.take().insert(em)).step(row)?;
     }
