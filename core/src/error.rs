@@ -15,6 +15,8 @@ pub enum Operand {
     Weights,
     /// The per-channel output parameters.
     Channels,
+    /// The components of a mixture, or the classes: there are fewer than an index asks for.
+    Components,
 }
 
 /// A slice handed to a call is too short or too long.
@@ -73,6 +75,7 @@ impl core::fmt::Display for ShapeError {
             Operand::Workspace => "workspace",
             Operand::Weights => "weights",
             Operand::Channels => "channel parameters",
+            Operand::Components => "components",
         };
         write!(
             f,
@@ -117,6 +120,13 @@ pub enum Defect {
     Derived {
         /// Row of the first mismatch.
         index: u32,
+    },
+    /// A variance of this component is 128 or more: a learner's averages do not hold it.
+    Variance {
+        /// Index of the component.
+        component: u16,
+        /// Index of the feature.
+        feature: u16,
     },
     /// A column's kind, its number of levels or the distribution over them is not valid.
     Column {
@@ -168,6 +178,10 @@ impl core::fmt::Display for Defect {
                     "derived value {index} does not follow from the parameters"
                 )
             }
+            Self::Variance { component, feature } => write!(
+                f,
+                "component {component}, feature {feature}: a variance of 128 or more is too large to learn from"
+            ),
             Self::Column { index } => {
                 write!(
                     f,

@@ -51,8 +51,10 @@ pub mod parameters;
 mod sample;
 mod statistics;
 pub mod stepwise;
+mod turn;
 
 pub use condition::Conditional;
+pub use covariance::CovarianceError;
 pub use statistics::MAX_ROWS;
 
 #[cfg(test)]
@@ -71,6 +73,9 @@ pub const ONE: u32 = 1 << 16;
 
 /// Largest mantissa of a diagonal covariance: with a 17-bit difference the product has 32 bits.
 pub(crate) const DIAGONAL_MANTISSA: i16 = 1 << 14;
+
+/// `log2(2 pi) / 2` in `F32`.
+const HALF_LOG2_TAU: i64 = 5_694_044_581;
 
 /// What the components' covariances look like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -575,8 +580,6 @@ pub fn log_constant(
     dimensions: usize,
     weight: i32,
 ) -> i32 {
-    /// `log2(2 pi) / 2` in `F32`.
-    const HALF_LOG2_TAU: i64 = 5_694_044_581;
     let mut sum = log_weight(weight);
     for (row, shift) in shifts.iter().take(dimensions).enumerate() {
         let at = match covariance {

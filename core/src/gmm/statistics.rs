@@ -242,7 +242,7 @@ impl<'m> Statistics<'m> {
         slices::copy(parameters.mean(index), mean);
         let mean = &*mean;
         let diagonal = self.covariance == Covariance::Diagonal;
-        parameters.set_covariance(index, floor, |row, column| {
+        parameters.write_covariance(index, floor, |row, column| {
             let at = if diagonal {
                 row
             } else {

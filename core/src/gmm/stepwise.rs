@@ -3,7 +3,7 @@
 use super::parameters::Parameters;
 use super::statistics::Statistics;
 use super::{
-    Covariance, Gmm, MAX_COMPONENTS, MAX_DIMENSIONS, maximisation_operations,
+    Covariance, CovarianceError, Gmm, MAX_COMPONENTS, MAX_DIMENSIONS, maximisation_operations,
     responsibility_operations,
 };
 use crate::linalg::triangle_len;
@@ -74,7 +74,7 @@ impl<'m> StepwiseEm<'m> {
     /// `seen` rows; `floor` as in [`Parameters::set_covariance`].
     ///
     /// # Errors
-    /// [`Defect::Shape`] when the memory has another length.
+    /// [`Defect::Shape`] when the memory has another length; [`Defect::Variance`] when a variance is 128 or more.
     pub fn from_model(
         memory: &'m mut [i64],
         model: &Gmm<'_>,
@@ -99,7 +99,13 @@ impl<'m> StepwiseEm<'m> {
             };
             model
                 .covariance_into(index, elements)
-                .map_err(|_| Defect::Shape)?;
+                .map_err(|error| match error {
+                    CovarianceError::Variance { feature } => Defect::Variance {
+                        component: index as u16,
+                        feature,
+                    },
+                    CovarianceError::Shape(_) => Defect::Shape,
+                })?;
             let mean = model.mean(index).unwrap_or(&[]);
             statistics.expect(index, *weight, mean, |row, column| {
                 let at = if diagonal {
