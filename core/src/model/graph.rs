@@ -212,9 +212,7 @@ impl<'a> Tensors<'a> {
             NO_CODE => None,
             code => Some(u16::try_from(code).map_err(|_| Defect::Shape)?),
         };
-        // Checked conversions, not casts: rustc 1.95 for x86-64 makes three zeros of the same line with casts.
-        let half = |n: u32| u16::try_from(n).map_err(|_| Defect::Shape);
-        let input = [half(sides & 0xffff)?, half(sides >> 16)?, half(channels)?];
+        let input = input_shape(sides, channels)?;
         let ops: &[OpRecord] = self.get(0, TensorElement::Operation, 0, [ops, 1])?;
         let adds = ops.iter().any(|op| op.kind() == Some(OpKind::Add));
         self.expect(usize::from(additions_at) + usize::from(adds))?;
@@ -235,4 +233,14 @@ impl<'a> Tensors<'a> {
             Graph::from_trusted(tensors, input, levels, code)
         }
     }
+}
+
+/// Height, width and channels as a part's parameters keep them.
+///
+/// Not inlined: rustc 1.95 for x86-64 else makes three zeros of them, with casts and, depending on the size of
+/// [`Defect`], with checked conversions too.
+#[inline(never)]
+fn input_shape(sides: u32, channels: u32) -> Result<[u16; 3], Defect> {
+    let half = |n: u32| u16::try_from(n).map_err(|_| Defect::Shape);
+    Ok([half(sides & 0xffff)?, half(sides >> 16)?, half(channels)?])
 }
