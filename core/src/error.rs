@@ -15,8 +15,14 @@ pub enum Operand {
     Weights,
     /// The per-channel output parameters.
     Channels,
-    /// The components of a mixture, or the classes: there are fewer than an index asks for.
+    /// Components or classes: there are fewer than an index asks for.
     Components,
+    /// Columns: there are fewer than an index asks for.
+    Columns,
+    /// Layers: there are fewer than an index asks for, or another number.
+    Layers,
+    /// Real states: Gaussian units take one each, and no bits.
+    RealStates,
 }
 
 /// A slice handed to a call is too short or too long.
@@ -27,7 +33,7 @@ pub enum Operand {
 pub struct ShapeError {
     /// The slice that does not fit.
     pub operand: Operand,
-    /// The length that is needed: elements, or bytes for a workspace.
+    /// The length that is needed: elements, or bytes for a workspace; one more than an index that asks for too much.
     pub needed: usize,
     /// The length that was given, in the same unit.
     pub given: usize,
@@ -76,6 +82,9 @@ impl core::fmt::Display for ShapeError {
             Operand::Weights => "weights",
             Operand::Channels => "channel parameters",
             Operand::Components => "components",
+            Operand::Columns => "columns",
+            Operand::Layers => "layers",
+            Operand::RealStates => "real states",
         };
         write!(
             f,
@@ -87,13 +96,60 @@ impl core::fmt::Display for ShapeError {
 
 impl core::error::Error for ShapeError {}
 
-/// Why parameters are no valid model.
+/// An option of a learner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum Setting {
+    /// Pseudo-counts.
+    Smoothing,
+    /// Rows between two M steps.
+    Block,
+    /// Rows that are remembered.
+    Memory,
+    /// What the visible units are: of another kind than the model's.
+    Units,
+    /// Fractional bits of the weights.
+    WeightBits,
+    /// Steps of a chain.
+    Steps,
+    /// Samples of a batch.
+    Batch,
+}
+
+impl core::fmt::Display for Setting {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::Smoothing => "smoothing",
+            Self::Block => "block",
+            Self::Memory => "memory of a stream",
+            Self::Units => "kind of the visible units",
+            Self::WeightBits => "number of weight bits",
+            Self::Steps => "number of Gibbs steps",
+            Self::Batch => "batch",
+        })
+    }
+}
+
+/// Why parameters are no valid model, or a learner cannot be made of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Defect {
     /// A dimension is zero, too large, or two tensors disagree about it.
     Shape,
+    /// A learner's memory has another length than it takes (than its widths take, for back-propagation).
+    Memory {
+        /// Elements needed.
+        needed: u32,
+    },
+    /// An option of a learner is out of range, or not that of the model that it goes on from.
+    Setting {
+        /// Which.
+        setting: Setting,
+    },
+    /// A weight of a component or class is not positive, or they do not sum to 1.
+    Weights,
     /// The kind of part is unknown.
     Kind {
         /// The tag found.
@@ -156,6 +212,13 @@ impl core::fmt::Display for Defect {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self {
             Self::Shape => write!(f, "dimensions are empty, too large or inconsistent"),
+            Self::Memory { needed } => {
+                write!(f, "memory of {needed} elements is needed")
+            }
+            Self::Setting { setting } => {
+                write!(f, "the {setting} is out of range or not that of the model")
+            }
+            Self::Weights => write!(f, "weights are not positive or do not sum to 1"),
             Self::Kind { found } => write!(f, "kind {found} is unknown to this version"),
             Self::Name => write!(
                 f,
@@ -206,3 +269,15 @@ impl core::fmt::Display for Defect {
 }
 
 impl core::error::Error for Defect {}
+
+impl Defect {
+    /// `Ok` when a learner's memory is as long as it has to be.
+    pub(crate) fn memory(needed: usize, given: usize) -> Result<(), Self> {
+        if needed == given {
+            return Ok(());
+        }
+        Err(Self::Memory {
+            needed: u32::try_from(needed).unwrap_or(u32::MAX),
+        })
+    }
+}

@@ -96,4 +96,4 @@ pub mod score;
 mod slices;
 pub mod work;
 
-pub use error::{Defect, Operand, ShapeError};
+pub use error::{Defect, Operand, Setting, ShapeError};

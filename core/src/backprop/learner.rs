@@ -90,8 +90,8 @@ impl<'m> Learner<'m> {
     /// A learner that goes on from the weights and biases in `memory`.
     ///
     /// # Errors
-    /// [`Defect::Shape`] when a width is 0, there are fewer than two, or a slice is not as long as
-    /// [`memory_len`] says.
+    /// [`Defect::Shape`] when a width is 0 or there are fewer than two, [`Defect::Memory`] when a slice is not as long
+    /// as [`memory_len`] says.
     pub fn new(widths: &'m [u16], hidden: Hidden, memory: Memory<'m>) -> Result<Self, Defect> {
         let found = [
             memory.weights.len(),
@@ -99,8 +99,9 @@ impl<'m> Learner<'m> {
             memory.values.len(),
             memory.errors.len(),
         ];
-        if memory_len(widths) != Some(found) {
-            return Err(Defect::Shape);
+        let needed = memory_len(widths).ok_or(Defect::Shape)?;
+        for (needed, given) in needed.into_iter().zip(found) {
+            Defect::memory(needed, given)?;
         }
         Ok(Self {
             widths,
@@ -112,10 +113,14 @@ impl<'m> Learner<'m> {
     }
 
     /// Lets layers before `first` as they are: the last alone learns with the number of layers less one.
-    #[must_use]
-    pub const fn learn_from(mut self, first: usize) -> Self {
+    ///
+    /// # Errors
+    /// [`ShapeError`] when there is no such layer: nothing would learn.
+    pub fn learn_from(mut self, first: usize) -> Result<Self, ShapeError> {
+        let layers = self.widths.len().saturating_sub(1);
+        ShapeError::at_least(Operand::Layers, first.saturating_add(1), layers)?;
         self.first = first;
-        self
+        Ok(self)
     }
 
     /// Rounds steps in another way than at random.
@@ -146,10 +151,10 @@ impl<'m> Learner<'m> {
     /// Goes on from the weights and biases of another stack of the same widths.
     ///
     /// # Errors
-    /// [`ShapeError`] when it has other widths; nothing has changed then.
+    /// [`ShapeError`] when it has another number of layers or other widths; nothing has changed then.
     pub fn start_from_model(&mut self, model: &Stack<'_>) -> Result<(), ShapeError> {
-        let widths = [self.widths.len(), model.widths.len()];
-        ShapeError::exact(Operand::Weights, widths[0], widths[1])?;
+        let layers = |widths: &[u16]| widths.len().saturating_sub(1);
+        ShapeError::exact(Operand::Layers, layers(self.widths), layers(model.widths))?;
         for (own, other) in self.widths.iter().zip(model.widths) {
             ShapeError::exact(Operand::Weights, usize::from(*own), usize::from(*other))?;
         }

@@ -3,7 +3,8 @@
 use super::parameters::{COVARIANCE_ONE, GREATEST_FLOOR, Parameters};
 use super::statistics::{MAX_ROWS, Statistics};
 use super::{
-    Covariance, Gmm, MAX_COMPONENTS, ONE, maximisation_operations, responsibility_operations,
+    Covariance, Gmm, MAX_COMPONENTS, MAX_DIMENSIONS, ONE, maximisation_operations,
+    responsibility_operations,
 };
 use crate::em::ExpectationMaximization;
 use crate::kernels::squared_distance;
@@ -59,7 +60,7 @@ impl<'m> BatchEm<'m> {
     /// where that is more. Variances have `floor` (`I8F56`) at least, see [`Parameters::set_covariance`].
     ///
     /// # Errors
-    /// [`Defect::Shape`] when a dimension is out of range or the memory has another length.
+    /// [`Defect::Shape`] when a dimension is out of range, [`Defect::Memory`] when the memory has another length.
     pub fn new(
         memory: &'m mut [i64],
         covariance: Covariance,
@@ -67,7 +68,11 @@ impl<'m> BatchEm<'m> {
         dimensions: usize,
         floor: i64,
     ) -> Result<Self, Defect> {
-        let at = Parameters::words(covariance, k.min(MAX_COMPONENTS), dimensions.min(1 << 8));
+        if !(1..=MAX_COMPONENTS).contains(&k) || !(1..=MAX_DIMENSIONS).contains(&dimensions) {
+            return Err(Defect::Shape);
+        }
+        Defect::memory(Self::words(covariance, k, dimensions), memory.len())?;
+        let at = Parameters::words(covariance, k, dimensions);
         let (parameters, statistics) = memory.split_at_mut_checked(at).ok_or(Defect::Shape)?;
         let mut parameters = Parameters::new(parameters, covariance, k, dimensions)?;
         if floor > COVARIANCE_ONE {

@@ -165,8 +165,8 @@ impl<'a> Gmm<'a> {
     ///
     /// # Errors
     /// [`Defect::Shape`] when lengths do not fit or there are more than [`MAX_COMPONENTS`] or
-    /// [`MAX_DIMENSIONS`]; [`Defect::Scale`] (with the index of the weight, or of the row over all
-    /// factors) when a weight is not positive, weights do not sum to one, a factor's diagonal is not
+    /// [`MAX_DIMENSIONS`]; [`Defect::Weights`] when a weight is not positive or they do not sum to one;
+    /// [`Defect::Scale`] (with the index of the row over all factors) when a factor's diagonal is not
     /// positive or a row is too large; [`Defect::Derived`] when an offset or constant of a component does
     /// not follow from the rest.
     pub fn new(
@@ -176,14 +176,14 @@ impl<'a> Gmm<'a> {
     ) -> Result<Self, Defect> {
         let view = Self::from_trusted(covariance, dimensions, tensors)?;
         let mut total = 0i64;
-        for (index, weight) in (0u32..).zip(tensors.weights) {
+        for weight in tensors.weights {
             if *weight < 1 {
-                return Err(Defect::Scale { index });
+                return Err(Defect::Weights);
             }
             total += i64::from(*weight);
         }
         if total != i64::from(WEIGHT_ONE) {
-            return Err(Defect::Scale { index: 0 });
+            return Err(Defect::Weights);
         }
         let rows = component_rows(covariance, dimensions);
         for factor in 0..factors_of(covariance, view.k()) {
@@ -556,7 +556,7 @@ pub(crate) fn row_is_valid(
 
 /// `-p · mu + 2^(s-1)`: what centring and rounding add to a row of a packed factor.
 #[must_use]
-pub fn row_offset(factor: &[i16], shifts: &[u8], mean: &[i16], row: usize) -> i64 {
+pub(crate) fn row_offset(factor: &[i16], shifts: &[u8], mean: &[i16], row: usize) -> i64 {
     let half = (1u64 << (shifts.get(row).copied().unwrap_or(0) & 31) >> 1).cast_signed();
     let products = mean
         .iter()
@@ -573,7 +573,7 @@ pub fn row_offset(factor: &[i16], shifts: &[u8], mean: &[i16], row: usize) -> i6
 ///
 /// Off by at most `1.9 (d + 1) + 1` units of 2^-16.
 #[must_use]
-pub fn log_constant(
+pub(crate) fn log_constant(
     covariance: Covariance,
     factor: &[i16],
     shifts: &[u8],

@@ -109,19 +109,17 @@ impl<'m> Parameters<'m> {
     /// Parameters in `memory`, which must be [`words`](Self::words) long.
     ///
     /// # Errors
-    /// [`Defect::Shape`] when a dimension is out of range or the memory has another length.
+    /// [`Defect::Shape`] when a dimension is out of range, [`Defect::Memory`] when the memory has another length.
     pub fn new(
         memory: &'m mut [i64],
         covariance: Covariance,
         k: usize,
         dimensions: usize,
     ) -> Result<Self, Defect> {
-        if !(1..=MAX_COMPONENTS).contains(&k)
-            || !(1..=MAX_DIMENSIONS).contains(&dimensions)
-            || memory.len() != Self::words(covariance, k, dimensions)
-        {
+        if !(1..=MAX_COMPONENTS).contains(&k) || !(1..=MAX_DIMENSIONS).contains(&dimensions) {
             return Err(Defect::Shape);
         }
+        Defect::memory(Self::words(covariance, k, dimensions), memory.len())?;
         let mut parameters = Self::carve(memory, covariance, k, dimensions).ok_or(Defect::Shape)?;
         parameters.reset();
         Ok(parameters)

@@ -74,7 +74,7 @@ impl<'m> StepwiseEm<'m> {
     /// `seen` rows; `floor` as in [`Parameters::set_covariance`].
     ///
     /// # Errors
-    /// [`Defect::Shape`] when the memory has another length; [`Defect::Variance`] when a variance is 128 or more.
+    /// [`Defect::Memory`] when the memory has another length; [`Defect::Variance`] when a variance is 128 or more.
     pub fn from_model(
         memory: &'m mut [i64],
         model: &Gmm<'_>,
@@ -83,6 +83,7 @@ impl<'m> StepwiseEm<'m> {
         floor: i64,
     ) -> Result<Self, Defect> {
         let (covariance, k, d) = (model.covariance(), model.k(), model.dimensions());
+        Defect::memory(Self::words(covariance, k, d), memory.len())?;
         let (parameters, statistics) = memory
             .split_at_mut_checked(Parameters::words(covariance, k, d))
             .ok_or(Defect::Shape)?;

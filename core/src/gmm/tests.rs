@@ -13,6 +13,7 @@ use std::vec::Vec;
 mod awkward;
 mod condition;
 mod exact;
+mod sample;
 mod stepwise;
 
 const UNIT: f64 = COVARIANCE_ONE as f64;
@@ -366,14 +367,14 @@ fn tampered_tensors_are_refused() {
                 weights: &[1 << 30, 0],
                 ..good
             }),
-            Err(Defect::Scale { index: 1 })
+            Err(Defect::Weights)
         );
         assert_eq!(
             new(Tensors {
                 weights: &[1 << 29, 1 << 28],
                 ..good
             }),
-            Err(Defect::Scale { index: 0 })
+            Err(Defect::Weights)
         );
         assert_eq!(
             new(Tensors {
@@ -653,7 +654,11 @@ fn indices_out_of_range_are_refused() {
 #[test]
 fn batch_em_refuses_what_is_no_rows() {
     let mut memory = std::vec![0; BatchEm::words(Covariance::Diagonal, 2, 3)];
-    assert!(BatchEm::new(&mut memory[1..], Covariance::Diagonal, 2, 3, 0).is_err());
+    let words = memory.len() as u32;
+    assert_eq!(
+        BatchEm::new(&mut memory[1..], Covariance::Diagonal, 2, 3, 0).unwrap_err(),
+        Defect::Memory { needed: words }
+    );
     assert!(BatchEm::new(&mut memory, Covariance::Full, 2, 3, 0).is_err());
     assert!(BatchEm::new(&mut memory, Covariance::Diagonal, usize::MAX, usize::MAX, 0).is_err());
     let mut em = BatchEm::new(&mut memory, Covariance::Diagonal, 2, 3, 0).unwrap();
@@ -662,47 +667,4 @@ fn batch_em_refuses_what_is_no_rows() {
     assert!(em.expectation(&std::vec![0; 3 * MAX_ROWS + 3]).is_err());
     assert!(em.start_from_centroids(&[0; 6], &[0; 3]).is_err());
     assert!(em.expectation(&[0; 6]).is_ok());
-}
-
-#[test]
-fn samples_have_the_moments_of_the_mixture() {
-    const N: usize = 200_000;
-    let mut rng = Generator::from_seed(8);
-    for covariance in KINDS {
-        let (k, d) = (3, 3);
-        let oracle = Oracle::random(&mut rng, covariance, k, d, (0.2, 0.9), 0.7);
-        let mut memory = std::vec![0; Parameters::words(covariance, k, d)];
-        let parameters = oracle.quantise(&mut memory, covariance);
-        let model = parameters.model().unwrap();
-        let mut counts = std::vec![0f64; k];
-        let mut sums = std::vec![std::vec![0f64; d]; k];
-        let mut squares = std::vec![std::vec![0f64; d * d]; k];
-        let mut x = [0; 3];
-        for _ in 0..N {
-            let j = model.sample_into(&mut rng, &mut x).unwrap() as usize;
-            counts[j] += 1.0;
-            for (a, xa) in features(&x).iter().enumerate() {
-                let deviation = xa - oracle.means[j][a];
-                sums[j][a] += deviation;
-                for (b, xb) in features(&x).iter().enumerate() {
-                    squares[j][a * d + b] += deviation * (xb - oracle.means[j][b]);
-                }
-            }
-        }
-        for j in 0..k {
-            let w = oracle.weights[j];
-            assert!((counts[j] / N as f64 - w).abs() < 4.0 * (w / N as f64).sqrt());
-            let n = counts[j];
-            for a in 0..d {
-                let variance = oracle.covariances[j][a * d + a];
-                // Four standard errors, and half a unit for the mean as stored.
-                assert!((sums[j][a] / n).abs() < 4.0 * (variance / n).sqrt() + 1.3e-4);
-                for b in 0..d {
-                    let bound = 2.0 * (variance * oracle.covariances[j][b * d + b]).sqrt();
-                    let error = squares[j][a * d + b] / n - oracle.covariances[j][a * d + b];
-                    assert!(error.abs() < bound * (4.0 / n.sqrt() + 1e-3), "{error}");
-                }
-            }
-        }
-    }
 }

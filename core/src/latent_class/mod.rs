@@ -124,8 +124,8 @@ impl<'a> LatentClass<'a> {
     /// [`Defect::Shape`] when lengths do not fit or there are more than [`MAX_CLASSES`] classes or
     /// [`MAX_COLUMNS`] columns; [`Defect::Column`] when a column's kind or levels are invalid, or its
     /// probabilities within a class do not sum to 1 within 2^-6; [`Defect::Scale`] when a line is out of
-    /// range; [`Defect::Derived`] when a Gaussian is not what [`Gaussian::new`] gives, or for index
-    /// `u32::MAX` when the classes' weights do not sum to 1 within 2^-6.
+    /// range; [`Defect::Derived`] when a Gaussian is not what [`Gaussian::new`] gives; [`Defect::Weights`] when the
+    /// classes' weights do not sum to 1 within 2^-6.
     pub fn new(
         columns: &'a [Column],
         weights: &'a [u16],
@@ -145,7 +145,7 @@ impl<'a> LatentClass<'a> {
             }
         }
         if !sums_to_one(weights.iter()) {
-            return Err(Defect::Derived { index: u32::MAX });
+            return Err(Defect::Weights);
         }
         let k = weights.len();
         for (index, distribution) in (0..).zip(view.distributions()) {

@@ -34,7 +34,7 @@ use super::{MAX_UNITS, ONE, Rbm, States, Tensors, Units, workspace_len};
 use crate::kernels::{STATE_BITS, bit_words, row_stride};
 use crate::num::{Multiplier, saturating_i16};
 use crate::rng::normal;
-use crate::{Defect, Operand, ShapeError};
+use crate::{Defect, Operand, Setting, ShapeError};
 use rand_core::Rng;
 use zerocopy::{FromBytes, IntoBytes};
 
@@ -252,8 +252,8 @@ impl<'m> ContrastiveDivergence<'m> {
     /// With all weights equal the hidden units stay equal: call [`start`](Self::start).
     ///
     /// # Errors
-    /// [`Defect::Shape`] when the memory has another length, a layer is empty or too large, or an option is out of
-    /// range. Layers have at most [`MAX_UNITS`] units, and 500 if they are visible and Gaussian.
+    /// [`Defect::Shape`] when a layer is empty or too large, [`Defect::Setting`] when an option is out of
+    /// range, [`Defect::Memory`] when the memory has another length. Layers have at most [`MAX_UNITS`] units, and 500 if they are visible and Gaussian.
     pub fn new(
         memory: &'m mut [u32],
         visible: usize,
@@ -265,15 +265,20 @@ impl<'m> ContrastiveDivergence<'m> {
             Units::Bernoulli => MAX_UNITS,
             Units::Gaussian => 500,
         };
-        if !(1..=most_visible).contains(&visible)
-            || !(1..=MAX_UNITS).contains(&hidden)
-            || !(3..=12).contains(&options.weight_bits)
-            || options.steps == 0
-            || options.batch == 0
-            || memory.len() != storage_words(visible, hidden, options.units, options.chains)
-        {
+        if !(1..=most_visible).contains(&visible) || !(1..=MAX_UNITS).contains(&hidden) {
             return Err(Defect::Shape);
         }
+        for (fits, setting) in [
+            ((3..=12).contains(&options.weight_bits), Setting::WeightBits),
+            (options.steps > 0, Setting::Steps),
+            (options.batch > 0, Setting::Batch),
+        ] {
+            if !fits {
+                return Err(Defect::Setting { setting });
+            }
+        }
+        let needed = storage_words(visible, hidden, options.units, options.chains);
+        Defect::memory(needed, memory.len())?;
         memory.fill(0);
         let mut rest = memory;
         let mut cut = |words: usize| {
@@ -310,14 +315,16 @@ impl<'m> ContrastiveDivergence<'m> {
     /// A learner that goes on from a model, its weights rounded to `weight_bits`.
     ///
     /// # Errors
-    /// As [`new`](Self::new); [`Defect::Shape`] as well when the model's visible units are of another kind.
+    /// As [`new`](Self::new); [`Defect::Setting`] as well when the model's visible units are of another kind.
     pub fn from_model(
         memory: &'m mut [u32],
         model: &Rbm<'_>,
         options: Options,
     ) -> Result<Self, Defect> {
         if model.units() != options.units {
-            return Err(Defect::Shape);
+            return Err(Defect::Setting {
+                setting: Setting::Units,
+            });
         }
         let learner = Self::new(memory, model.visible(), model.hidden(), options)?;
         let Multiplier { multiplier, shift } = model.scale();
@@ -387,7 +394,8 @@ impl<'m> ContrastiveDivergence<'m> {
     /// draws. The last sample of a batch: `3 V H` multiplications and `V H / 2` random words besides.
     ///
     /// # Errors
-    /// [`ShapeError`] when there is not a state for each visible unit, or Gaussian units are given bits.
+    /// [`ShapeError`] when there is not a state for each visible unit, or Gaussian units are given bits
+    /// ([`Operand::RealStates`]).
     pub fn step<R: Rng + ?Sized>(
         &mut self,
         sample: States<'_>,
@@ -395,12 +403,11 @@ impl<'m> ContrastiveDivergence<'m> {
     ) -> Result<(), ShapeError> {
         let visible = self.visible_biases.len();
         match sample {
+            States::Binary(_) if self.options.units == Units::Gaussian => {
+                return ShapeError::exact(Operand::RealStates, visible, 0);
+            }
             States::Binary(bits) => {
-                let needed = match self.options.units {
-                    Units::Bernoulli => bit_words(visible),
-                    Units::Gaussian => visible,
-                };
-                ShapeError::exact(Operand::Input, needed, bits.len())?;
+                ShapeError::exact(Operand::Input, bit_words(visible), bits.len())?;
             }
             States::Real(values) => ShapeError::exact(Operand::Input, visible, values.len())?,
         }

@@ -7,6 +7,8 @@ use proptest::prelude::*;
 use std::vec;
 use std::vec::Vec;
 
+mod learn;
+
 /// Parameters in memory of their own, and the same in f64.
 struct Machine {
     units: Units,
@@ -604,110 +606,4 @@ fn a_learner_goes_on_from_a_model_where_it_stands() {
         assert!((f64::from(*bias) / 64.0 / 4096.0 - exact).abs() < 1e-5);
     }
     assert!(Rbm::new(Units::Bernoulli, model.scale(), model.tensors()).is_ok());
-}
-
-#[test]
-fn extreme_options_and_samples_leave_a_model_that_is_valid() {
-    let mut rng = Generator::from_seed(3);
-    for case in 0..60u32 {
-        let gaussian = case % 2 == 1;
-        let units = if gaussian {
-            Units::Gaussian
-        } else {
-            Units::Bernoulli
-        };
-        let (visible, hidden, chains) = (
-            1 + case as usize % 37,
-            1 + case as usize % 5,
-            case as u16 % 3,
-        );
-        let options = Options {
-            units,
-            weight_bits: 3 + case % 10,
-            steps: 1 + case as u16 % 2,
-            chains,
-            batch: [1, 7, u16::MAX][case as usize % 3],
-            rate: Rate::constant(u16::MAX),
-            momentum: u16::MAX,
-            weight_decay: if case % 4 == 0 { u16::MAX } else { 0 },
-            rounding: if case % 5 == 0 {
-                Rounding::Nearest
-            } else {
-                Rounding::Stochastic
-            },
-        };
-        let mut memory = vec![0; storage_words(visible, hidden, units, chains)];
-        let mut learner =
-            ContrastiveDivergence::new(&mut memory, visible, hidden, options).unwrap();
-        learner.start(u16::MAX, &mut rng);
-        learner
-            .set_visible_biases(&vec![i16::MIN; visible])
-            .unwrap();
-        let real = vec![if case % 3 == 0 { i16::MIN } else { i16::MAX }; visible];
-        let bits = vec![u32::MAX; bit_words(visible)];
-        for _ in 0..50 {
-            if !gaussian {
-                learner.step(States::Binary(&bits), &mut rng).unwrap();
-            }
-            learner.step(States::Real(&real), &mut rng).unwrap();
-            let model = learner.model();
-            Rbm::new(units, model.scale(), model.tensors()).unwrap();
-        }
-    }
-}
-
-#[test]
-fn a_gaussian_learner_finds_two_clusters() {
-    let options = Options {
-        units: Units::Gaussian,
-        rate: Rate::linear(655, 4_000),
-        batch: 8,
-        ..Options::DEFAULT
-    };
-    let mut memory = vec![0; storage_words(4, 2, Units::Gaussian, 0)];
-    let mut learner = ContrastiveDivergence::new(&mut memory, 4, 2, options).unwrap();
-    let mut rng = Generator::from_seed(8);
-    learner.start(409, &mut rng);
-    let sample = |rng: &mut Generator| -> [i16; 4] {
-        let sign = if rng.next_u32() & 1 == 0 { 1 } else { -1 };
-        [1, -1, 1, 1].map(|side| side * sign * 6000 + normal(rng) / 2)
-    };
-    for _ in 0..32_000 {
-        let features = sample(&mut rng);
-        learner.step(States::Real(&features), &mut rng).unwrap();
-    }
-    let mut workspace = [0; 16];
-    let model = learner.model();
-    let mut free = |x: &[i16]| {
-        f64::from(model.free_energy(States::Real(x), &mut workspace).unwrap()) / 65_536.0
-    };
-    let inside = free(&[6000, -6000, 6000, 6000]).max(free(&[-6000, 6000, -6000, -6000]));
-    let outside = free(&[6000, 6000, -6000, 6000]).min(free(&[0; 4]));
-    assert!(inside < outside - 0.5, "{inside} {outside}");
-}
-
-#[test]
-fn stochastic_rounding_keeps_increments_below_the_unit() {
-    // One visible unit that is always 1 and one hidden: with a rate of 2^-16 every step of the velocity is
-    // below its unit.
-    let learnt = |rounding| {
-        let options = Options {
-            weight_bits: 3,
-            batch: 1,
-            momentum: 0,
-            rate: Rate::constant(2),
-            rounding,
-            ..Options::DEFAULT
-        };
-        let mut memory = vec![0; storage_words(2, 1, Units::Bernoulli, 0)];
-        let mut learner = ContrastiveDivergence::new(&mut memory, 2, 1, options).unwrap();
-        learner.set_visible_biases(&[-8000, -8000]).unwrap();
-        let mut rng = Generator::from_seed(1);
-        for _ in 0..400_000 {
-            learner.step(States::Binary(&[0b11]), &mut rng).unwrap();
-        }
-        i32::from(learner.model().tensors().weights[0])
-    };
-    assert_eq!(learnt(Rounding::Nearest), 0);
-    assert!(learnt(Rounding::Stochastic) > 4);
 }
