@@ -133,7 +133,8 @@ impl<const WORDS: usize> Storage<WORDS> {
 /// C columns, k classes, cells: levels within classes, and classes. A probability below 2^-16 is kept there; where a
 /// class has u such levels of a column (or there are u such classes), `1.6e-5 u` more for each row and for each alpha
 /// of the column's (or the classes') cells. There are none with as many rows as `alpha (2^16 - levels)`. A variance `v`
-/// below 2^-14 costs `8e-9 / v` more a row of its column, and what a value costs is counted to 512 bits only: a
+/// below 2^-14 costs `8e-9 / v` more a row of its column; after a start from a model with variances below the floor
+/// ([`from_model`](Self::from_model)) the round that raises them may cost more; and what a value costs is counted to 512 bits only: a
 /// round that moves a class over more than 26 of its deviations has no bound. (`latent_class::tests::bound`)
 ///
 /// The value that [`expectation`](ExpectationMaximization::expectation) returns is that objective to 6e-5 nats a row
@@ -184,7 +185,8 @@ pub struct Learner<'m> {
 }
 
 impl<'m> Learner<'m> {
-    /// A learner with k classes that are all alike: uniform levels, standard normal columns.
+    /// A learner with k classes that are all alike: uniform levels, standard normal columns (of the floor's variance
+    /// where that is more than 1).
     ///
     /// Classes that are alike stay so: start it with [`start_random`](Self::start_random), or a stream with
     /// [`step_with_class`](Self::step_with_class). `lines` has the scaling of each Gaussian column;
@@ -252,7 +254,9 @@ impl<'m> Learner<'m> {
             learner.gaussians,
         )?;
         learner.clear();
-        learner.gaussians.fill(Gaussian::STANDARD);
+        // A class that never has a row of a column keeps its variance: that obeys the floor as well.
+        let variance = Gaussian::STANDARD.variance.max(options.variance_floor);
+        learner.gaussians.fill(Gaussian::new(0, variance));
         learner.weights.fill(surprisal(1, k as u64));
         let mut surprisals = &mut *learner.surprisals;
         for column in columns.iter().filter(|column| !column.is_gaussian()) {
@@ -358,9 +362,9 @@ impl<'m> Learner<'m> {
             lines: self.lines,
             gaussians: self.gaussians,
         };
-        let bits = model.responsibilities(None, row, self.posterior);
+        let log = model.responsibilities(None, row, self.posterior);
         self.add(row);
-        Ok(bits)
+        Ok(log.bits)
     }
 
     /// Adds a row to the statistics of one class alone.

@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use std::vec;
 use std::vec::Vec;
 
+mod energy;
 mod learn;
 
 /// Parameters in memory of their own, and the same in f64.

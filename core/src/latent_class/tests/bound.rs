@@ -127,13 +127,35 @@ fn the_hardest_rows_known_use_more_than_half_of_the_bound() {
     assert!(worst > 0.5, "{worst}");
 }
 
+#[test]
+fn a_class_without_rows_obeys_a_high_floor_too() {
+    let options = Options {
+        variance_floor: 1 << 27,
+        ..Options::DEFAULT
+    };
+    // One row, eight classes: seven of them wait.
+    for seed in 0..8 {
+        worst_fall(&[Column::GAUSSIAN], &[40], 8, options, 20, seed).unwrap();
+    }
+    let lines = [line()];
+    let mut memory = vec![0; storage_words(2, &[Column::GAUSSIAN])];
+    let learner = Learner::new(&[Column::GAUSSIAN], &lines, 2, &mut memory, options).unwrap();
+    assert!(
+        learner
+            .model()
+            .gaussians()
+            .iter()
+            .all(|g| g.variance == 1 << 27)
+    );
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(250))]
     #[test]
     fn no_round_falls_below_the_bound(
         seed: u64, k in 1usize..=8, n in 1usize..=24, columns in proptest::collection::vec(0usize..7, 1..=4),
         smoothing in prop_oneof![Just(0), Just(1), Just(1 << 14), Just(1 << 16), Just(1_133_000), Just((1 << 24) - 1)],
-        floor in prop_oneof![Just(0), Just(1 << 10), Just(1 << 14), Just(1 << 22)], kind in 0u32..4
+        floor in prop_oneof![Just(0), Just(1 << 10), Just(1 << 14), Just(1 << 22), Just(1 << 26), Just(u32::MAX)], kind in 0u32..4
     ) {
         let kinds = [
             Column::categorical(1), Column::categorical(3), Column::categorical(17), Column::categorical(256),
