@@ -15,6 +15,14 @@ pub enum Operand {
     Weights,
     /// The per-channel output parameters.
     Channels,
+    /// Components or classes: there are fewer than an index asks for.
+    Components,
+    /// Columns: there are fewer than an index asks for.
+    Columns,
+    /// Layers: there are fewer than an index asks for, or another number.
+    Layers,
+    /// Real states: Gaussian units take one each, and no bits.
+    RealStates,
 }
 
 /// A slice handed to a call is too short or too long.
@@ -25,7 +33,7 @@ pub enum Operand {
 pub struct ShapeError {
     /// The slice that does not fit.
     pub operand: Operand,
-    /// The length that is needed: elements, or bytes for a workspace.
+    /// The length that is needed: elements, or bytes for a workspace; one more than an index that asks for too much.
     pub needed: usize,
     /// The length that was given, in the same unit.
     pub given: usize,
@@ -73,6 +81,10 @@ impl core::fmt::Display for ShapeError {
             Operand::Workspace => "workspace",
             Operand::Weights => "weights",
             Operand::Channels => "channel parameters",
+            Operand::Components => "components",
+            Operand::Columns => "columns",
+            Operand::Layers => "layers",
+            Operand::RealStates => "real states",
         };
         write!(
             f,
@@ -174,6 +186,13 @@ pub enum Difference {
 pub enum Defect {
     /// A dimension is zero, too large, or two tensors disagree about it.
     Shape,
+    /// A learner's memory has another length than it takes (than its widths take, for back-propagation).
+    Memory {
+        /// Elements needed.
+        needed: u32,
+    },
+    /// A weight of a component or class is not positive, or they do not sum to 1.
+    Weights,
     /// The kind of part is unknown.
     Kind {
         /// The tag found.
@@ -210,6 +229,13 @@ pub enum Defect {
     Derived {
         /// Row of the first mismatch.
         index: u32,
+    },
+    /// A variance of this component is 128 or more: a learner's averages do not hold it.
+    Variance {
+        /// Index of the component.
+        component: u16,
+        /// Index of the feature.
+        feature: u16,
     },
     /// A column's kind, its number of levels or the distribution over them is not valid.
     Column {
@@ -249,6 +275,16 @@ pub enum Defect {
 }
 
 impl Defect {
+    /// `Ok` when a learner's memory is as long as it has to be.
+    pub(crate) fn memory(needed: usize, given: usize) -> Result<(), Self> {
+        if needed == given {
+            return Ok(());
+        }
+        Err(Self::Memory {
+            needed: u32::try_from(needed).unwrap_or(u32::MAX),
+        })
+    }
+
     /// `Ok` when every setting, with its value, is at least the third and at most the fourth number; otherwise
     /// the first that is not.
     pub(crate) const fn ranges(settings: &[(Setting, u32, u32, u32)]) -> Result<(), Self> {
@@ -271,6 +307,10 @@ impl core::fmt::Display for Defect {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self {
             Self::Shape => write!(f, "dimensions are empty, too large or inconsistent"),
+            Self::Memory { needed } => {
+                write!(f, "memory of {needed} elements is needed")
+            }
+            Self::Weights => write!(f, "weights are not positive or do not sum to 1"),
             Self::Kind { found } => write!(f, "kind {found} is unknown to this version"),
             Self::Name => write!(
                 f,
@@ -305,6 +345,10 @@ impl core::fmt::Display for Defect {
                     "derived value {index} does not follow from the parameters"
                 )
             }
+            Self::Variance { component, feature } => write!(
+                f,
+                "component {component}, feature {feature}: a variance of 128 or more is too large to learn from"
+            ),
             Self::Column { index } => {
                 write!(
                     f,

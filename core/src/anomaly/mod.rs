@@ -13,6 +13,8 @@ mod drift;
 mod kll;
 mod score;
 mod sketch;
+#[cfg(test)]
+mod tests;
 mod window;
 
 pub use detector::{Decision, Detector, DetectorConfig, Event, Phase};

@@ -90,8 +90,8 @@ impl<'m> Learner<'m> {
     /// A learner that goes on from the weights and biases in `memory`.
     ///
     /// # Errors
-    /// [`Defect::Shape`] when a width is 0, there are fewer than two, or a slice is not as long as
-    /// [`memory_len`] says.
+    /// [`Defect::Shape`] when a width is 0 or there are fewer than two, [`Defect::Memory`] when a slice is not as long
+    /// as [`memory_len`] says.
     pub fn new(widths: &'m [u16], hidden: Hidden, memory: Memory<'m>) -> Result<Self, Defect> {
         let found = [
             memory.weights.len(),
@@ -99,8 +99,9 @@ impl<'m> Learner<'m> {
             memory.values.len(),
             memory.errors.len(),
         ];
-        if memory_len(widths) != Some(found) {
-            return Err(Defect::Shape);
+        let needed = memory_len(widths).ok_or(Defect::Shape)?;
+        for (needed, given) in needed.into_iter().zip(found) {
+            Defect::memory(needed, given)?;
         }
         Ok(Self {
             widths,
@@ -112,10 +113,14 @@ impl<'m> Learner<'m> {
     }
 
     /// Lets layers before `first` as they are: the last alone learns with the number of layers less one.
-    #[must_use]
-    pub const fn learn_from(mut self, first: usize) -> Self {
+    ///
+    /// # Errors
+    /// [`ShapeError`] when there is no such layer: nothing would learn.
+    pub fn learn_from(mut self, first: usize) -> Result<Self, ShapeError> {
+        let layers = self.widths.len().saturating_sub(1);
+        ShapeError::at_least(Operand::Layers, first.saturating_add(1), layers)?;
         self.first = first;
-        self
+        Ok(self)
     }
 
     /// Rounds steps in another way than at random.
@@ -146,11 +151,15 @@ impl<'m> Learner<'m> {
     /// Goes on from the weights and biases of another stack of the same widths and function.
     ///
     /// # Errors
-    /// [`Defect::Shape`] when it has other widths, [`Defect::Differs`] when its hidden units have another function;
-    /// nothing has changed then.
+    /// [`ShapeError`] as [`Defect::Length`] when it has another number of layers or other widths,
+    /// [`Defect::Differs`] when its hidden units have another function; nothing has changed then.
     pub fn start_from_model(&mut self, model: &Stack<'_>) -> Result<(), Defect> {
-        if self.widths != model.widths {
-            return Err(Defect::Shape);
+        let layers = |widths: &[u16]| widths.len().saturating_sub(1);
+        let same =
+            |operand, own, other| ShapeError::exact(operand, own, other).map_err(Defect::Length);
+        same(Operand::Layers, layers(self.widths), layers(model.widths))?;
+        for (own, other) in self.widths.iter().zip(model.widths) {
+            same(Operand::Weights, usize::from(*own), usize::from(*other))?;
         }
         if self.hidden != model.hidden {
             return Err(Defect::Differs(Difference::Hidden));

@@ -2,9 +2,12 @@
 
 use super::*;
 use crate::rng::{Generator, normal};
+use crate::{Defect, Operand};
 use rand_core::Rng;
 use std::vec;
 use std::vec::Vec;
+
+mod hostile;
 
 /// Back-propagation in f64, textbook form.
 struct Mirror {
@@ -246,7 +249,8 @@ fn layers_below_the_first_stay_and_wrong_lengths_are_refused() {
         };
         let mut learner = Learner::new(&widths, Hidden::Relu, memory)
             .unwrap()
-            .learn_from(1);
+            .learn_from(1)
+            .unwrap();
         let none = Corruption::None;
         for _ in 0..10 {
             learner
@@ -254,7 +258,21 @@ fn layers_below_the_first_stay_and_wrong_lengths_are_refused() {
                 .unwrap();
         }
         assert!(learner.step(&[0; 2], &none, 1, &mut rng).is_err());
+        let nothing_learns = learner.learn_from(2).unwrap_err();
+        assert_eq!(
+            (nothing_learns.operand, nothing_learns.given),
+            (Operand::Layers, 2)
+        );
     }
+    let mut few = [0; 11];
+    let memory = Memory {
+        weights: &mut few,
+        biases: &mut biases,
+        values: &mut values,
+        errors: &mut errors,
+    };
+    let short = Learner::new(&widths, Hidden::Relu, memory).unwrap_err();
+    assert_eq!(short, Defect::Memory { needed: 12 });
     assert!(weights[..6].iter().all(|w| *w == 1000));
     assert!(weights[6..].iter().all(|w| *w != 1000));
     assert!(Stack::new(&widths, Hidden::Relu, &weights, &biases[..4]).is_err());
@@ -313,7 +331,10 @@ fn learning_goes_on_from_a_stack_that_was_stored() {
             let (weights, biases) = (vec![0; weights], vec![0; biases]);
             let stack = Stack::new(other, Hidden::Elu, &weights, &biases).unwrap();
             let refused = learner.start_from_model(&stack);
-            assert_eq!(refused, Err(crate::Defect::Shape));
+            assert!(
+                matches!(refused, Err(crate::Defect::Length(_))),
+                "{refused:?}"
+            );
         }
         // The same widths with another function are another network.
         let [weights, biases] = super::stack::parameters(&widths).unwrap();

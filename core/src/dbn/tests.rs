@@ -7,6 +7,8 @@ use crate::rng::{Generator, below};
 use std::vec;
 use std::vec::Vec;
 
+mod hostile;
+
 struct Layer {
     weights: Vec<i8>,
     visible_biases: Vec<i32>,

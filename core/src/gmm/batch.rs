@@ -1,9 +1,10 @@
 //! Expectation maximisation over rows in memory (Dempster, Laird and Rubin 1977), in integers.
 
-use super::parameters::Parameters;
+use super::parameters::{COVARIANCE_ONE, GREATEST_FLOOR, Parameters};
 use super::statistics::{MAX_ROWS, Statistics};
 use super::{
-    Covariance, Gmm, MAX_COMPONENTS, ONE, maximisation_operations, responsibility_operations,
+    Covariance, Gmm, MAX_COMPONENTS, MAX_DIMENSIONS, ONE, maximisation_operations,
+    responsibility_operations,
 };
 use crate::em::ExpectationMaximization;
 use crate::kernels::squared_distance;
@@ -16,9 +17,11 @@ const LEAST_MASS: u64 = 1 << 8;
 
 /// A mixture that is being fitted to rows in memory.
 ///
-/// The log-likelihood never falls by more than rounding (see the tests for the tolerance), with two
+/// The log-likelihood never falls by more than rounding (see the tests for the tolerance), with three
 /// exceptions: with tied and full covariances a round in which a pivot was raised to the floor, and a round
-/// after which a component's factor left its format. A component that no row belongs to keeps its mean and
+/// after which a component's factor left its format; and after a start with variances below the floor
+/// ([`start_from_model`](Self::start_from_model), [`parameters_mut`](Self::parameters_mut)) the rounds in which they
+/// are raised to it. A component that no row belongs to keeps its mean and
 /// covariance and the least weight, 2^-30; that costs no likelihood.
 ///
 /// Memory for 4 components of 8 features: 736 bytes with diagonal covariances, 1,656 tied, 2,496 full.
@@ -53,11 +56,11 @@ impl<'m> BatchEm<'m> {
         Parameters::words(covariance, k, dimensions) + Statistics::words(covariance, k, dimensions)
     }
 
-    /// A learner in `memory` of [`words`](Self::words) words; variances have `floor` (`I8F56`) at least, see
-    /// [`Parameters::set_covariance`].
+    /// A learner in `memory` of [`words`](Self::words) words: k equal components of mean 0, variances 1 or `floor`
+    /// where that is more. Variances have `floor` (`I8F56`) at least, see [`Parameters::set_covariance`].
     ///
     /// # Errors
-    /// [`Defect::Shape`] when a dimension is out of range or the memory has another length.
+    /// [`Defect::Shape`] when a dimension is out of range, [`Defect::Memory`] when the memory has another length.
     pub fn new(
         memory: &'m mut [i64],
         covariance: Covariance,
@@ -65,10 +68,19 @@ impl<'m> BatchEm<'m> {
         dimensions: usize,
         floor: i64,
     ) -> Result<Self, Defect> {
-        let at = Parameters::words(covariance, k.min(MAX_COMPONENTS), dimensions.min(1 << 8));
+        if !(1..=MAX_COMPONENTS).contains(&k) || !(1..=MAX_DIMENSIONS).contains(&dimensions) {
+            return Err(Defect::Shape);
+        }
+        Defect::memory(Self::words(covariance, k, dimensions), memory.len())?;
+        let at = Parameters::words(covariance, k, dimensions);
         let (parameters, statistics) = memory.split_at_mut_checked(at).ok_or(Defect::Shape)?;
+        let mut parameters = Parameters::new(parameters, covariance, k, dimensions)?;
+        if floor > COVARIANCE_ONE {
+            // A component that never gets rows keeps its variances: they obey the floor as well.
+            parameters.set_variances(floor.min(GREATEST_FLOOR));
+        }
         Ok(Self {
-            parameters: Parameters::new(parameters, covariance, k, dimensions)?,
+            parameters,
             statistics: Statistics::new(statistics, covariance, k, dimensions)?,
             rows: 0,
             floor,

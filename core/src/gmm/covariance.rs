@@ -4,6 +4,40 @@ use super::{Covariance, Gmm, factor_index};
 use crate::linalg::{FACTOR_BITS, row as row_of, saturating_i64, triangle_len};
 use crate::{Operand, ShapeError};
 
+/// Why a covariance cannot be told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum CovarianceError {
+    /// There is no such component ([`Operand::Components`]), or not room for one element each.
+    Shape(ShapeError),
+    /// A variance is 128 or more, which `I8F56` does not hold.
+    Variance {
+        /// The feature, the first of them.
+        feature: u16,
+    },
+}
+
+impl From<ShapeError> for CovarianceError {
+    fn from(error: ShapeError) -> Self {
+        Self::Shape(error)
+    }
+}
+
+impl core::fmt::Display for CovarianceError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Shape(error) => error.fmt(f),
+            Self::Variance { feature } => write!(
+                f,
+                "feature {feature}: a variance of 128 or more does not fit I8F56"
+            ),
+        }
+    }
+}
+
+impl core::error::Error for CovarianceError {}
+
 impl Gmm<'_> {
     /// Elements that [`covariance_into`](Self::covariance_into) writes.
     #[must_use]
@@ -16,29 +50,36 @@ impl Gmm<'_> {
 
     /// The covariance of component `index` (`I8F56`): variances, or the lower triangle row by row.
     ///
-    /// That of the factor as stored, `(P^T P)^-1`; saturates. Work: `d^3 / 3` multiplications of 64 bits.
+    /// That of the factor as stored, `(P^T P)^-1`: with `W` for `P^-1` as it is rounded, `W = P^-1 (1 + R)` where no
+    /// element of `R` passes 2^-28, so that a variance is off by 2^-21 of itself at most. Work: `d^3 / 3`
+    /// multiplications of 64 bits.
+    ///
+    /// No feature varies by more than 64, and no floor adds more than 32
+    /// ([`GREATEST_FLOOR`](super::parameters::GREATEST_FLOOR)): variances of 128 come from elsewhere, or from rounding
+    /// a factor whose elements differ by more than 2^12.
     ///
     /// # Errors
-    /// [`ShapeError`] when there is no such component or `elements` has another length.
-    pub fn covariance_into(&self, index: usize, elements: &mut [i64]) -> Result<(), ShapeError> {
+    /// [`CovarianceError`] when there is no such component, `elements` has another length, or a variance is 128 or
+    /// more; the elements that fit have been written then, and others are those of `i64` nearest to them.
+    pub fn covariance_into(
+        &self,
+        index: usize,
+        elements: &mut [i64],
+    ) -> Result<(), CovarianceError> {
         let n = self.dimensions();
         ShapeError::exact(
             Operand::Output,
             Self::covariance_len(self.covariance(), n),
             elements.len(),
         )?;
-        ShapeError::at_least(Operand::Channels, index.saturating_add(1), self.k())?;
+        ShapeError::at_least(Operand::Components, index.saturating_add(1), self.k())?;
         let Some(component) = self.component(index) else {
             return Ok(());
         };
         if self.covariance() == Covariance::Diagonal {
             let factor = component.factor.iter().zip(component.shifts);
             for (element, (mantissa, shift)) in elements.iter_mut().zip(factor) {
-                let mantissa = u128::from(mantissa.unsigned_abs().max(1));
-                let variance = (1u128 << (56 + 2 * u32::from(shift & 31)))
-                    .checked_div(mantissa * mantissa)
-                    .unwrap_or(0);
-                *element = i64::try_from(variance).unwrap_or(i64::MAX);
+                *element = variance_of(*mantissa, *shift, 56);
             }
         } else {
             let element = |row, column| {
@@ -53,8 +94,29 @@ impl Gmm<'_> {
             invert(elements, n, component.shifts, element);
             multiply(elements, n);
         }
+        // An element that saturates is in the row or the column of a variance that does.
+        for feature in 0..n {
+            let variance = match self.covariance() {
+                Covariance::Diagonal => elements.get(feature),
+                Covariance::Tied | Covariance::Full => row_of(elements, feature).last(),
+            };
+            if variance.copied() == Some(i64::MAX) {
+                return Err(CovarianceError::Variance {
+                    feature: feature as u16,
+                });
+            }
+        }
         Ok(())
     }
+}
+
+/// The variance that a mantissa and a shift stand for, to at most 56 fractional bits, saturating.
+pub(super) fn variance_of(mantissa: i16, shift: u8, bits: u32) -> i64 {
+    let mantissa = u128::from(mantissa.unsigned_abs().max(1));
+    let variance = (1u128 << (bits + 2 * u32::from(shift & 31)))
+        .checked_div(mantissa * mantissa)
+        .unwrap_or(0);
+    i64::try_from(variance).unwrap_or(i64::MAX)
 }
 
 /// `P^-1` of mantissas and shifts, in `I24F40`.

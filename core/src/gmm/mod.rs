@@ -51,8 +51,10 @@ pub mod parameters;
 mod sample;
 mod statistics;
 pub mod stepwise;
+mod turn;
 
 pub use condition::Conditional;
+pub use covariance::CovarianceError;
 pub use statistics::MAX_ROWS;
 
 #[cfg(test)]
@@ -71,6 +73,9 @@ pub const ONE: u32 = 1 << 16;
 
 /// Largest mantissa of a diagonal covariance: with a 17-bit difference the product has 32 bits.
 pub(crate) const DIAGONAL_MANTISSA: i16 = 1 << 14;
+
+/// `log2(2 pi) / 2` in `F32`.
+const HALF_LOG2_TAU: i64 = 5_694_044_581;
 
 /// What the components' covariances look like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -160,8 +165,8 @@ impl<'a> Gmm<'a> {
     ///
     /// # Errors
     /// [`Defect::Shape`] when lengths do not fit or there are more than [`MAX_COMPONENTS`] or
-    /// [`MAX_DIMENSIONS`]; [`Defect::Scale`] (with the index of the weight, or of the row over all
-    /// factors) when a weight is not positive, weights do not sum to one, a factor's diagonal is not
+    /// [`MAX_DIMENSIONS`]; [`Defect::Weights`] when a weight is not positive or they do not sum to one;
+    /// [`Defect::Scale`] (with the index of the row over all factors) when a factor's diagonal is not
     /// positive or a row is too large; [`Defect::Derived`] when an offset or constant of a component does
     /// not follow from the rest.
     pub fn new(
@@ -171,14 +176,14 @@ impl<'a> Gmm<'a> {
     ) -> Result<Self, Defect> {
         let view = Self::from_trusted(covariance, dimensions, tensors)?;
         let mut total = 0i64;
-        for (index, weight) in (0u32..).zip(tensors.weights) {
+        for weight in tensors.weights {
             if *weight < 1 {
-                return Err(Defect::Scale { index });
+                return Err(Defect::Weights);
             }
             total += i64::from(*weight);
         }
         if total != i64::from(WEIGHT_ONE) {
-            return Err(Defect::Scale { index: 0 });
+            return Err(Defect::Weights);
         }
         let rows = component_rows(covariance, dimensions);
         for factor in 0..factors_of(covariance, view.k()) {
@@ -552,7 +557,7 @@ pub(crate) fn row_is_valid(
 
 /// `-p · mu + 2^(s-1)`: what centring and rounding add to a row of a packed factor.
 #[must_use]
-pub fn row_offset(factor: &[i16], shifts: &[u8], mean: &[i16], row: usize) -> i64 {
+pub(crate) fn row_offset(factor: &[i16], shifts: &[u8], mean: &[i16], row: usize) -> i64 {
     let half = (1u64 << (shifts.get(row).copied().unwrap_or(0) & 31) >> 1).cast_signed();
     let products = mean
         .iter()
@@ -569,15 +574,13 @@ pub fn row_offset(factor: &[i16], shifts: &[u8], mean: &[i16], row: usize) -> i6
 ///
 /// Off by at most `1.9 (d + 1) + 1` units of 2^-16.
 #[must_use]
-pub fn log_constant(
+pub(crate) fn log_constant(
     covariance: Covariance,
     factor: &[i16],
     shifts: &[u8],
     dimensions: usize,
     weight: i32,
 ) -> i32 {
-    /// `log2(2 pi) / 2` in `F32`.
-    const HALF_LOG2_TAU: i64 = 5_694_044_581;
     let mut sum = log_weight(weight);
     for (row, shift) in shifts.iter().take(dimensions).enumerate() {
         let at = match covariance {

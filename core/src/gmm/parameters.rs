@@ -17,6 +17,8 @@ use zerocopy::{FromBytes, IntoBytes};
 pub const COVARIANCE_ONE: i64 = 1 << 56;
 /// The least variance floor, `2^-18`: a standard deviation of eight units of a feature.
 pub const LEAST_FLOOR: i64 = COVARIANCE_ONE >> 18;
+/// The greatest variance floor, 32: with the variance of any feature, 64 at most, it stays within `I8F56`.
+pub const GREATEST_FLOOR: i64 = COVARIANCE_ONE << 5;
 
 /// A mixture that can be written; [`model`](Self::model) reads it.
 ///
@@ -32,7 +34,7 @@ pub const LEAST_FLOOR: i64 = COVARIANCE_ONE >> 18;
 /// // [[1, 1/2], [1/2, 1]]
 /// parameters.set_covariance(0, LEAST_FLOOR, |row, column| {
 ///     if row == column { COVARIANCE_ONE } else { COVARIANCE_ONE / 2 }
-/// });
+/// })?;
 /// let nats = parameters.model()?.log_likelihood(&[4096, 0])?;
 /// // -ln(2 pi) - ln(3/4) / 2
 /// assert!((f64::from(nats) / 65536.0 + 1.694036).abs() < 1e-3);
@@ -107,19 +109,17 @@ impl<'m> Parameters<'m> {
     /// Parameters in `memory`, which must be [`words`](Self::words) long.
     ///
     /// # Errors
-    /// [`Defect::Shape`] when a dimension is out of range or the memory has another length.
+    /// [`Defect::Shape`] when a dimension is out of range, [`Defect::Memory`] when the memory has another length.
     pub fn new(
         memory: &'m mut [i64],
         covariance: Covariance,
         k: usize,
         dimensions: usize,
     ) -> Result<Self, Defect> {
-        if !(1..=MAX_COMPONENTS).contains(&k)
-            || !(1..=MAX_DIMENSIONS).contains(&dimensions)
-            || memory.len() != Self::words(covariance, k, dimensions)
-        {
+        if !(1..=MAX_COMPONENTS).contains(&k) || !(1..=MAX_DIMENSIONS).contains(&dimensions) {
             return Err(Defect::Shape);
         }
+        Defect::memory(Self::words(covariance, k, dimensions), memory.len())?;
         let mut parameters = Self::carve(memory, covariance, k, dimensions).ok_or(Defect::Shape)?;
         parameters.reset();
         Ok(parameters)
@@ -154,12 +154,21 @@ impl<'m> Parameters<'m> {
         self.factors.fill(0);
         self.shifts.fill(0);
         self.weights.fill(1);
-        for index in 0..factors_of(self.covariance, self.k()) {
-            self.set_covariance(index, LEAST_FLOOR, |row, column| {
-                if row == column { COVARIANCE_ONE } else { 0 }
-            });
-        }
+        self.set_variances(COVARIANCE_ONE);
         self.set_weights_from(|_| 1);
+    }
+
+    /// Gives every feature of every component this variance, and no correlations.
+    pub(crate) fn set_variances(&mut self, variance: i64) {
+        for index in 0..factors_of(self.covariance, self.k()) {
+            self.write_covariance(
+                index,
+                LEAST_FLOOR,
+                |row, column| {
+                    if row == column { variance } else { 0 }
+                },
+            );
+        }
     }
 
     /// Copies a model of the same shape.
@@ -276,7 +285,7 @@ impl<'m> Parameters<'m> {
     /// [`ShapeError`] when `mean` is not `d` long or there is no such component.
     pub fn set_mean(&mut self, index: usize, mean: &[i16]) -> Result<(), ShapeError> {
         ShapeError::exact(Operand::Input, self.dimensions, mean.len())?;
-        ShapeError::at_least(Operand::Channels, index.saturating_add(1), self.k())?;
+        ShapeError::at_least(Operand::Components, index.saturating_add(1), self.k())?;
         if let Some(old) = self
             .means
             .chunks_exact_mut(self.dimensions.max(1))
@@ -311,18 +320,39 @@ impl<'m> Parameters<'m> {
     /// in `I8F56`: `element(row, column)` for `column <= row`; only `row == column` for diagonal ones.
     ///
     /// Diagonal: a variance below `floor` counts as `floor`. Otherwise: what a feature has left, given those
-    /// before it, counts as `floor` where it is less (a modified Cholesky factorisation). `floor` is
-    /// [`LEAST_FLOOR`] at least. Should a row of the factor leave its format (a condition number above
-    /// about 10^6), the floor is raised fourfold until it fits; if nothing helps, correlations are dropped.
+    /// before it, counts as `floor` where it is less (a modified Cholesky factorisation). A `floor` below
+    /// [`LEAST_FLOOR`] counts as that, one above [`GREATEST_FLOOR`] as that. Should a row of the factor leave its
+    /// format (a condition number above about 10^6), the floor is raised fourfold until it fits, or
+    /// [`GREATEST_FLOOR`] at most; if nothing helps, correlations are dropped.
+    ///
+    /// Elements are variances and covariances, so that a variance is below 128. With what the floor adds to it may reach
+    /// that: densities and samples hold all the same, and [`Gmm::covariance_into`] says so.
     ///
     /// Work: `d^3 / 3` multiplications of 64 bits, `4 d` divisions; nine times that at most.
+    ///
+    /// # Errors
+    /// [`ShapeError`] when there is no such component; nothing is asked of `element` then.
     pub fn set_covariance(
         &mut self,
         index: usize,
         floor: i64,
         element: impl Fn(usize, usize) -> i64,
+    ) -> Result<(), ShapeError> {
+        if self.covariance != Covariance::Tied {
+            ShapeError::at_least(Operand::Components, index.saturating_add(1), self.k())?;
+        }
+        self.write_covariance(index, floor, element);
+        Ok(())
+    }
+
+    /// As [`set_covariance`](Self::set_covariance) of a component that there is.
+    pub(crate) fn write_covariance(
+        &mut self,
+        index: usize,
+        floor: i64,
+        element: impl Fn(usize, usize) -> i64,
     ) {
-        let floor = floor.clamp(LEAST_FLOOR, COVARIANCE_ONE * 64);
+        let floor = floor.clamp(LEAST_FLOOR, GREATEST_FLOOR);
         let factor = match self.covariance {
             Covariance::Tied => 0,
             Covariance::Diagonal | Covariance::Full => index,
@@ -333,7 +363,7 @@ impl<'m> Parameters<'m> {
             let mut raised = floor;
             let fits = (0..8).any(|_| {
                 let fits = self.write_factor(factor, raised, &element);
-                raised = raised.saturating_mul(4).min(COVARIANCE_ONE * 64);
+                raised = raised.saturating_mul(4).min(GREATEST_FLOOR);
                 fits
             });
             if !fits {
@@ -358,7 +388,7 @@ impl<'m> Parameters<'m> {
     /// As [`set_covariance`](Self::set_covariance) with the elements that [`shared`](Self::shared) holds.
     pub(crate) fn set_shared_covariance(&mut self, floor: i64) {
         let shared = core::mem::take(&mut self.shared);
-        self.set_covariance(0, floor, |row, column| {
+        self.write_covariance(0, floor, |row, column| {
             shared.get(triangle_len(row) + column).copied().unwrap_or(0)
         });
         self.shared = shared;

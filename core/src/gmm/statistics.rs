@@ -54,12 +54,10 @@ impl<'m> Statistics<'m> {
         k: usize,
         dimensions: usize,
     ) -> Result<Self, Defect> {
-        if !(1..=MAX_COMPONENTS).contains(&k)
-            || !(1..=MAX_DIMENSIONS).contains(&dimensions)
-            || memory.len() != Self::words(covariance, k, dimensions)
-        {
+        if !(1..=MAX_COMPONENTS).contains(&k) || !(1..=MAX_DIMENSIONS).contains(&dimensions) {
             return Err(Defect::Shape);
         }
+        Defect::memory(Self::words(covariance, k, dimensions), memory.len())?;
         memory.fill(0);
         let mut carver = Carver(memory);
         let masses = carver.words(k).ok_or(Defect::Shape)?;
@@ -242,7 +240,7 @@ impl<'m> Statistics<'m> {
         slices::copy(parameters.mean(index), mean);
         let mean = &*mean;
         let diagonal = self.covariance == Covariance::Diagonal;
-        parameters.set_covariance(index, floor, |row, column| {
+        parameters.write_covariance(index, floor, |row, column| {
             let at = if diagonal {
                 row
             } else {

@@ -3,7 +3,7 @@
 use super::parameters::Parameters;
 use super::statistics::Statistics;
 use super::{
-    Covariance, Gmm, MAX_COMPONENTS, MAX_DIMENSIONS, maximisation_operations,
+    Covariance, CovarianceError, Gmm, MAX_COMPONENTS, MAX_DIMENSIONS, maximisation_operations,
     responsibility_operations,
 };
 use crate::linalg::triangle_len;
@@ -73,7 +73,7 @@ impl<'m> StepwiseEm<'m> {
     /// `seen` rows; `floor` as in [`Parameters::set_covariance`].
     ///
     /// # Errors
-    /// [`Defect::Shape`] when the memory has another length.
+    /// [`Defect::Memory`] when the memory has another length; [`Defect::Variance`] when a variance is 128 or more.
     pub fn from_model(
         memory: &'m mut [i64],
         model: &Gmm<'_>,
@@ -82,6 +82,7 @@ impl<'m> StepwiseEm<'m> {
         floor: i64,
     ) -> Result<Self, Defect> {
         let (covariance, k, d) = (model.covariance(), model.k(), model.dimensions());
+        Defect::memory(Self::words(covariance, k, d), memory.len())?;
         let (parameters, statistics) = memory
             .split_at_mut_checked(Parameters::words(covariance, k, d))
             .ok_or(Defect::Shape)?;
@@ -98,7 +99,13 @@ impl<'m> StepwiseEm<'m> {
             };
             model
                 .covariance_into(index, elements)
-                .map_err(|_| Defect::Shape)?;
+                .map_err(|error| match error {
+                    CovarianceError::Variance { feature } => Defect::Variance {
+                        component: index as u16,
+                        feature,
+                    },
+                    CovarianceError::Shape(_) => Defect::Shape,
+                })?;
             let mean = model.mean(index).unwrap_or(&[]);
             statistics.expect(index, *weight, mean, |row, column| {
                 let at = if diagonal {

@@ -19,12 +19,13 @@
 //! | Gaussian column | counts to `I4F12` by [`Affine`](crate::scaler::Affine); [`Gaussian`] a class |
 //! | score of a class, inside | `I16F16` in `i32`, base 2, saturating |
 //! | log-likelihood | nats, `I16F16` in `i32`, saturating; density of a Gaussian column per unit of its feature |
-//! | responsibility, probability | `U16F16` in `u32`, summing to exactly 2^16, the largest takes the rest |
+//! | responsibility, probability | `U16F16` in `u32`, summing to exactly 2^16, the largest before rounding takes the rest |
 //!
 //! Against exact arithmetic with the same integers, a log-likelihood is off by at most 6e-5 nats, and for
 //! each Gaussian column by 4.5e-5 nats and 2^-16 of `(x - mu)^2 / (2 sigma^2)` more. Where all columns are
-//! discrete, scores are exact, and a responsibility is off by at most 8e-6 and 5e-5 of itself, the largest
-//! by k times that. Storing a probability as a surprisal changes its logarithm by at most
+//! discrete, scores are exact, and a responsibility is off by at most 8e-6 and 5e-5 of itself, that of the class of
+//! largest score (the lowest of equals) by k times that: it takes what rounding the others leaves, and may so end
+//! a few units below an equal one. Storing a probability as a surprisal changes its logarithm by at most
 //! 8.5e-5 nats.
 //!
 //! ```
@@ -101,6 +102,15 @@ pub struct MostProbable {
     pub log_likelihood: i32,
 }
 
+/// A logarithm of a sum.
+#[derive(Clone, Copy)]
+struct LogSum {
+    /// `I16F16`, base 2.
+    bits: i32,
+    /// Index of the first largest term.
+    largest: usize,
+}
+
 /// What a model has for one column.
 #[derive(Clone, Copy)]
 enum Distribution<'a> {
@@ -124,8 +134,8 @@ impl<'a> LatentClass<'a> {
     /// [`Defect::Shape`] when lengths do not fit or there are more than [`MAX_CLASSES`] classes or
     /// [`MAX_COLUMNS`] columns; [`Defect::Column`] when a column's kind or levels are invalid, or its
     /// probabilities within a class do not sum to 1 within 2^-6; [`Defect::Scale`] when a line is out of
-    /// range; [`Defect::Derived`] when a Gaussian is not what [`Gaussian::new`] gives, or for index
-    /// `u32::MAX` when the classes' weights do not sum to 1 within 2^-6.
+    /// range; [`Defect::Derived`] when a Gaussian is not what [`Gaussian::new`] gives; [`Defect::Weights`] when the
+    /// classes' weights do not sum to 1 within 2^-6.
     pub fn new(
         columns: &'a [Column],
         weights: &'a [u16],
@@ -145,7 +155,7 @@ impl<'a> LatentClass<'a> {
             }
         }
         if !sums_to_one(weights.iter()) {
-            return Err(Defect::Derived { index: u32::MAX });
+            return Err(Defect::Weights);
         }
         let k = weights.len();
         for (index, distribution) in (0..).zip(view.distributions()) {
@@ -250,7 +260,7 @@ impl<'a> LatentClass<'a> {
         self.posterior_into(sample, scratch)
     }
 
-    /// The class of largest responsibility.
+    /// The class of largest score, which is that of largest responsibility before it is rounded.
     ///
     /// # Errors
     /// [`ShapeError`] when the sample is not one value a column or `scratch` not k long.
@@ -259,12 +269,13 @@ impl<'a> LatentClass<'a> {
         sample: &[i16],
         scratch: &mut [u32],
     ) -> Result<MostProbable, ShapeError> {
-        let log_likelihood = self.posterior_into(sample, scratch)?;
-        let (class, probability) = first_largest(scratch.iter().copied());
+        ShapeError::exact(Operand::Input, self.columns.len(), sample.len())?;
+        ShapeError::exact(Operand::Workspace, self.classes(), scratch.len())?;
+        let LogSum { bits, largest } = self.responsibilities(None, sample, scratch);
         Ok(MostProbable {
-            class,
-            probability,
-            log_likelihood,
+            class: largest,
+            probability: scratch.get(largest).copied().unwrap_or(0),
+            log_likelihood: nats(bits),
         })
     }
 
@@ -277,16 +288,18 @@ impl<'a> LatentClass<'a> {
     ) -> Result<i32, ShapeError> {
         ShapeError::exact(Operand::Input, self.columns.len(), sample.len())?;
         ShapeError::exact(Operand::Workspace, self.classes(), posterior.len())?;
-        Ok(nats(self.responsibilities(left_out, sample, posterior)))
+        Ok(nats(
+            self.responsibilities(left_out, sample, posterior).bits,
+        ))
     }
 
-    /// Responsibilities in `posterior`; returns the log-likelihood in bits, `I16F16`.
+    /// Responsibilities in `posterior`; returns the log-likelihood.
     fn responsibilities(
         &self,
         left_out: Option<usize>,
         sample: &[i16],
         posterior: &mut [u32],
-    ) -> i32 {
+    ) -> LogSum {
         // Scores and then responsibilities live in the same memory.
         for (score, weight) in posterior.iter_mut().zip(self.weights) {
             *score = to_score(*weight).cast_unsigned();
@@ -344,18 +357,24 @@ fn to_score(surprisal: u16) -> i32 {
     -(i32::from(surprisal) << 4)
 }
 
-/// From scores (`I16F16` as bits of `u32`, base 2) to shares of 2^16; returns the logarithm of the sum.
+/// From scores (`I16F16` as bits of `u32`, base 2) to shares of 2^16; the logarithm of the sum.
 ///
 /// At most [`MAX_CLASSES`] scores.
-fn log_sum(scores: &mut [u32]) -> i32 {
-    let largest = scores.iter().map(|s| s.cast_signed()).max().unwrap_or(0);
+fn log_sum(scores: &mut [u32]) -> LogSum {
+    let signed = scores.iter().map(|s| s.cast_signed()).enumerate();
+    let (first, largest) = signed
+        .reduce(|best, this| if this.1 > best.1 { this } else { best })
+        .unwrap_or_default();
     for score in scores.iter_mut() {
         let below = score.cast_signed().saturating_sub(largest);
         // At most 2^23, reached by the largest.
         *score = exp2(below.saturating_add(GUARD_BITS << 16));
     }
     let sum = shares(scores);
-    largest.saturating_add(log2(sum) - (GUARD_BITS << 16))
+    LogSum {
+        bits: largest.saturating_add(log2(sum) - (GUARD_BITS << 16)),
+        largest: first,
+    }
 }
 
 /// From at most 256 values below 2^24 to shares that sum to exactly 2^16; returns the values' sum.

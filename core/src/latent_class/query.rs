@@ -31,8 +31,7 @@ impl LatentClass<'_> {
     ///
     /// # Errors
     /// [`ShapeError`] when the sample is not one value a column, `posterior` not k long, or
-    /// `probabilities` not as long as the column has levels: 0 for a Gaussian column or one that does
-    /// not exist.
+    /// `probabilities` not as long as the column has levels, 0 for a Gaussian column; or there is no such column.
     pub fn level_probabilities_into(
         &self,
         sample: &[i16],
@@ -40,6 +39,7 @@ impl LatentClass<'_> {
         posterior: &mut [u32],
         probabilities: &mut [u32],
     ) -> Result<(), ShapeError> {
+        self.check_column(column)?;
         let distribution = self.distributions().nth(column);
         let table = match distribution {
             Some(Distribution::Levels(table)) => table,
@@ -55,20 +55,26 @@ impl LatentClass<'_> {
         Ok(())
     }
 
+    fn check_column(&self, column: usize) -> Result<(), ShapeError> {
+        let columns = self.columns().len();
+        ShapeError::at_least(Operand::Columns, column.saturating_add(1), columns)
+    }
+
     /// Mean and variance of a Gaussian column given all other observed columns; `None` when the column is
-    /// of another kind or does not exist.
+    /// of another kind.
     ///
     /// `E[x] = sum_j r_j mu_j`, `Var[x] = sum_j r_j (sigma_j^2 + (mu_j - E[x])^2)`. What the sample holds
     /// in `column` itself is ignored.
     ///
     /// # Errors
-    /// [`ShapeError`] when the sample is not one value a column or `posterior` not k long.
+    /// [`ShapeError`] when the sample is not one value a column or `posterior` not k long, or there is no such column.
     pub fn moments(
         &self,
         sample: &[i16],
         column: usize,
         posterior: &mut [u32],
     ) -> Result<Option<Moments>, ShapeError> {
+        self.check_column(column)?;
         self.posterior_without(Some(column), sample, posterior)?;
         let Some(Distribution::Gaussian(line, classes)) = self.distributions().nth(column) else {
             return Ok(None);

@@ -8,6 +8,9 @@ use proptest::prelude::*;
 use std::vec;
 use std::vec::Vec;
 
+mod awkward;
+mod bound;
+
 /// Feature = count / 64.
 fn line() -> ScalerFeature {
     ScalerFeature {
@@ -171,12 +174,15 @@ proptest! {
             let terms = joint(&model, &sample);
             let sum: f64 = terms.iter().sum();
             prop_assert!((f64::from(ll) / 65_536.0 - sum.ln()).abs() <= 6e-5);
-            let largest = posterior.iter().copied().max().unwrap();
-            for (r, term) in posterior.iter().zip(&terms) {
+            // The first of equal scores takes the rest; sums of surprisals are exact in f64, terms nearly.
+            let largest = terms.iter().copied().fold(0.0, f64::max);
+            let first = terms.iter().position(|term| *term > largest * (1.0 - 1e-9)).unwrap();
+            for (class, (r, term)) in posterior.iter().zip(&terms).enumerate() {
                 let bound = 8e-6 + 5e-5 * term / sum;
-                let bound = if *r == largest { bound * k as f64 } else { bound };
+                let bound = if class == first { bound * k as f64 } else { bound };
                 prop_assert!((share(*r) - term / sum).abs() <= bound);
             }
+            prop_assert_eq!(model.most_probable(&sample, &mut posterior).unwrap().class, first);
             // The conditional of the first column, by Bayes' rule over completed samples.
             model.level_probabilities_into(&sample, 0, &mut posterior, &mut probabilities).unwrap();
             prop_assert_eq!(probabilities.iter().sum::<u32>(), 1 << 16);
@@ -212,7 +218,7 @@ proptest! {
         prop_assert!((f64::from(moments.mean) / 4096.0 - mean).abs() < 5e-3);
         prop_assert!((f64::from(moments.variance) / 16_777_216.0 - variance).abs() < 2e-2);
         prop_assert!(model.moments(&without, 0, &mut posterior).unwrap().is_none());
-        prop_assert!(model.moments(&without, 9, &mut posterior).unwrap().is_none());
+        prop_assert!(model.moments(&without, 9, &mut posterior).is_err());
     }
 
     #[test]
@@ -247,6 +253,29 @@ fn shares_sum_to_one_for_as_many_equal_classes_as_there_can_be() {
         assert_eq!(posterior.iter().sum::<u32>(), 1 << 16);
         assert_eq!(best.class, 0);
         assert!(posterior.iter().all(|r| *r >= 1));
+    }
+}
+
+#[test]
+fn of_equally_probable_classes_the_lowest_is_named_whatever_rounding_does() {
+    // Two equal classes and many small ones whose shares are all rounded up: the first is left with less.
+    let columns = [Column::categorical(1)];
+    for small in 12..15u16 {
+        for k in 3..=64 {
+            let mut weights = vec![small * 4096 + 1700; k];
+            weights[..2].fill(4096);
+            let surprisals = vec![0; k];
+            let Ok(model) = LatentClass::new(&columns, &weights, &surprisals, &[], &[]) else {
+                continue;
+            };
+            let mut posterior = vec![0; k];
+            let best = model.most_probable(&[0], &mut posterior).unwrap();
+            assert_eq!(
+                (best.class, best.probability),
+                (0, posterior[0]),
+                "{posterior:?}"
+            );
+        }
     }
 }
 
@@ -319,12 +348,12 @@ fn models_that_are_none_are_refused() {
     );
     assert_eq!(
         new(&columns, &[0, 0], &surprisals, &lines, &gaussians).unwrap_err(),
-        Defect::Derived { index: u32::MAX }
+        Defect::Weights
     );
     let model = new(&columns, &weights, &surprisals, &lines, &gaussians).unwrap();
     assert!(model.posterior_into(&[0; 4], &mut [0; 2]).is_err());
     assert!(model.posterior_into(&[0; 5], &mut [0; 3]).is_err());
-    // A Gaussian column and one that does not exist have no levels.
+    // A Gaussian column has no levels.
     assert!(
         model
             .level_probabilities_into(&[0; 5], 2, &mut [0; 2], &mut [0; 1])
@@ -332,7 +361,7 @@ fn models_that_are_none_are_refused() {
     );
     assert!(
         model
-            .level_probabilities_into(&[0; 5], 5, &mut [0; 2], &mut [])
+            .level_probabilities_into(&[0; 5], 2, &mut [0; 2], &mut [])
             .is_ok()
     );
 }
@@ -429,7 +458,7 @@ fn the_penalised_likelihood_never_falls() {
             .start_random(&rows, &mut Generator::from_seed(seed))
             .unwrap();
         let cells = (k * (1 + cells(&MIXED))) as f64;
-        let tolerance = 300.0 * (1.3e-4 * 6.0 + 1e-5 * k as f64) + 1.3e-4 * alpha * cells;
+        let tolerance = 300.0 * (2.6e-4 * 6.0 + 1.3e-5 * k as f64) + 2.6e-4 * alpha * cells;
         let mut previous = f64::NEG_INFINITY;
         let first = objective(&learner.model(), &rows, alpha);
         for _ in 0..60 {
@@ -464,7 +493,7 @@ fn given_classes_give_the_smoothed_relative_frequencies() {
     let columns = [Column::categorical(3), Column::GAUSSIAN];
     let lines = [line()];
     let rows = [0, 64, 0, 128, 2, MISSING, MISSING, -64, 1, 0, 1, 640];
-    let classes = [0, 0, 0, 1, 1, 9];
+    let classes = [0, 0, 0, 1, 1, 1];
     let mut storage =
         Storage::<{ storage_words(2, &[Column::categorical(3), Column::GAUSSIAN]) }>::NEW;
     let mut learner = storage
@@ -613,129 +642,4 @@ fn a_warm_start_goes_on_from_the_model() {
             old.mean
         );
     }
-}
-
-#[test]
-fn awkward_data_is_learnt_from_all_the_same() {
-    let columns = [
-        Column::categorical(1),
-        Column::BERNOULLI,
-        Column::GAUSSIAN,
-        Column::GAUSSIAN,
-    ];
-    let lines = [line(); 2];
-    // One level only, a flag never observed, a constant number, an unobserved number; a row with nothing.
-    let data = [
-        [0, MISSING, 64, MISSING],
-        [MISSING, MISSING, MISSING, MISSING],
-        [0, MISSING, 64, MISSING],
-    ]
-    .concat();
-    for k in [1usize, 2, 7] {
-        for smoothing in [0, 1 << 16] {
-            let options = Options {
-                smoothing,
-                ..Options::DEFAULT
-            };
-            let mut memory = vec![0; storage_words(k, &columns)];
-            let mut learner = Learner::new(&columns, &lines, k, &mut memory, options).unwrap();
-            learner
-                .start_random(&data, &mut Generator::from_seed(2))
-                .unwrap();
-            fit(&mut learner, &data, 20, |_| false).unwrap();
-            let model = learner.model();
-            LatentClass::new(
-                model.columns,
-                model.weights,
-                model.surprisals,
-                model.lines,
-                model.gaussians,
-            )
-            .unwrap();
-            let mut posterior = vec![0; k];
-            let mut completed = [0; 4];
-            model
-                .impute_into(&[MISSING; 4], &mut posterior, &mut completed)
-                .unwrap();
-            assert_eq!((completed[0], completed[1], completed[3]), (0, 0, 0));
-            if k == 1 {
-                assert_eq!(completed[2], 64);
-                assert_eq!(
-                    model.gaussians()[0].variance,
-                    Options::DEFAULT.variance_floor
-                );
-                assert_eq!(model.weights(), [0]);
-            }
-        }
-    }
-    // No rows at all.
-    let mut memory = vec![0; storage_words(2, &columns)];
-    let mut learner = Learner::new(&columns, &lines, 2, &mut memory, Options::DEFAULT).unwrap();
-    assert_eq!(fit(&mut learner, &[], 2, |_| false).unwrap().rounds, 2);
-    assert!(learner.expectation(&[0; 5]).is_err());
-    assert!(learner.step(&[0; 3]).is_err());
-}
-
-#[test]
-fn as_many_extreme_rows_as_one_likes_overflow_nothing() {
-    let columns = [Column::GAUSSIAN, Column::BERNOULLI];
-    let lines = [line()];
-    let mut memory = vec![0; storage_words(2, &columns)];
-    let mut learner = Learner::new(&columns, &lines, 2, &mut memory, Options::DEFAULT).unwrap();
-    for row in 0..140_000u32 {
-        let value = if row % 3 == 0 { i16::MAX } else { -i16::MAX };
-        learner.accumulate(&[value, 1]).unwrap();
-        if row % 50_000 == 49_999 {
-            learner.maximise();
-        }
-    }
-    let model = learner.model();
-    LatentClass::new(
-        model.columns,
-        model.weights,
-        model.surprisals,
-        model.lines,
-        model.gaussians,
-    )
-    .unwrap();
-    // k = 1 puts whole rows into one class: the largest sums there can be.
-    let mut memory = vec![0; storage_words(1, &columns)];
-    let mut learner = Learner::new(&columns, &lines, 1, &mut memory, Options::DEFAULT).unwrap();
-    for _ in 0..70_000 {
-        learner.accumulate(&[-i16::MAX, 0]).unwrap();
-    }
-    learner.maximise();
-    assert_eq!(learner.model().gaussians()[0].mean, i16::MIN);
-}
-
-#[test]
-fn options_and_memory_that_do_not_fit_are_refused() {
-    let columns = [Column::BERNOULLI];
-    let mut memory = [0; 16];
-    let mut new = |k, words: usize, options| {
-        Learner::new(&columns, &[], k, &mut memory[..words], options)
-            .map(|_| ())
-            .unwrap_err()
-    };
-    let words = storage_words(2, &columns);
-    assert_eq!(new(2, words - 1, Options::DEFAULT), Defect::Shape);
-    assert_eq!(new(0, words, Options::DEFAULT), Defect::Shape);
-    assert_eq!(new(257, words, Options::DEFAULT), Defect::Shape);
-    let mut changed = |change: fn(&mut Options)| {
-        let mut options = Options::DEFAULT;
-        change(&mut options);
-        new(2, words, options)
-    };
-    let outside = |setting, least, most| Defect::Setting {
-        setting,
-        least,
-        most,
-    };
-    use crate::Setting;
-    let block = outside(Setting::Block, 1, MAX_ROWS);
-    assert_eq!(changed(|o| o.block = 0), block);
-    let memory = outside(Setting::Memory, 0, 65_535 - 16);
-    assert_eq!(changed(|o| o.memory = u16::MAX), memory);
-    let smoothing = outside(Setting::Smoothing, 0, (1 << 24) - 1);
-    assert_eq!(changed(|o| o.smoothing = 1 << 24), smoothing);
 }

@@ -79,12 +79,10 @@ impl<'a, 'm> Gibbs<'a, 'm> {
     /// A chain in `memory` of [`words`](Self::words) words; every unit is 0 and none is clamped.
     ///
     /// # Errors
-    /// [`Defect::Shape`] when the memory has another length.
+    /// [`Defect::Memory`] when the memory has another length.
     pub fn new(rbm: Rbm<'a>, memory: &'m mut [u32]) -> Result<Self, Defect> {
         let (units, visible, hidden) = (rbm.units(), rbm.visible(), rbm.hidden());
-        if memory.len() != Self::words(units, visible, hidden) {
-            return Err(Defect::Shape);
-        }
+        Defect::memory(Self::words(units, visible, hidden), memory.len())?;
         memory.fill(0);
         let cut = |memory: &'m mut [u32], at| memory.split_at_mut_checked(at).ok_or(Defect::Shape);
         let (visible_states, memory) = cut(memory, state_words(units, visible))?;
@@ -110,7 +108,7 @@ impl<'a, 'm> Gibbs<'a, 'm> {
     ///
     /// # Errors
     /// [`ShapeError`] when there is not a state for each unit, or the units are Gaussian and the states are
-    /// bits.
+    /// bits ([`Operand::RealStates`]).
     pub fn set_visible(&mut self, states: States<'_>) -> Result<(), ShapeError> {
         let visible = self.rbm.visible();
         match (states, self.rbm.units()) {
@@ -127,7 +125,9 @@ impl<'a, 'm> Gibbs<'a, 'm> {
                 crate::slices::copy(values, features_mut(self.visible));
                 Ok(())
             }
-            (States::Binary(_), Units::Gaussian) => ShapeError::exact(Operand::Input, visible, 0),
+            (States::Binary(_), Units::Gaussian) => {
+                ShapeError::exact(Operand::RealStates, visible, 0)
+            }
         }
     }
 

@@ -287,7 +287,7 @@ impl<'m> ContrastiveDivergence<'m> {
     ///
     /// # Errors
     /// [`Defect::Shape`] when a layer is empty or too large: layers have at most [`MAX_UNITS`] units, and 500 if they
-    /// are visible and Gaussian. [`Defect::Setting`] when an option is out of its range, [`Defect::Length`] when the
+    /// are visible and Gaussian. [`Defect::Setting`] when an option is out of its range, [`Defect::Memory`] when the
     /// memory has another length.
     pub fn new(
         memory: &'m mut [u32],
@@ -304,8 +304,8 @@ impl<'m> ContrastiveDivergence<'m> {
             return Err(Defect::Shape);
         }
         options.check()?;
-        let words = storage_words(visible, hidden, options.units, options.chains);
-        ShapeError::exact(Operand::Workspace, words, memory.len()).map_err(Defect::Length)?;
+        let needed = storage_words(visible, hidden, options.units, options.chains);
+        Defect::memory(needed, memory.len())?;
         memory.fill(0);
         let mut rest = memory;
         let mut cut = |words: usize| {
@@ -421,7 +421,8 @@ impl<'m> ContrastiveDivergence<'m> {
     /// draws. The last sample of a batch: `3 V H` multiplications and `V H / 2` random words besides.
     ///
     /// # Errors
-    /// [`ShapeError`] when there is not a state for each visible unit, or Gaussian units are given bits.
+    /// [`ShapeError`] when there is not a state for each visible unit, or Gaussian units are given bits
+    /// ([`Operand::RealStates`]).
     pub fn step<R: Rng + ?Sized>(
         &mut self,
         sample: States<'_>,
@@ -429,12 +430,11 @@ impl<'m> ContrastiveDivergence<'m> {
     ) -> Result<(), ShapeError> {
         let visible = self.visible_biases.len();
         match sample {
+            States::Binary(_) if self.options.units == Units::Gaussian => {
+                return ShapeError::exact(Operand::RealStates, visible, 0);
+            }
             States::Binary(bits) => {
-                let needed = match self.options.units {
-                    Units::Bernoulli => bit_words(visible),
-                    Units::Gaussian => visible,
-                };
-                ShapeError::exact(Operand::Input, needed, bits.len())?;
+                ShapeError::exact(Operand::Input, bit_words(visible), bits.len())?;
             }
             States::Real(values) => ShapeError::exact(Operand::Input, visible, values.len())?,
         }

@@ -33,12 +33,10 @@ impl<'a, 'm> MeanField<'a, 'm> {
     /// ones at 0, and none is held.
     ///
     /// # Errors
-    /// [`Defect::Shape`] when the memory has another length.
+    /// [`Defect::Memory`] when the memory has another length.
     pub fn new(rbm: Rbm<'a>, memory: &'m mut [u32]) -> Result<Self, Defect> {
         let (visible, hidden) = (rbm.visible(), rbm.hidden());
-        if memory.len() != Self::words(visible, hidden) {
-            return Err(Defect::Shape);
-        }
+        Defect::memory(Self::words(visible, hidden), memory.len())?;
         memory.fill(0);
         let cut = |memory: &'m mut [u32], at| memory.split_at_mut_checked(at).ok_or(Defect::Shape);
         let (visible_means, memory) = cut(memory, visible.div_ceil(2))?;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use autodidact::gmm::{Conditional, Gmm, parameters::COVARIANCE_ONE};
 use autodidact::model::{Body, Input, Model, Part};
 use autodidact_tools::artifact;
@@ -127,12 +127,18 @@ fn ask_mixture(gmm: &Gmm<'_>, units: &Units, question: &query::Query) -> Result<
             variances: &mut variances,
         },
     )?;
-    let answer = |&column: &usize| Answer::Number {
-        column,
-        mean: f64::from(mean[column]) / FEATURE_UNIT * units.std[column] + units.mean[column],
-        std: (variances[column] as f64 / COVARIANCE_ONE as f64).sqrt() * units.std[column],
+    let answer = |&column: &usize| {
+        ensure!(
+            variances[column] < i64::MAX,
+            "column {column}: the variance of the answer is 128 or more in features, which the device's format does not hold; give more of the other columns"
+        );
+        Ok(Answer::Number {
+            column,
+            mean: f64::from(mean[column]) / FEATURE_UNIT * units.std[column] + units.mean[column],
+            std: (variances[column] as f64 / COVARIANCE_ONE as f64).sqrt() * units.std[column],
+        })
     };
-    Ok(question.targets.iter().map(answer).collect())
+    question.targets.iter().map(answer).collect()
 }
 
 fn print(answers: &[Answer], columns: &[Column]) {

@@ -101,7 +101,7 @@ pub fn gmm(model: &GmmModel) -> Result<QuantisedGmm> {
         // A float cast saturates.
         parameters.set_covariance(component, LEAST_FLOOR, |row, column| {
             (matrix[row * model.d + column] * COVARIANCE_ONE as f64) as i64
-        });
+        })?;
     }
     let masses: Vec<u32> = model.weights.iter().map(|w| (w * MASS) as u32).collect();
     parameters.set_weights(&masses)?;

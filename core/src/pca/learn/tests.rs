@@ -5,6 +5,8 @@ use proptest::prelude::*;
 use std::vec;
 use std::vec::Vec;
 
+mod awkward;
+
 /// `|U U^T - I|`, its largest entry.
 fn orthonormality(pca: &Pca<'_>) -> f64 {
     let row = |i| {
