@@ -12,6 +12,9 @@
 //! | thumbv8m.main with Helium (M55, M85) | `helium`: `VMLADAVA` | [`Order::RowMajor`] |
 //! | everything else | `portable` | [`Order::RowMajor`] |
 //!
+//! [`Implementation::CHOSEN`] is that of the build. Armv8-M needs a flag to have a fast one, see
+//! [the crate's page](crate#which-kernels-a-build-has).
+//!
 //! # Cost
 //!
 //! Instructions per multiply-accumulate of whole calls, input preparation and requantisation
@@ -39,6 +42,7 @@
 mod conv;
 mod dense;
 mod distance;
+mod implementation;
 mod mahalanobis;
 mod matrix;
 #[cfg(any(autodidact_kernels = "armv7em", autodidact_kernels = "armv6m"))]
@@ -70,6 +74,7 @@ pub(crate) use armv7em_rows::draw;
 pub use conv::{Conv3x3, Padding, Taps, conv3x3, for_each_taps};
 pub use dense::{Activation, Channel, OutputStage, dense, dense_scratch_len};
 pub use distance::{Nearest, dot, manhattan_distance, nearest_l1, nearest_l2, squared_distance};
+pub use implementation::Implementation;
 pub use mahalanobis::{factor_index, factor_len, factor_rows, mahalanobis};
 pub use matrix::{Matrix, MatrixError, Order, pack};
 pub(crate) use rows::is_set;
