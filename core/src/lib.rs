@@ -51,9 +51,11 @@
 //!
 //! # Which kernels a build has
 //!
-//! Every core gives the same bits; fast kernels take a half to a tenth of the instructions. The build script chooses
-//! them by the target's name, and for Armv8-M by the core that the compiler is told, because a stable compiler does
-//! not say whether a target has the DSP extension or Helium, which that architecture leaves open:
+//! Every core gives the same bits; what differs is the price. A Cortex-M33 takes 76,263 instructions for a dense layer
+//! of 640 inputs and 128 outputs with the DSP extension's kernels, and 273,050 with the portable ones; for the nearest
+//! of 10 centroids of 64 features, 812 and 5,458 (QEMU, `-icount shift=0`). The build script chooses the kernels by the
+//! target's name, and for Armv8-M by the core that the compiler is told: that architecture leaves the DSP extension and
+//! Helium open, and no stable compiler says whether a target has them.
 //!
 //! | core | target | flags to set | kernels |
 //! |---|---|---|---|
@@ -74,7 +76,7 @@
 //! rustflags = ["-C", "target-cpu=cortex-m33"]
 //! ```
 //!
-//! or in its `build.rustflags`, or in the environment variable `RUSTFLAGS`. Cargo takes one of the three: `RUSTFLAGS`
+//! (the target without quotation marks, for all its dot), or in its `build.rustflags`, or in the environment variable `RUSTFLAGS`. Cargo takes one of the three: `RUSTFLAGS`
 //! before `[target]` before `[build]`. What is given behind `cargo rustc --` reaches the last crate alone, and the
 //! `rustflags` of a profile, which stable cargo refuses, reach no build script: both leave the kernels portable.
 //!

@@ -1,10 +1,11 @@
 //! The images themselves, for any machine.
 
+use autodidact::ShapeError;
 use autodidact::kernels::Implementation;
 use autodidact::model::{Model, reads};
 use autodidact_app::generate::{self, GenerateError};
 use autodidact_app::learn::{LearnError, Settings};
-use autodidact_app::{Buffers, Link as _, Memory, OutOfMemory, Sizes};
+use autodidact_app::{Buffers, Link as _, Memory, OutOfMemory, ReplayError, Sizes};
 use autodidact_app::{bench as workloads, selftest as comparison};
 
 use crate::fault::fault;
@@ -25,7 +26,7 @@ pub struct Machine {
 pub type ReplayMemory = Memory<4096, 1024, 65_536>;
 
 /// Memory of the replay image on a part with 16 KiB of RAM.
-pub type SmallReplayMemory = Memory<128, 32, 2048>;
+pub type SmallReplayMemory = Memory<128, 32, 4096>;
 
 /// Memory of the learning image, 1 MiB: resident rows and learner are cut from it. The generating image has as much.
 pub type LearnMemory = [i64; 1 << 17];
@@ -200,6 +201,15 @@ fn run_model<const READS: u32>(machine: &Machine, model: &[u8], buffers: Buffers
             defmt::println!("buffers {=usize} {=usize}", needed, given);
             defmt::println!("stack {=usize}", stack::high_water_bytes());
             exit_success()
+        }
+        Err(ReplayError::Buffers(ShapeError { needed, given, .. })) => {
+            defmt::error!(
+                "the model needs a buffer of {=usize} elements, this image has {=usize}; fit a smaller one, or choose a \
+                 core with more memory",
+                needed,
+                given
+            );
+            exit_failure()
         }
         Err(error) => {
             defmt::error!("{}", error);
