@@ -121,6 +121,16 @@ fn the_m4_gives_the_host_s_bits_from_an_order_it_is_not_fast_at() {
 }
 
 #[test]
+fn the_m33_gives_the_host_s_bits() {
+    same_bits(Core::M33, Order::Quads);
+}
+
+#[test]
+fn the_m0_gives_the_host_s_bits_within_its_16_kib() {
+    same_bits(Core::M0, Order::Octets);
+}
+
+#[test]
 fn the_m0plus_gives_the_host_s_bits() {
     same_bits(Core::M0Plus, Order::Octets);
 }

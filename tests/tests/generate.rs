@@ -55,20 +55,17 @@ fn every_request(core: Core, order: Order) {
         }
     }
     // Convolutions with a skip connection, pooling and upsampling; a code; strides.
-    let bytes = graphs::container(order);
-    let model = Model::load(&bytes).unwrap();
-    let counts = small::random_counts(30, model.scaler().len(), 5);
-    let host = replay::replay(&model, &counts).unwrap();
-    let device = emulator::replay(core, &bytes, &counts).unwrap();
-    assert!(
-        !host.is_empty() && device.results == host,
-        "{core} differs from the host"
-    );
+    replays(core, &graphs::container(order));
 }
 
 #[test]
 fn the_m4_draws_what_the_host_draws() {
     every_request(Core::M4, Order::Quads);
+}
+
+#[test]
+fn the_m33_draws_what_the_host_draws() {
+    every_request(Core::M33, Order::Quads);
 }
 
 #[test]
@@ -97,6 +94,55 @@ fn every_step_of_a_walk_is_counted_and_part_of_its_sample() {
 }
 
 #[test]
+fn a_core_without_memory_for_it_names_those_that_draw() {
+    let request = requests::of_graphs().swap_remove(0);
+    let container = graphs::container(Order::Octets);
+    let message = emulator::generate(Core::M0, &container, &request)
+        .unwrap_err()
+        .to_string();
+    assert_eq!(
+        message,
+        "m0 has too little memory for the image `generate`; choose one of m4, m33, m0plus, m55, rv32"
+    );
+}
+
+/// Rows through every part of a container: the same bytes on `core` and on the host.
+fn replays(core: Core, container: &[u8]) {
+    let bytes = AlignedBytes::copy_of(container);
+    let model = Model::load(&bytes).unwrap();
+    let counts = small::random_counts(30, model.scaler().len(), 5);
+    let host = replay::replay(&model, &counts).unwrap();
+    let device = emulator::replay(core, &bytes, &counts).unwrap();
+    println!("{core}: {} bytes of stack", device.log.stack_bytes);
+    assert!(
+        !host.is_empty() && device.results == host,
+        "{core} differs from the host"
+    );
+}
+
+#[test]
+fn every_kind_of_part_runs_within_the_m0_s_16_kib() {
+    let order = Order::Octets;
+    replays(Core::M0, &small::encode(&small::classical(), order));
+    replays(Core::M0, &small::encode(&small::every_kind(16, 3), order));
+    replays(Core::M0, &small::encode(&small::stacks(), order));
+    replays(Core::M0, &small::energy());
+    replays(Core::M0, &graphs::container(order));
+}
+
+#[test]
+fn a_model_too_wide_for_the_m0_is_refused_by_the_device() {
+    let container = small::encode(&small::every_kind(200, 3), Order::Octets);
+    let message = emulator::replay(Core::M0, &container, &[0; 200])
+        .unwrap_err()
+        .to_string();
+    assert!(
+        message.contains("needs a buffer of 200 elements, this image has 128"),
+        "{message}"
+    );
+}
+
+#[test]
 fn a_part_that_cannot_do_it_is_refused_by_the_device() {
     let bytes = graphs::container(Order::Quads);
     let mut request = requests::of_graphs().swap_remove(0);
@@ -112,7 +158,7 @@ fn a_part_that_cannot_do_it_is_refused_by_the_device() {
 
 #[test]
 fn images_that_draw_have_no_panic_path() {
-    for core in Core::ALL {
+    for core in Image::Generate.cores() {
         assert_no_panic_path(&emulator::build(core, Image::Generate).unwrap());
     }
 }

@@ -2,7 +2,8 @@
 
 use std::str::FromStr;
 
-use autodidact_tools::emulator::Core;
+use anyhow::Result;
+use autodidact_tools::emulator::{Core, Image};
 
 /// One core, or all of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +17,18 @@ impl Cores {
         match self {
             Self::One(core) => vec![core],
             Self::All => Core::ALL.to_vec(),
+        }
+    }
+
+    /// Those that have an image.
+    ///
+    /// # Errors
+    ///
+    /// The one that was asked for has not.
+    pub(crate) fn with(self, image: Image) -> Result<Vec<Core>> {
+        match self {
+            Self::One(core) => image.require(core).map(|()| vec![core]),
+            Self::All => Ok(image.cores().collect()),
         }
     }
 }

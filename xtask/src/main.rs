@@ -27,6 +27,8 @@ enum Command {
     Test(cmd::test::Arguments),
     /// Counts the kernels' instructions on emulated cores.
     Bench(cmd::bench::Arguments),
+    /// Has clippy read the firmware, for each core's own target; warnings are errors.
+    Lint(cmd::lint::Arguments),
     /// Measures the learners' RAM from the symbols of an image.
     Ram(cmd::ram::Arguments),
     /// Measures the figures of the docs again, from a folder with the data.
@@ -39,6 +41,7 @@ fn main() -> ExitCode {
         Command::Demo(arguments) => cmd::demo::run(&arguments),
         Command::Test(arguments) => cmd::test::run(&arguments),
         Command::Bench(arguments) => cmd::bench::run(&arguments),
+        Command::Lint(arguments) => cmd::lint::run(&arguments),
         Command::Ram(arguments) => cmd::ram::run(&arguments),
         Command::Figures(arguments) => cmd::figures::run(&arguments),
     };

@@ -21,13 +21,22 @@ const ROWS_CASES: u32 = 300;
 const CHAINS: usize = 3;
 
 const MAX_ROWS: usize = 21;
-const MAX_COLS: usize = 700;
-const MAX_IMAGE: usize = 7 * 7 * 20;
+/// Rows and columns of stored weights are padded to multiples of eight at most.
+const MAX_STORED_ROWS: usize = 24;
+const MAX_PADDING: usize = 4;
+/// Pixels of an image, and of what comes out of a convolution.
+const MAX_PIXELS: usize = 7 * 7;
+const MAX_DEPTH: usize = 20;
 const MAX_CENTROIDS: usize = 12;
+const MAX_CENTROID_COLS: usize = 80;
 const MAX_COMPONENTS: usize = 3;
 const MAX_FACTOR_ROWS: usize = 64;
-/// Rows and columns are padded to multiples of eight at most.
-const MAX_WEIGHTS: usize = 24 * 704;
+const MAX_BIT_ROWS: usize = 70;
+const MAX_BIT_COLS: usize = 70;
+/// Rows from which on a wide case begins.
+const WIDE_ROWS: usize = 250;
+/// Elements of an input that a case skips at most.
+const MAX_START: usize = 3;
 
 /// A case in which a kernel and its definition differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, defmt::Format)]
@@ -42,40 +51,119 @@ pub struct Mismatch {
     pub cols: usize,
 }
 
-/// Memory of the comparison.
+/// Storage for [`Buffers`]: `WEIGHTS` elements of a layer, `VALUES` of its input or output, `FACTORS` of covariances,
+/// `SUMS` of rows that are added up.
 #[derive(Debug)]
 #[repr(C, align(16))]
-pub struct Memory {
-    packed: [i8; MAX_WEIGHTS],
-    row_major: [i8; MAX_WEIGHTS],
-    narrow: [i8; 1024],
-    wide: [i16; 1024],
-    centroids: [i16; 1024],
-    factors: [i16; MAX_COMPONENTS * factor_len(MAX_FACTOR_ROWS) + 1],
-    scratch: [i16; 1024],
-    narrow_outputs: [[i8; 1024]; 2],
+pub struct Memory<
+    const WEIGHTS: usize,
+    const VALUES: usize,
+    const FACTORS: usize,
+    const SUMS: usize,
+> {
+    packed: [i8; WEIGHTS],
+    row_major: [i8; WEIGHTS],
+    narrow: [i8; VALUES],
+    wide: [i16; VALUES],
+    centroids: [i16; VALUES],
+    factors: [i16; FACTORS],
+    scratch: [i16; VALUES],
+    narrow_outputs: [[i8; VALUES]; 2],
     wide_outputs: [[i16; 32]; 2],
     channels: [Channel; 32],
+    sums: [[i32; SUMS]; 2],
 }
 
-impl Memory {
+/// Memory for shapes as large as models have them, 60 KB.
+pub type LargeMemory =
+    Memory<{ 24 * 704 }, 1024, { MAX_COMPONENTS * factor_len(MAX_FACTOR_ROWS) + 1 }, 520>;
+
+/// Memory for shapes that a part with 16 KiB of RAM has room for, 10 KB.
+pub type SmallMemory = Memory<{ 24 * 96 }, 352, { MAX_COMPONENTS * factor_len(16) + 1 }, 70>;
+
+impl<const WEIGHTS: usize, const VALUES: usize, const FACTORS: usize, const SUMS: usize>
+    Memory<WEIGHTS, VALUES, FACTORS, SUMS>
+{
     /// Zeroed memory.
     pub const NEW: Self = Self {
-        packed: [0; MAX_WEIGHTS],
-        row_major: [0; MAX_WEIGHTS],
-        narrow: [0; 1024],
-        wide: [0; 1024],
-        centroids: [0; 1024],
-        factors: [0; MAX_COMPONENTS * factor_len(MAX_FACTOR_ROWS) + 1],
-        scratch: [0; 1024],
-        narrow_outputs: [[0; 1024]; 2],
+        packed: [0; WEIGHTS],
+        row_major: [0; WEIGHTS],
+        narrow: [0; VALUES],
+        wide: [0; VALUES],
+        centroids: [0; VALUES],
+        factors: [0; FACTORS],
+        scratch: [0; VALUES],
+        narrow_outputs: [[0; VALUES]; 2],
         wide_outputs: [[0; 32]; 2],
         channels: [Channel {
             bias: 0,
             multiplier: 0,
             shift: 0,
         }; 32],
+        sums: [[0; SUMS]; 2],
     };
+
+    /// All of this memory.
+    pub const fn buffers(&mut self) -> Buffers<'_> {
+        let [narrow_output, narrow_expected] = &mut self.narrow_outputs;
+        let [sums, expected_sums] = &mut self.sums;
+        Buffers {
+            packed: &mut self.packed,
+            row_major: &mut self.row_major,
+            narrow: &mut self.narrow,
+            wide: &mut self.wide,
+            centroids: &mut self.centroids,
+            factors: &mut self.factors,
+            scratch: &mut self.scratch,
+            narrow_outputs: [narrow_output, narrow_expected],
+            wide_outputs: &mut self.wide_outputs,
+            channels: &mut self.channels,
+            sums: [sums, expected_sums],
+        }
+    }
+}
+
+/// Borrowed memory of the comparison, whatever its size: shapes are drawn to fit.
+#[derive(Debug)]
+pub struct Buffers<'b> {
+    packed: &'b mut [i8],
+    row_major: &'b mut [i8],
+    narrow: &'b mut [i8],
+    wide: &'b mut [i16],
+    centroids: &'b mut [i16],
+    factors: &'b mut [i16],
+    scratch: &'b mut [i16],
+    narrow_outputs: [&'b mut [i8]; 2],
+    wide_outputs: &'b mut [[i16; 32]; 2],
+    channels: &'b mut [Channel; 32],
+    sums: [&'b mut [i32]; 2],
+}
+
+/// The largest shapes that fit.
+struct Limits {
+    cols: usize,
+    depth: usize,
+    centroid_cols: usize,
+    factor_rows: usize,
+    weights: usize,
+    bit_rows: usize,
+}
+
+impl Limits {
+    fn of(buffers: &Buffers<'_>) -> Self {
+        let values = buffers.wide.len();
+        // Less the one by which a case may start late.
+        let weights = buffers.row_major.len().saturating_sub(1);
+        let factors = |rows: &usize| MAX_COMPONENTS * factor_len(*rows) < buffers.factors.len();
+        Self {
+            cols: (buffers.row_major.len() / MAX_STORED_ROWS).saturating_sub(MAX_PADDING),
+            depth: MAX_DEPTH.min(values.saturating_sub(MAX_START) / MAX_PIXELS),
+            centroid_cols: MAX_CENTROID_COLS.min(values.saturating_sub(1) / MAX_CENTROIDS),
+            factor_rows: (1..=MAX_FACTOR_ROWS).rev().find(factors).unwrap_or(1),
+            weights,
+            bit_rows: buffers.sums[0].len().min(weights / row_stride(1)),
+        }
+    }
 }
 
 struct Random(u32);
@@ -125,13 +213,19 @@ impl Random {
 ///
 /// # Errors
 /// The first case in which a kernel gives another result than its definition, or refuses its operands.
-pub fn run(memory: &mut Memory) -> Result<u32, Mismatch> {
+pub fn run(mut memory: Buffers<'_>) -> Result<u32, Mismatch> {
+    let memory = &mut memory;
+    let limits = Limits::of(memory);
     let mut random = Random(0x2545_f491);
     let mut cases = 0;
     for case in 0..DENSE_CASES {
         let (rows, cols) = (
             random.up_to(MAX_ROWS),
-            random.up_to(if case < 300 { 70 } else { MAX_COLS }),
+            random.up_to(if case < 300 {
+                70.min(limits.cols)
+            } else {
+                limits.cols
+            }),
         );
         let same = dense_case(memory, &mut random, rows, cols);
         if same != Some(true) {
@@ -145,7 +239,7 @@ pub fn run(memory: &mut Memory) -> Result<u32, Mismatch> {
         cases += 4 * ORDERS.len() as u32;
     }
     for case in 0..CONV_CASES {
-        let (rows, depth) = (random.up_to(MAX_ROWS - 1), random.up_to(20));
+        let (rows, depth) = (random.up_to(limits.depth), random.up_to(limits.depth));
         let same = conv_case(memory, &mut random, rows, depth);
         if same != Some(true) {
             return Err(Mismatch {
@@ -158,7 +252,10 @@ pub fn run(memory: &mut Memory) -> Result<u32, Mismatch> {
         cases += 2 * ORDERS.len() as u32;
     }
     for case in 0..DISTANCE_CASES {
-        let (rows, cols) = (random.up_to(MAX_CENTROIDS), random.up_to(80));
+        let (rows, cols) = (
+            random.up_to(MAX_CENTROIDS),
+            random.up_to(limits.centroid_cols),
+        );
         let same = distance_case(memory, &mut random, rows, cols);
         if same != Some(true) {
             return Err(Mismatch {
@@ -171,7 +268,10 @@ pub fn run(memory: &mut Memory) -> Result<u32, Mismatch> {
         cases += 5;
     }
     for case in 0..DISTANCE_CASES {
-        let (rows, cols) = (random.up_to(MAX_COMPONENTS), random.up_to(64));
+        let (rows, cols) = (
+            random.up_to(MAX_COMPONENTS),
+            random.up_to(limits.factor_rows),
+        );
         let same = mahalanobis_case(memory, &mut random, rows, cols);
         if same != Some(true) {
             return Err(Mismatch {
@@ -185,12 +285,21 @@ pub fn run(memory: &mut Memory) -> Result<u32, Mismatch> {
     }
     for case in 0..ROWS_CASES {
         // Every lane overflows without the pause after 256 rows.
-        let wide = case % 8 == 0;
+        let wide = case % 8 == 0 && limits.bit_rows > WIDE_ROWS;
         let (rows, cols) = if wide {
-            (250 + random.up_to(270), random.up_to(32))
+            (
+                WIDE_ROWS + random.up_to(limits.bit_rows - WIDE_ROWS),
+                random.up_to(32),
+            )
         } else {
-            (random.up_to(70), random.up_to(70))
+            (
+                random.up_to(MAX_BIT_ROWS.min(limits.bit_rows)),
+                random.up_to(MAX_BIT_COLS),
+            )
         };
+        // No more columns than there are weights for.
+        let elements = limits.weights.checked_div(rows).unwrap_or(0);
+        let cols = cols.min(elements / row_stride(1) * row_stride(1));
         if rows_case(memory, &mut random, rows, cols) != Some(true) {
             return Err(Mismatch {
                 kernel: "add_rows",
@@ -216,21 +325,26 @@ pub fn run(memory: &mut Memory) -> Result<u32, Mismatch> {
 }
 
 /// One layer in every order and with every kind of input and output.
-fn dense_case(memory: &mut Memory, random: &mut Random, rows: usize, cols: usize) -> Option<bool> {
-    let Memory {
+fn dense_case(
+    memory: &mut Buffers<'_>,
+    random: &mut Random,
+    rows: usize,
+    cols: usize,
+) -> Option<bool> {
+    let Buffers {
         packed,
         row_major,
         narrow,
         wide,
         scratch,
-        narrow_outputs,
-        wide_outputs,
+        narrow_outputs: [narrow_output, narrow_expected],
+        wide_outputs: [wide_output, wide_expected],
         channels,
         ..
     } = memory;
     let row_major = row_major.get_mut(..rows * cols)?;
     random.fill(row_major, -128, 127, |word| word as i8);
-    let start = random.up_to(4) - 1;
+    let start = random.up_to(MAX_START + 1) - 1;
     let narrow = narrow.get_mut(start..)?.get_mut(..cols)?;
     random.fill(narrow, -128, 127, |word| word as i8);
     let wide = wide.get_mut(start..)?.get_mut(..cols)?;
@@ -253,35 +367,24 @@ fn dense_case(memory: &mut Memory, random: &mut Random, rows: usize, cols: usize
         let packed = packed.get_mut(..order.stored_bytes(rows, cols)?)?;
         pack(row_major, rows, cols, order, packed).ok()?;
         let weights = Matrix::new(packed, rows, cols, order).ok()?;
-        same &= same_layer(
-            &weights,
-            channels,
-            &to_narrow,
-            narrow,
-            scratch,
-            narrow_outputs,
-        )?;
-        same &= same_layer(
-            &weights,
-            channels,
-            &to_narrow,
-            wide,
-            scratch,
-            narrow_outputs,
-        )?;
-        same &= same_layer(&weights, channels, &to_wide, narrow, scratch, wide_outputs)?;
-        same &= same_layer(&weights, channels, &to_wide, wide, scratch, wide_outputs)?;
+        let layer = (&weights, &*channels);
+        let (output, expected) = (&mut **narrow_output, &mut **narrow_expected);
+        same &= same_layer(layer, &to_narrow, narrow, scratch, output, expected)?;
+        same &= same_layer(layer, &to_narrow, wide, scratch, output, expected)?;
+        let (output, expected) = (&mut wide_output[..], &mut wide_expected[..]);
+        same &= same_layer(layer, &to_wide, narrow, scratch, output, expected)?;
+        same &= same_layer(layer, &to_wide, wide, scratch, output, expected)?;
     }
     Some(same)
 }
 
-fn same_layer<I: Activation, O: Activation + PartialEq, const N: usize>(
-    weights: &Matrix<'_>,
-    channels: &[Channel],
+fn same_layer<I: Activation, O: Activation + PartialEq>(
+    (weights, channels): (&Matrix<'_>, &[Channel]),
     stage: &OutputStage<O>,
     input: &[I],
     scratch: &mut [i16],
-    [output, expected]: &mut [[O; N]; 2],
+    output: &mut [O],
+    expected: &mut [O],
 ) -> Option<bool> {
     // What lies behind the outputs must stay as it is.
     output.fill(stage.max);
@@ -300,8 +403,13 @@ fn same_layer<I: Activation, O: Activation + PartialEq, const N: usize>(
     Some(output == expected)
 }
 
-fn conv_case(memory: &mut Memory, random: &mut Random, rows: usize, depth: usize) -> Option<bool> {
-    let Memory {
+fn conv_case(
+    memory: &mut Buffers<'_>,
+    random: &mut Random,
+    rows: usize,
+    depth: usize,
+) -> Option<bool> {
+    let Buffers {
         packed,
         row_major,
         narrow,
@@ -320,10 +428,8 @@ fn conv_case(memory: &mut Memory, random: &mut Random, rows: usize, depth: usize
     let cols = geometry.window_len();
     let row_major = row_major.get_mut(..rows * cols)?;
     random.fill(row_major, -128, 127, |word| word as i8);
-    let start = random.up_to(4) - 1;
-    let input = narrow
-        .get_mut(start..)?
-        .get_mut(..geometry.input_len().min(MAX_IMAGE))?;
+    let start = random.up_to(MAX_START + 1) - 1;
+    let input = narrow.get_mut(start..)?.get_mut(..geometry.input_len())?;
     random.fill(input, -128, 127, |word| word as i8);
     let channels = channels.get_mut(..rows)?;
     random.channels(channels);
@@ -379,12 +485,12 @@ fn conv_case(memory: &mut Memory, random: &mut Random, rows: usize, depth: usize
 }
 
 fn distance_case(
-    memory: &mut Memory,
+    memory: &mut Buffers<'_>,
     random: &mut Random,
     rows: usize,
     cols: usize,
 ) -> Option<bool> {
-    let Memory {
+    let Buffers {
         wide, centroids, ..
     } = memory;
     let start = random.up_to(2) - 1;
@@ -414,12 +520,12 @@ fn distance_case(
 
 /// A factor for each component, and one for all.
 fn mahalanobis_case(
-    memory: &mut Memory,
+    memory: &mut Buffers<'_>,
     random: &mut Random,
     components: usize,
     cols: usize,
 ) -> Option<bool> {
-    let Memory { wide, factors, .. } = memory;
+    let Buffers { wide, factors, .. } = memory;
     let (len, rows) = (factor_len(cols).max(1), factor_rows(cols).max(1));
     let start = random.up_to(2) - 1;
     let factors = factors.get_mut(start..)?.get_mut(..components * len)?;
@@ -463,7 +569,12 @@ fn mahalanobis_case(
 }
 
 /// Rows and columns of weights added up where bits are set.
-fn rows_case(memory: &mut Memory, random: &mut Random, rows: usize, cols: usize) -> Option<bool> {
+fn rows_case(
+    memory: &mut Buffers<'_>,
+    random: &mut Random,
+    rows: usize,
+    cols: usize,
+) -> Option<bool> {
     let stride = row_stride(cols);
     // Any start: kernels that read words must not mind.
     let start = if random.word().is_multiple_of(4) {
@@ -492,9 +603,10 @@ fn rows_case(memory: &mut Memory, random: &mut Random, rows: usize, cols: usize)
     let mut active = [0_u32; 3];
     let active = active.get_mut(..bit_words(cols))?;
     random.fill(active, 0, u32::MAX, |word| word.rotate_left(9) ^ word);
-    let mut sums = [0_i32; 520];
-    let mut expected = [0_i32; 520];
+    let [sums, expected] = &mut memory.sums;
     let (sums, expected) = (sums.get_mut(..rows)?, expected.get_mut(..rows)?);
+    sums.fill(0);
+    expected.fill(0);
     add_columns(weights, cols, active, sums).ok()?;
     reference::add_columns(weights, cols, active, expected);
     same &= sums == expected;
@@ -507,7 +619,7 @@ const CHAIN_HIDDEN: usize = 24;
 const CHAIN_HASHES: [u32; CHAINS] = [2_958_136_208, 2_958_136_208, 1_318_286_973];
 
 /// Ten thousand steps of a chain: both orders of the weights, one, Gaussian units.
-fn chain_case(memory: &mut Memory, case: usize) -> Option<bool> {
+fn chain_case(memory: &mut Buffers<'_>, case: usize) -> Option<bool> {
     let units = if case == 2 {
         Units::Gaussian
     } else {

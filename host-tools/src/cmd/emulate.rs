@@ -19,7 +19,7 @@ pub(crate) struct Emulate {
     #[command(flatten)]
     data: Data,
 
-    /// The core: m4, m0plus, m55 or rv32.
+    /// The core: m4, m33, m0plus, m0, m55 or rv32.
     #[arg(long)]
     core: Core,
 

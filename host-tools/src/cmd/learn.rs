@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, bail};
 use autodidact::model::Model;
 use autodidact_tools::artifact;
-use autodidact_tools::emulator::{self, Core, LearnRun};
+use autodidact_tools::emulator::{self, Core, Image, LearnRun};
 use autodidact_tools::learn::{
     self, Comparison, Config, Corruption, Covariance, Learner, Mixture, Problem,
 };
@@ -24,7 +24,7 @@ pub(crate) struct Learn {
     #[command(flatten)]
     data: Data,
 
-    /// The core: m4, m0plus, m55 or rv32.
+    /// The core: m4, m33, m0plus, m55 or rv32.
     #[arg(long)]
     core: Core,
 
@@ -40,6 +40,7 @@ pub(crate) struct Learn {
 
 impl Learn {
     pub(crate) fn run(self) -> Result<()> {
+        Image::Learn.require(self.core)?;
         let file = self.config.display().to_string();
         let text =
             fs::read_to_string(&self.config).with_context(|| format!("{file} cannot be read"))?;

@@ -42,7 +42,7 @@ pub(super) struct Common {
     #[arg(long, default_value = "auto")]
     device: DeviceChoice,
 
-    /// Lay the weights out for this core (m4, m0plus, m55, rv32); every core reads every layout.
+    /// Lay the weights out for this core (m4, m33, m0plus, m0, m55, rv32); every core reads every layout.
     #[arg(long, default_value = "m4")]
     core: Core,
 

@@ -8,7 +8,7 @@ use autodidact::model::{Body, Model};
 #[cfg(feature = "train")]
 use autodidact_tools::data::FileChunks;
 use autodidact_tools::data::{self, MixedOptions, ReadOptions, Table};
-use autodidact_tools::emulator::{self, Core, GenerateRun};
+use autodidact_tools::emulator::{self, Core, GenerateRun, Image};
 use autodidact_tools::evaluate::{PartReport, Units};
 use autodidact_tools::generate::{Request, Work, ensure_same};
 use autodidact_tools::picture::{Picture, side_by_side, write_grid};
@@ -97,7 +97,7 @@ impl Data {
 /// Where rows are drawn.
 #[derive(Debug, Args)]
 pub(crate) struct Drawer {
-    /// Draw on this emulated core as well: m4, m0plus, m55 or rv32. It has to give the host's bytes; what it took is
+    /// Draw on this emulated core as well: m4, m33, m0plus, m55 or rv32. It has to give the host's bytes; what it took is
     /// printed at the end.
     #[arg(long)]
     core: Option<Core>,
@@ -111,6 +111,9 @@ impl Drawer {
         model: &Model<'_>,
         request: &Request,
     ) -> Result<(Vec<i16>, Drawn)> {
+        if let Some(core) = self.core {
+            Image::Generate.require(core)?;
+        }
         let rows = request.on_host(model)?;
         let Some(core) = self.core else {
             return Ok((rows, Drawn(None)));
@@ -311,8 +314,8 @@ pub(crate) fn draw_seed(asked: Option<u64>) -> u64 {
 /// The order of weights that a core reads fastest.
 pub(crate) fn fast_order(core: Core) -> Order {
     match core {
-        Core::M4 => Order::Quads,
-        Core::M0Plus => Order::Octets,
+        Core::M4 | Core::M33 => Order::Quads,
+        Core::M0Plus | Core::M0 => Order::Octets,
         Core::M55 | Core::Rv32 => Order::RowMajor,
     }
 }

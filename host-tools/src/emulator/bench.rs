@@ -79,6 +79,11 @@ fn parse(core: Core, lines: &[String]) -> Result<Vec<BenchRow>> {
 
 /// The goal for a workload on a core, if there is one.
 pub fn goal(core: Core, name: &str) -> Option<Goal> {
+    // The M33 runs the M4's kernels.
+    let core = match core {
+        Core::M33 => Core::M4,
+        core => core,
+    };
     let (at_most, reference) = match (core, name) {
         (Core::M4, "dense_i8_640x128") => (1.28, Some(1.97)),
         (Core::M4, "dense_i8_128x128") => (1.42, Some(2.33)),
@@ -167,10 +172,10 @@ fn longest_step(core: Core, name: &str) -> Option<f64> {
 /// Products and quotients of 64 bits: in how many pieces a core works them out.
 fn pieces(core: Core) -> f64 {
     match core {
-        Core::M4 => 1.0,
+        Core::M4 | Core::M33 => 1.0,
         Core::M55 => 1.5,
         Core::Rv32 => 2.5,
-        Core::M0Plus => 4.0,
+        Core::M0Plus | Core::M0 => 4.0,
     }
 }
 

@@ -7,6 +7,7 @@ use std::{env, io, path};
 
 use anyhow::{Context, Result, bail};
 
+use super::machine::list;
 use super::toolchain::{self, Toolchain};
 use super::{Core, process};
 
@@ -16,7 +17,7 @@ const BUILD_TIMEOUT: Duration = Duration::from_secs(20 * 60);
 /// Flash of the part whose budget the demonstration keeps, model included; its linker script has the same figure.
 const DEMO_FLASH_BYTES: u64 = 256 << 10;
 
-/// An image that every machine has.
+/// An image of the emulated machines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Image {
     /// Reads rows from the host, runs every part of a model and writes the results back.
@@ -36,6 +37,39 @@ pub enum Image {
 }
 
 impl Image {
+    /// Every image.
+    pub const ALL: [Self; 7] = [
+        Self::Replay,
+        Self::Learn,
+        Self::Generate,
+        Self::Bench,
+        Self::SelfTest,
+        Self::Learners,
+        Self::Crash,
+    ];
+
+    /// The cores that have this image.
+    pub fn cores(self) -> impl Iterator<Item = Core> {
+        let has = move |core: &Core| core.machine().images.contains(&self);
+        Core::ALL.into_iter().filter(has)
+    }
+
+    /// Makes sure that `core` has this image.
+    ///
+    /// # Errors
+    ///
+    /// It has not, for want of memory: the message names the cores that have.
+    pub fn require(self, core: Core) -> Result<()> {
+        if self.cores().all(|other| other != core) {
+            bail!(
+                "{core} has too little memory for the image `{}`; choose one of {}",
+                self.name(),
+                list(self.cores())
+            );
+        }
+        Ok(())
+    }
+
     const fn name(self) -> &'static str {
         match self {
             Self::Replay => "replay",
@@ -53,9 +87,10 @@ impl Image {
 ///
 /// # Errors
 ///
-/// The toolchain is missing and cannot be installed, or the build fails.
+/// The core has no such image, the toolchain is missing and cannot be installed, or the build fails.
 pub fn build(core: Core, image: Image) -> Result<PathBuf> {
-    build_image(core, image.name(), "release", &[], None)
+    image.require(core)?;
+    build_image(core, image.name(), core.machine().profile, &[], None)
 }
 
 /// Builds an image as an application for a part is built, optimised for size where that costs a core nothing that
@@ -63,13 +98,10 @@ pub fn build(core: Core, image: Image) -> Result<PathBuf> {
 ///
 /// # Errors
 ///
-/// The toolchain is missing and cannot be installed, or the build fails.
+/// As [`build`].
 pub(super) fn build_for_size(core: Core, image: Image) -> Result<PathBuf> {
-    let profile = match core {
-        // Link-time optimisation for size makes no vector loops.
-        Core::M55 => "release",
-        Core::M4 | Core::M0Plus | Core::Rv32 => "small",
-    };
+    image.require(core)?;
+    let profile = core.machine().profile_for_size;
     build_image(core, image.name(), profile, &[], None)
 }
 
@@ -119,6 +151,40 @@ fn build_around(core: Core, image: &str, model: &Path, elf: &Path) -> Result<()>
     lock.lock()?;
     let built = build_image(core, image, "small", &["--features", "demo"], Some(&model))?;
     fs::copy(&built, elf).with_context(|| format!("{} cannot be written", elf.display()))?;
+    Ok(())
+}
+
+/// Has clippy read everything that `core`'s images are made of, for the core's own target; warnings are errors. The
+/// demonstrations are read as they are for the model file `model`.
+///
+/// # Errors
+///
+/// The toolchain is missing and cannot be installed, there is no clippy, or it found something: the message has it.
+pub fn lint(core: Core, model: &Path) -> Result<()> {
+    let machine = core.machine();
+    let toolchain = toolchain::find(machine.target)?;
+    let mut command = toolchain.cargo(machine.target);
+    command
+        .current_dir(source_folder()?)
+        .env(
+            "CARGO_TARGET_DIR",
+            target_folder()?.join(toolchain.folder()),
+        )
+        .env("AUTODIDACT_MODEL", path::absolute(model)?)
+        .args(["clippy", "--locked", "--release", "--lib", "--bins"])
+        .args(["--package", machine.package, "--target", machine.target])
+        .args(toolchain.build_args());
+    if core == Core::DEMO {
+        command.args(["--features", "demo"]);
+    }
+    command.args(["--", "-D", "warnings"]);
+    let output = process::run(&mut command, BUILD_TIMEOUT).context("cargo cannot be started")?;
+    if !output.status.is_some_and(|status| status.success()) {
+        bail!(
+            "clippy does not pass the firmware of {core}:\n{}",
+            process::tail(&output.stderr, 100)
+        );
+    }
     Ok(())
 }
 

@@ -41,9 +41,10 @@ impl GenerateRun {
 ///
 /// # Errors
 ///
-/// The model is too large for the machine, something is missing and cannot be installed, the firmware does not
+/// The core has no such image, the model is too large for the machine, something is missing and cannot be installed, the firmware does not
 /// build, or the device reports an error.
 pub fn generate(core: Core, model: &[u8], request: &Request) -> Result<GenerateRun> {
+    Image::Generate.require(core)?;
     let machine = core.machine();
     if model.len() > machine.model_window_bytes {
         bail!(

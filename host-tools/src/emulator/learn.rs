@@ -40,8 +40,9 @@ pub struct LearnRun {
 ///
 /// # Errors
 ///
-/// Something is missing and cannot be installed, the firmware does not build, or the device reports an error.
+/// The core has no such image, something is missing and cannot be installed, the firmware does not build, or the device reports an error.
 pub fn learn(core: Core, model: &[u8], settings: &Settings, counts: &[i16]) -> Result<LearnRun> {
+    Image::Learn.require(core)?;
     let machine = core.machine();
     if model.len() > machine.model_window_bytes {
         bail!(

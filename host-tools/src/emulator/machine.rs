@@ -3,13 +3,19 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::Image;
+
 /// A processor core that models run on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Core {
     /// Arm Cortex-M4 with FPU and DSP extension.
     M4,
-    /// Arm Cortex-M0+: the smallest instruction set.
+    /// Arm Cortex-M33 with DSP extension.
+    M33,
+    /// Arm Cortex-M0+: the smallest instruction set, with memory to spare.
     M0Plus,
+    /// Arm Cortex-M0 on a part with 16 KiB of RAM.
+    M0,
     /// Arm Cortex-M55 with Helium vectors.
     M55,
     /// RISC-V RV32IMAC.
@@ -27,6 +33,12 @@ pub struct Machine {
     pub qemu: &'static str,
     /// The emulator's arguments that choose the machine.
     pub qemu_args: &'static [&'static str],
+    /// The firmware workspace's profile for images that have to be fast.
+    pub profile: &'static str,
+    /// Its profile for what an application for a part would be built with.
+    pub profile_for_size: &'static str,
+    /// The images it has.
+    pub images: &'static [Image],
     /// Where the emulator places a model for replay.
     pub model_base: u32,
     /// The longest model that fits there, in bytes.
@@ -35,7 +47,14 @@ pub struct Machine {
 
 impl Core {
     /// Every core, in the order in which tables list them.
-    pub const ALL: [Self; 4] = [Self::M4, Self::M0Plus, Self::M55, Self::Rv32];
+    pub const ALL: [Self; 6] = [
+        Self::M4,
+        Self::M33,
+        Self::M0Plus,
+        Self::M0,
+        Self::M55,
+        Self::Rv32,
+    ];
 
     /// The core that the demonstration is built for.
     pub const DEMO: Self = Self::M4;
@@ -44,7 +63,9 @@ impl Core {
     pub const fn name(self) -> &'static str {
         match self {
             Self::M4 => "m4",
+            Self::M33 => "m33",
             Self::M0Plus => "m0plus",
+            Self::M0 => "m0",
             Self::M55 => "m55",
             Self::Rv32 => "rv32",
         }
@@ -58,7 +79,23 @@ impl Core {
                 target: "thumbv7em-none-eabihf",
                 qemu: "qemu-system-arm",
                 qemu_args: &["-machine", "mps2-an386"],
+                profile: "release",
+                profile_for_size: "small",
+                images: &Image::ALL,
                 model_base: 0x0010_0000,
+                model_window_bytes: 2 << 20,
+            },
+            // Of the two targets of this architecture the one that the M55 leaves: what is built for it is for a
+            // Cortex-M33. The images pass no floating-point arguments, in which alone they differ.
+            Self::M33 => Machine {
+                package: "autodidact-mps2-an505",
+                target: "thumbv8m.main-none-eabi",
+                qemu: "qemu-system-arm",
+                qemu_args: &["-machine", "mps2-an505"],
+                profile: "release",
+                profile_for_size: "small",
+                images: &Image::ALL,
+                model_base: 0x1020_0000,
                 model_window_bytes: 2 << 20,
             },
             // A Cortex-M3 that runs code built for the Cortex-M0+: the same instructions, counted the same.
@@ -67,14 +104,33 @@ impl Core {
                 target: "thumbv6m-none-eabi",
                 qemu: "qemu-system-arm",
                 qemu_args: &["-machine", "mps2-an385"],
+                profile: "release",
+                profile_for_size: "small",
+                images: &Image::ALL,
                 model_base: 0x0010_0000,
                 model_window_bytes: 2 << 20,
+            },
+            // It shares its target with the machine above; a profile of its own keeps the images apart.
+            Self::M0 => Machine {
+                package: "autodidact-microbit",
+                target: "thumbv6m-none-eabi",
+                qemu: "qemu-system-arm",
+                qemu_args: &["-machine", "microbit"],
+                profile: "tiny",
+                profile_for_size: "tiny",
+                images: &[Image::Replay, Image::SelfTest, Image::Crash],
+                model_base: 0x0002_0000,
+                model_window_bytes: 128 << 10,
             },
             Self::M55 => Machine {
                 package: "autodidact-mps3-an547",
                 target: "thumbv8m.main-none-eabihf",
                 qemu: "qemu-system-arm",
                 qemu_args: &["-machine", "mps3-an547"],
+                profile: "release",
+                // Link-time optimisation for size makes no vector loops.
+                profile_for_size: "release",
+                images: &Image::ALL,
                 model_base: 0x1100_0000,
                 model_window_bytes: 2 << 20,
             },
@@ -83,11 +139,20 @@ impl Core {
                 target: "riscv32imac-unknown-none-elf",
                 qemu: "qemu-system-riscv32",
                 qemu_args: &["-machine", "virt", "-bios", "none"],
+                profile: "release",
+                profile_for_size: "small",
+                images: &Image::ALL,
                 model_base: 0x8400_0000,
                 model_window_bytes: 2 << 20,
             },
         }
     }
+}
+
+/// Names of cores, for people.
+pub(super) fn list(cores: impl IntoIterator<Item = Core>) -> String {
+    let names: Vec<_> = cores.into_iter().map(Core::name).collect();
+    names.join(", ")
 }
 
 impl fmt::Display for Core {
@@ -104,11 +169,8 @@ impl FromStr for Core {
             .into_iter()
             .find(|core| core.name() == name)
             .ok_or_else(|| {
-                let known: Vec<_> = Self::ALL.iter().map(|core| core.name()).collect();
-                format!(
-                    "there is no core `{name}`; choose one of {}",
-                    known.join(", ")
-                )
+                let known = list(Self::ALL);
+                format!("there is no core `{name}`; choose one of {known}")
             })
     }
 }
@@ -129,7 +191,7 @@ mod tests {
         let message = "m7".parse::<Core>().unwrap_err();
         assert_eq!(
             message,
-            "there is no core `m7`; choose one of m4, m0plus, m55, rv32"
+            "there is no core `m7`; choose one of m4, m33, m0plus, m0, m55, rv32"
         );
     }
 }

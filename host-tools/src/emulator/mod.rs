@@ -1,7 +1,7 @@
 //! Runs models on emulated microcontrollers: sets up what is missing, builds the firmware, runs it in QEMU, reads
 //! its log and measures its image.
 //!
-//! - [`Core`] names the processors; [`Machine`] is how each is built for and emulated.
+//! - [`Core`] names the processors; [`Machine`] is how each is built for and emulated, [`Image`] what runs there.
 //! - [`replay`] runs rows of sensor counts through a model on a core and brings back the results' bytes.
 //! - [`learn()`] learns from rows of sensor counts on a core and brings back what it learnt after every pass.
 //! - [`generate()`] draws, fills in or restores rows on a core and brings them back.
@@ -10,6 +10,7 @@
 //! - [`build_demo`] and [`build_draw`] bake a model into an image, [`run_image`] and [`draw`] run it, [`measure_image`]
 //!   tells its flash and RAM.
 //! - [`Footprint`] is what a model takes on a device, [`Board`] tells whether it fits.
+//! - [`lint`] has clippy read the firmware of a core.
 //! - [`set_up`] installs what a core needs; everything above does so too when it has to.
 
 mod apt;
@@ -30,7 +31,7 @@ mod toolchain;
 pub use apt::install as install_packages;
 pub use bench::{BenchRow, Goal, bench, goal};
 pub use budget::{Board, Footprint, MemorySize};
-pub use firmware::{Image, build, build_demo, build_draw};
+pub use firmware::{Image, build, build_demo, build_draw, lint};
 pub use generate::{GenerateRun, draw, generate};
 pub use image::{ImageSize, measure_image, panic_symbols};
 pub use learn::{LearnRun, PassCost, learn};

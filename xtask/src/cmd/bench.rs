@@ -4,14 +4,14 @@ use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 use autodidact_tools::artifact::Unfinished;
-use autodidact_tools::emulator::{BenchRow, Core, bench, goal};
+use autodidact_tools::emulator::{BenchRow, Core, Image, bench, goal};
 
 use super::setup;
 use crate::cores::Cores;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// m4, m0plus, m55, rv32 or all
+    /// m4, m33, m0plus, m55, rv32 or all
     #[arg(long, default_value = "all")]
     core: Cores,
     /// Write the figures to this file as well, as JSON
@@ -23,7 +23,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    let cores = arguments.core.list();
+    let cores = arguments.core.with(Image::Bench)?;
     // A file that cannot be written shows before the measuring, not after it.
     let json = arguments
         .json

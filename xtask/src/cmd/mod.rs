@@ -3,6 +3,7 @@
 pub(crate) mod bench;
 pub(crate) mod demo;
 pub(crate) mod figures;
+pub(crate) mod lint;
 pub(crate) mod ram;
 pub(crate) mod setup;
 pub(crate) mod test;

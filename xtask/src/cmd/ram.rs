@@ -4,14 +4,14 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use autodidact_tools::artifact::Unfinished;
-use autodidact_tools::emulator::{RamRow, ram};
+use autodidact_tools::emulator::{Image, RamRow, ram};
 
 use super::setup;
 use crate::cores::Cores;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// m4, m0plus, m55, rv32 or all
+    /// m4, m33, m0plus, m55, rv32 or all
     #[arg(long, default_value = "m4")]
     core: Cores,
     /// Write the figures to this file as well, as JSON
@@ -20,7 +20,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    let cores = arguments.core.list();
+    let cores = arguments.core.with(Image::Learners)?;
     // A file that cannot be written shows before the building, not after it.
     let json = arguments
         .json

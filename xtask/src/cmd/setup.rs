@@ -8,7 +8,7 @@ use crate::vulkan;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// m4, m0plus, m55, rv32 or all
+    /// m4, m33, m0plus, m0, m55, rv32 or all
     #[arg(long, default_value = "all")]
     core: Cores,
     /// A Vulkan driver as well, for training on a GPU or its software stand-in

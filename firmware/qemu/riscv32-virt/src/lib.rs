@@ -1,11 +1,14 @@
 //! QEMU's `virt` machine with one RV32IMAC hart.
 #![no_std]
 
-use autodidact_qemu::Machine;
+use autodidact_qemu::{Machine, ModelWindow};
 
 /// This machine's constants; the host's table of machines holds the same model address.
 pub const MACHINE: Machine = Machine {
     instructions_per_32_ticks: 0,
-    model_base: 0x8400_0000,
-    model_window_bytes: 2 << 20,
+    model: MODEL,
 };
+
+#[allow(unsafe_code, reason = "memory is named by its address")]
+// SAFETY: memory of the board beside the regions of the linker script, which the emulator fills before the start.
+const MODEL: ModelWindow = unsafe { ModelWindow::new(0x8400_0000, 2 << 20) };

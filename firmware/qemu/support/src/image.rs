@@ -1,13 +1,16 @@
 //! The images themselves, for any machine.
 
+use autodidact::ShapeError;
+use autodidact::kernels::Implementation;
 use autodidact::model::{Model, reads};
 use autodidact_app::generate::{self, GenerateError};
 use autodidact_app::learn::{LearnError, Settings};
-use autodidact_app::{Buffers, Link as _, Memory, OutOfMemory, Sizes};
+use autodidact_app::{Buffers, Link as _, Memory, OutOfMemory, ReplayError, Sizes};
 use autodidact_app::{bench as workloads, selftest as comparison};
 
 use crate::fault::fault;
-use crate::{Files, InstructionCounter, Slot, exit_failure, exit_success, model_window, stack};
+use crate::{Files, InstructionCounter, ModelWindow, exit_failure, exit_success, stack};
+use static_cell::ConstStaticCell;
 
 /// What distinguishes one machine from another.
 #[derive(Debug, Clone, Copy)]
@@ -15,23 +18,27 @@ pub struct Machine {
     /// Instructions in 32 ticks of SysTick: 32 seconds' worth at one instruction a nanosecond, divided by the
     /// clock's frequency. RISC-V machines count instructions themselves and have 0 here.
     pub instructions_per_32_ticks: u32,
-    /// Address at which the emulator places the model.
-    pub model_base: usize,
-    /// Longest model that fits there, in bytes.
-    pub model_window_bytes: usize,
+    /// Where the emulator places the model.
+    pub model: ModelWindow,
 }
 
 /// Memory of the replay image, for any model within reason.
 pub type ReplayMemory = Memory<4096, 1024, 65_536>;
 
+/// Memory of the replay image on a part with 16 KiB of RAM.
+pub type SmallReplayMemory = Memory<128, 32, 4096>;
+
 /// Memory of the learning image, 1 MiB: resident rows and learner are cut from it. The generating image has as much.
 pub type LearnMemory = [i64; 1 << 17];
 
 /// Runs the model that the emulator placed in the model window on the rows of `samples.bin`.
-pub fn replay(machine: &Machine, memory: &'static Slot<ReplayMemory>) -> ! {
+pub fn replay<const WIDTH: usize, const SCORES: usize, const WORKSPACE: usize>(
+    machine: &Machine,
+    memory: &'static ConstStaticCell<Memory<WIDTH, SCORES, WORKSPACE>>,
+) -> ! {
     stack::paint();
     let model = model_bytes(machine);
-    let Some(memory) = memory.take() else {
+    let Some(memory) = memory.try_take() else {
         exit_failure()
     };
     run_model::<{ reads::EVERYTHING }>(machine, model, memory.buffers())
@@ -43,11 +50,11 @@ fn model_bytes(machine: &Machine) -> &'static [u8] {
         defmt::error!("the run folder has no model.adm");
         exit_failure()
     };
-    let Some(model) = model_window(machine.model_base, machine.model_window_bytes, bytes) else {
+    let Some(model) = machine.model.first(bytes) else {
         defmt::error!(
             "the model has {=usize} bytes, the window {=usize}",
             bytes,
-            machine.model_window_bytes
+            machine.model.len()
         );
         exit_failure()
     };
@@ -56,11 +63,11 @@ fn model_bytes(machine: &Machine) -> &'static [u8] {
 
 /// Learns from the rows of `samples.bin` what `settings.bin` says, with the scaler and the components of the model
 /// that the emulator placed in the model window.
-pub fn learn(machine: &Machine, memory: &'static Slot<LearnMemory>) -> ! {
+pub fn learn(machine: &Machine, memory: &'static ConstStaticCell<LearnMemory>) -> ! {
     stack::paint();
     let model = load::<{ reads::EVERYTHING }>(model_bytes(machine));
     let settings = settings(Settings::from_bytes);
-    let Some(memory) = memory.take() else {
+    let Some(memory) = memory.try_take() else {
         exit_failure()
     };
     let mut files = open_files(machine);
@@ -87,10 +94,10 @@ pub fn learn(machine: &Machine, memory: &'static Slot<LearnMemory>) -> ! {
 
 /// Draws, fills in or restores what `settings.bin` says by a part of the model that the emulator placed in the model
 /// window.
-pub fn generate(machine: &Machine, memory: &'static Slot<LearnMemory>) -> ! {
+pub fn generate(machine: &Machine, memory: &'static ConstStaticCell<LearnMemory>) -> ! {
     stack::paint();
     let model = model_bytes(machine);
-    let Some(memory) = memory.take() else {
+    let Some(memory) = memory.try_take() else {
         exit_failure()
     };
     run_generator::<{ reads::EVERYTHING }>(machine, model, memory)
@@ -100,10 +107,10 @@ pub fn generate(machine: &Machine, memory: &'static Slot<LearnMemory>) -> ! {
 pub fn draw<const READS: u32, const WORDS: usize>(
     machine: &Machine,
     model: &[u8],
-    memory: &'static Slot<[i64; WORDS]>,
+    memory: &'static ConstStaticCell<[i64; WORDS]>,
 ) -> ! {
     stack::paint();
-    let Some(memory) = memory.take() else {
+    let Some(memory) = memory.try_take() else {
         exit_failure()
     };
     run_generator::<READS>(machine, model, memory)
@@ -174,10 +181,10 @@ fn open_files(machine: &Machine) -> Files {
 pub fn demo<const READS: u32, const WIDTH: usize, const SCORES: usize, const WORKSPACE: usize>(
     machine: &Machine,
     model: &[u8],
-    memory: &'static Slot<Memory<WIDTH, SCORES, WORKSPACE>>,
+    memory: &'static ConstStaticCell<Memory<WIDTH, SCORES, WORKSPACE>>,
 ) -> ! {
     stack::paint();
-    let Some(memory) = memory.take() else {
+    let Some(memory) = memory.try_take() else {
         exit_failure()
     };
     run_model::<READS>(machine, model, memory.buffers())
@@ -195,6 +202,15 @@ fn run_model<const READS: u32>(machine: &Machine, model: &[u8], buffers: Buffers
             defmt::println!("stack {=usize}", stack::high_water_bytes());
             exit_success()
         }
+        Err(ReplayError::Buffers(ShapeError { needed, given, .. })) => {
+            defmt::error!(
+                "the model needs a buffer of {=usize} elements, this image has {=usize}; fit a smaller one, or choose a \
+                 core with more memory",
+                needed,
+                given
+            );
+            exit_failure()
+        }
         Err(error) => {
             defmt::error!("{}", error);
             exit_failure()
@@ -203,25 +219,35 @@ fn run_model<const READS: u32>(machine: &Machine, model: &[u8], buffers: Buffers
 }
 
 /// Measures the kernels.
-pub fn bench(machine: &Machine, memory: &'static Slot<workloads::Memory>) -> ! {
+pub fn bench(machine: &Machine, memory: &'static ConstStaticCell<workloads::Memory>) -> ! {
     stack::paint();
     let counter = InstructionCounter::start(machine.instructions_per_32_ticks);
-    let Some(memory) = memory.take() else {
+    let Some(memory) = memory.try_take() else {
         exit_failure()
     };
     workloads::run(&counter, memory);
     exit_success()
 }
 
-/// Compares the kernels with their definition and logs the number of cases.
-pub fn selftest(_: &Machine, memory: &'static Slot<comparison::Memory>) -> ! {
+/// Compares the kernels with their definition and logs which they are and the number of cases.
+pub fn selftest<
+    const WEIGHTS: usize,
+    const VALUES: usize,
+    const FACTORS: usize,
+    const SUMS: usize,
+>(
+    _: &Machine,
+    memory: &'static ConstStaticCell<comparison::Memory<WEIGHTS, VALUES, FACTORS, SUMS>>,
+) -> ! {
     stack::paint();
-    let Some(memory) = memory.take() else {
+    let Some(memory) = memory.try_take() else {
         exit_failure()
     };
-    match comparison::run(memory) {
+    defmt::println!("kernels {=str}", Implementation::CHOSEN.name());
+    match comparison::run(memory.buffers()) {
         Ok(cases) => {
             defmt::println!("selftest {=u32} cases", cases);
+            defmt::println!("stack {=usize}", stack::high_water_bytes());
             exit_success()
         }
         Err(mismatch) => {

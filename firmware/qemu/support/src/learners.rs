@@ -8,7 +8,6 @@
 use core::cell::UnsafeCell;
 use core::hint::black_box;
 use core::num::NonZeroU32;
-use core::sync::atomic::{AtomicBool, Ordering};
 
 use autodidact::anomaly::{Detector, DetectorConfig, KllSketch, QuantileSketch, Score};
 use autodidact::em::ExpectationMaximization as _;
@@ -20,12 +19,13 @@ use autodidact::scaler::{Affine, ScalerFeature};
 use autodidact::{Defect, ShapeError, backprop, kmeans, rbm};
 
 use crate::{Machine, exit_failure, exit_success, stack};
+use static_cell::ConstStaticCell;
 
-/// A static of exactly the size of its value: [`Slot`](crate::Slot) without the flag.
+/// A static of exactly the size of its value: [`ConstStaticCell`] without the flag.
 struct Bare<T>(UnsafeCell<T>);
 
 // SAFETY: `learners` is the only function that reaches the statics, and it runs once.
-unsafe impl<T> Sync for Bare<T> {}
+unsafe impl<T: Send> Sync for Bare<T> {}
 
 impl<T> Bare<T> {
     /// # Safety
@@ -172,14 +172,12 @@ impl From<ShapeError> for Failure {
 
 /// Lets every learner take a row, and logs how many did.
 pub fn learners(_: &Machine) -> ! {
-    static STARTED: AtomicBool = AtomicBool::new(false);
+    static ONCE: ConstStaticCell<()> = ConstStaticCell::new(());
     stack::paint();
-    // A load and a store: the smallest cores have no compare-and-swap. Not to be called from interrupts.
-    if STARTED.load(Ordering::Relaxed) {
+    if ONCE.try_take().is_none() {
         exit_failure()
     }
-    STARTED.store(true, Ordering::Relaxed);
-    // SAFETY: the flag lets this through once.
+    // SAFETY: there is one to take.
     match unsafe { step_all() } {
         Ok(steps) => {
             defmt::println!("learners {=u32}", steps);

@@ -17,7 +17,7 @@ mod host;
 mod image;
 mod learners;
 mod logger;
-mod memory;
+mod model_window;
 mod stack;
 #[cfg(target_arch = "arm")]
 mod vectors;
@@ -26,7 +26,9 @@ pub use counter::InstructionCounter;
 pub use exit::{exit_failure, exit_success};
 pub use file::{FileError, Files};
 pub use image::{
-    LearnMemory, Machine, ReplayMemory, bench, crash, demo, draw, generate, learn, replay, selftest,
+    LearnMemory, Machine, ReplayMemory, SmallReplayMemory, bench, crash, demo, draw, generate,
+    learn, replay, selftest,
 };
 pub use learners::learners;
-pub use memory::{Slot, model_window};
+pub use model_window::ModelWindow;
+pub use static_cell::ConstStaticCell;

@@ -77,7 +77,8 @@ impl Frame {
 
 struct Shared(UnsafeCell<Frame>);
 
-// SAFETY: `BUSY` admits one user at a time, on machines with one core.
+// SAFETY: `BUSY` admits one user at a time. A load and a store of it are enough: on one core what interrupts them is
+// an interrupt's handler, which has released the frame by the time it returns, or a fault's, which never returns.
 unsafe impl Sync for Shared {}
 
 static FRAME: Shared = Shared(UnsafeCell::new(Frame {

@@ -2,9 +2,9 @@
 #![no_std]
 #![no_main]
 
-use autodidact_qemu::{ReplayMemory, Slot};
+use autodidact_qemu::{ConstStaticCell, ReplayMemory};
 
-static MEMORY: Slot<ReplayMemory> = Slot::new(ReplayMemory::NEW);
+static MEMORY: ConstStaticCell<ReplayMemory> = ConstStaticCell::new(ReplayMemory::NEW);
 
 #[cortex_m_rt::entry]
 fn main() -> ! {

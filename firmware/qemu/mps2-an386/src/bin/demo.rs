@@ -5,7 +5,7 @@
 
 use autodidact_app::Memory;
 use autodidact_mps2_an386::MACHINE;
-use autodidact_qemu::Slot;
+use autodidact_qemu::ConstStaticCell;
 
 /// `MODEL_BYTES`, `WIDTH`, `SCORES`, `WORKSPACE` and `READS` of the model that this image is built around.
 mod model {
@@ -19,8 +19,8 @@ struct Aligned([u8; model::MODEL_BYTES]);
 #[unsafe(link_section = ".model")]
 static MODEL: Aligned = Aligned(*include_bytes!(concat!(env!("OUT_DIR"), "/model.adm")));
 
-static MEMORY: Slot<Memory<{ model::WIDTH }, { model::SCORES }, { model::WORKSPACE }>> =
-    Slot::new(Memory::NEW);
+static MEMORY: ConstStaticCell<Memory<{ model::WIDTH }, { model::SCORES }, { model::WORKSPACE }>> =
+    ConstStaticCell::new(Memory::NEW);
 
 #[cortex_m_rt::entry]
 fn main() -> ! {

@@ -4,7 +4,7 @@
 #![allow(unsafe_code, reason = "the model's section is named")]
 
 use autodidact_mps2_an386::MACHINE;
-use autodidact_qemu::Slot;
+use autodidact_qemu::ConstStaticCell;
 
 /// `MODEL_BYTES`, `WALK_WORDS` and `READS` of the model that this image is built around.
 mod model {
@@ -18,7 +18,8 @@ struct Aligned([u8; model::MODEL_BYTES]);
 #[unsafe(link_section = ".model")]
 static MODEL: Aligned = Aligned(*include_bytes!(concat!(env!("OUT_DIR"), "/model.adm")));
 
-static MEMORY: Slot<[i64; model::WALK_WORDS]> = Slot::new([0; model::WALK_WORDS]);
+static MEMORY: ConstStaticCell<[i64; model::WALK_WORDS]> =
+    ConstStaticCell::new([0; model::WALK_WORDS]);
 
 #[cortex_m_rt::entry]
 fn main() -> ! {

@@ -3,9 +3,9 @@
 #![no_main]
 
 use autodidact_app::bench::Memory;
-use autodidact_qemu::Slot;
+use autodidact_qemu::ConstStaticCell;
 
-static MEMORY: Slot<Memory> = Slot::new(Memory::NEW);
+static MEMORY: ConstStaticCell<Memory> = ConstStaticCell::new(Memory::NEW);
 
 #[cortex_m_rt::entry]
 fn main() -> ! {

@@ -2,9 +2,9 @@
 #![no_std]
 #![no_main]
 
-use autodidact_qemu::{LearnMemory, Slot};
+use autodidact_qemu::{ConstStaticCell, LearnMemory};
 
-static MEMORY: Slot<LearnMemory> = Slot::new([0; 1 << 17]);
+static MEMORY: ConstStaticCell<LearnMemory> = ConstStaticCell::new([0; 1 << 17]);
 
 #[riscv_rt::entry]
 fn main() -> ! {

@@ -2,10 +2,10 @@
 #![no_std]
 #![no_main]
 
-use autodidact_app::selftest::Memory;
-use autodidact_qemu::Slot;
+use autodidact_app::selftest::LargeMemory;
+use autodidact_qemu::ConstStaticCell;
 
-static MEMORY: Slot<Memory> = Slot::new(Memory::NEW);
+static MEMORY: ConstStaticCell<LargeMemory> = ConstStaticCell::new(LargeMemory::NEW);
 
 #[riscv_rt::entry]
 fn main() -> ! {

@@ -1,0 +1,13 @@
+//! Measures the kernels on this machine.
+#![no_std]
+#![no_main]
+
+use autodidact_app::bench::Memory;
+use autodidact_qemu::ConstStaticCell;
+
+static MEMORY: ConstStaticCell<Memory> = ConstStaticCell::new(Memory::NEW);
+
+#[cortex_m_rt::entry]
+fn main() -> ! {
+    autodidact_qemu::bench(&autodidact_mps2_an505::MACHINE, &MEMORY)
+}
