@@ -231,13 +231,12 @@ impl<'a> Tensors<'a> {
         let graph = Graph::unchecked(tensors, &input, levels, code);
         if prove {
             // No byte belongs to two operations: the proofs take one pass over the tensors.
-            let used = graph.check(true)?;
-            let stored = [
-                tensors.weights.len(),
-                tensors.channels.len(),
-                tensors.additions.len(),
-            ];
-            for ((index, used), stored) in [1, 2, additions_at].into_iter().zip(used).zip(stored) {
+            let [weights, channels, taken] = graph.check(true)?;
+            for (index, used, stored) in [
+                (1, weights, tensors.weights.len()),
+                (2, channels, tensors.channels.len()),
+                (additions_at, taken, tensors.additions.len()),
+            ] {
                 if used != stored {
                     return Err(Defect::Tensor { index });
                 }
