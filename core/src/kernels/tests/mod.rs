@@ -1,10 +1,10 @@
 //! The portable kernels and the reference against definitions written out here in wide integers.
 //! What the cores' own kernels compute is compared with the reference on the emulated cores.
 
-mod choice;
 mod conv;
 mod dense;
 mod distance;
+mod implementation;
 mod matrix;
 
 use super::*;

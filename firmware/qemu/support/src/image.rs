@@ -26,7 +26,7 @@ pub struct Machine {
 pub type ReplayMemory = Memory<4096, 1024, 65_536>;
 
 /// Memory of the replay image on a part with 16 KiB of RAM.
-pub type SmallReplayMemory = Memory<128, 32, 4096>;
+pub type SmallReplayMemory = Memory<128, 32, 2048>;
 
 /// Memory of the learning image, 1 MiB: resident rows and learner are cut from it. The generating image has as much.
 pub type LearnMemory = [i64; 1 << 17];
