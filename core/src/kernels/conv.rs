@@ -317,6 +317,21 @@ impl Taps<'_> {
         ShapeError::exact(Operand::Weights, self.len, weights.cols())?;
         ShapeError::exact(Operand::Channels, weights.rows(), channels.len())?;
         ShapeError::exact(Operand::Output, weights.rows(), output.len())?;
+        self.rows(weights, channels, stage, output);
+        Ok(())
+    }
+
+    /// [`dense`](Self::dense) of shapes that fit: a column for each input, a channel and an output for each row.
+    #[inline]
+    pub(crate) fn rows<O: Activation>(
+        &self,
+        weights: &Matrix<'_>,
+        channels: &[Channel],
+        stage: &OutputStage<O>,
+        output: &mut [O],
+    ) {
+        debug_assert!(weights.cols() == self.len);
+        debug_assert!([channels.len(), output.len()] == [weights.rows(); 2]);
         #[cfg(any(autodidact_kernels = "armv7em", autodidact_kernels = "armv6m"))]
         let done = super::packed::rows(weights, channels, stage, self.wide, self.sum, output);
         #[cfg(autodidact_kernels = "helium")]
@@ -326,7 +341,6 @@ impl Taps<'_> {
         if done.is_none() {
             portable::dense(weights, channels, stage, self.inputs(), output);
         }
-        Ok(())
     }
 }
 
@@ -350,6 +364,33 @@ pub fn for_each_taps<I: Activation, O>(
     output: &mut [O],
     each: &mut EachTaps<'_, O>,
 ) -> Result<(), ShapeError> {
+    let mut result = Ok(());
+    let call = &mut |taps: &Taps<'_>, cell: &mut [O]| {
+        result = each(taps, cell);
+        result.ok()
+    };
+    for_each_taps_while_some(
+        geometry,
+        channels,
+        input_zero_point,
+        input,
+        scratch,
+        output,
+        call,
+    )?;
+    result
+}
+
+/// [`for_each_taps`] for an `each` that has nothing to say when it ends the calls.
+pub(crate) fn for_each_taps_while_some<I: Activation, O>(
+    geometry: &Conv3x3,
+    channels: usize,
+    input_zero_point: I,
+    input: &[I],
+    scratch: &mut [i16],
+    output: &mut [O],
+    each: &mut dyn FnMut(&Taps<'_>, &mut [O]) -> Option<()>,
+) -> Result<(), ShapeError> {
     let [height, width] = geometry.output_size();
     ShapeError::at_least(Operand::Channels, 1, channels)?;
     ShapeError::exact(Operand::Input, geometry.input_len(), input.len())?;
@@ -364,7 +405,6 @@ pub fn for_each_taps<I: Activation, O>(
     taps.fill(0);
     let zero = saturating_i16(input_zero_point.into());
     // Lengths are checked: nothing but `each` ends this early.
-    let mut result = Ok(());
     let _ = geometry.for_each_window(channels, output, &mut |window, cell| {
         window.gather(input, taps, |taps| taps.fill(zero), widen)?;
         let taps = Taps {
@@ -373,10 +413,9 @@ pub fn for_each_taps<I: Activation, O>(
             #[cfg(any(autodidact_kernels = "armv7em", autodidact_kernels = "armv6m"))]
             sum: super::packed::sum(taps),
         };
-        result = each(&taps, cell);
-        result.ok()
+        each(&taps, cell)
     });
-    result
+    Ok(())
 }
 
 /// A run of inputs in 16 bits.

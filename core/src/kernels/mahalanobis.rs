@@ -109,18 +109,17 @@ pub fn mahalanobis(
     if super::armv7em_mahalanobis::mahalanobis(factors, offsets, shifts, x, distances).is_some() {
         return Ok(());
     }
-    let (rows, len) = (rows.max(1), len.max(1));
-    for (index, (distance, offsets)) in distances
-        .iter_mut()
-        .zip(offsets.chunks_exact(rows))
-        .enumerate()
-    {
-        let at = if shared { 0 } else { index };
-        if let (Some(factor), Some(shifts)) = (
-            factors.chunks_exact(len).nth(at),
-            shifts.chunks_exact(rows).nth(at),
-        ) {
-            *distance = portable(factor, offsets, shifts, x);
+    let (mut factors, mut shifts) = (factors, shifts);
+    for (distance, offsets) in distances.iter_mut().zip(offsets.chunks_exact(rows.max(1))) {
+        // The lengths fit: there are as many as needed.
+        let (Some((factor, other_factors)), Some((own_shifts, other_shifts))) =
+            (factors.split_at_checked(len), shifts.split_at_checked(rows))
+        else {
+            break;
+        };
+        *distance = portable(factor, offsets, own_shifts, x);
+        if !shared {
+            (factors, shifts) = (other_factors, other_shifts);
         }
     }
     Ok(())

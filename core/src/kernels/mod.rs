@@ -72,6 +72,7 @@ use armv7em as backend;
 
 #[cfg(autodidact_kernels = "armv7em")]
 pub(crate) use armv7em_rows::draw;
+pub(crate) use conv::for_each_taps_while_some;
 pub use conv::{Conv3x3, Padding, Taps, conv3x3, for_each_taps};
 pub use dense::{Activation, Channel, Channels, OutputStage, dense, dense_scratch_len};
 pub use distance::{Nearest, dot, manhattan_distance, nearest_l1, nearest_l2, squared_distance};

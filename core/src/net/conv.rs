@@ -3,9 +3,9 @@
 use super::dense::Rows;
 use super::graph::{Input, Output};
 use super::operation::Value;
-use crate::ShapeError;
-use crate::kernels::{Activation as Element, Conv3x3, conv3x3, for_each_taps};
+use crate::kernels::{Activation as Element, Conv3x3, conv3x3, for_each_taps_while_some};
 use crate::num::saturating_i8;
+use crate::{Operand, ShapeError};
 
 /// Runs a convolution: by the 8-bit kernel where nothing is wider, otherwise window by window.
 ///
@@ -47,12 +47,16 @@ fn windows<I: Element>(
     let Rows {
         weights, channels, ..
     } = *rows;
-    let count = weights.rows();
+    let (count, channels) = (weights.rows(), channels.as_slice());
+    // What every window relies on, looked at once.
+    ShapeError::exact(Operand::Weights, geometry.window_len(), weights.cols())?;
+    ShapeError::exact(Operand::Channels, count, channels.len())?;
     match output {
         Output::I8(output) if rows.op.narrows() => {
+            ShapeError::at_least(Operand::Workspace, count, sums.len())?;
             let sums = sums.get_mut(..count).unwrap_or_default();
             let stage = rows.stage_i16();
-            for_each_taps(
+            for_each_taps_while_some(
                 geometry,
                 count,
                 zero,
@@ -60,34 +64,40 @@ fn windows<I: Element>(
                 scratch,
                 output,
                 &mut |taps, cell| {
-                    taps.dense(&weights, channels, &stage, sums)?;
+                    taps.rows(&weights, channels, &stage, sums);
                     rows.narrow(sums, cell);
-                    Ok(())
+                    Some(())
                 },
             )
         }
         Output::I8(output) => {
             let stage = rows.stage_i8();
-            for_each_taps(
+            for_each_taps_while_some(
                 geometry,
                 count,
                 zero,
                 input,
                 scratch,
                 output,
-                &mut |taps, cell| taps.dense(&weights, channels, &stage, cell),
+                &mut |taps, cell| {
+                    taps.rows(&weights, channels, &stage, cell);
+                    Some(())
+                },
             )
         }
         Output::I16(output) => {
             let stage = rows.stage_i16();
-            for_each_taps(
+            for_each_taps_while_some(
                 geometry,
                 count,
                 zero,
                 input,
                 scratch,
                 output,
-                &mut |taps, cell| taps.dense(&weights, channels, &stage, cell),
+                &mut |taps, cell| {
+                    taps.rows(&weights, channels, &stage, cell);
+                    Some(())
+                },
             )?;
             rows.finish(output);
             Ok(())

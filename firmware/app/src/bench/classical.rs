@@ -7,7 +7,7 @@ use autodidact::anomaly::{Detector, DetectorConfig, KllSketch, Score};
 use autodidact::gmm::Covariance;
 use autodidact::gmm::parameters::Parameters;
 use autodidact::gmm::stepwise::{Rate, StepwiseEm};
-use autodidact::kmeans::{self, KMeans, Metric};
+use autodidact::kmeans::{KMeans, Memory, Metric, Online, Usage};
 use autodidact::pca::{self, Forgetting, IncrementalPca, Pca, center_offset};
 
 use super::{measure, refused, repeats};
@@ -78,15 +78,20 @@ fn measure_online(counter: &impl Counter, memory: &[i16]) -> Option<()> {
     const DIMENSIONS: usize = 16;
     // The search, one centroid's way and its norm.
     const MACS: u32 = 160;
-    let mut storage = kmeans::Storage::<K, DIMENSIONS>::NEW;
-    let centroids = memory.get(..K * DIMENSIONS)?;
-    let mut norms = [0; K];
-    for (norm, centroid) in norms.iter_mut().zip(centroids.chunks_exact(DIMENSIONS)) {
-        *norm = kmeans::squared_norm(centroid);
-    }
-    let start = KMeans::new(centroids, &norms, DIMENSIONS).ok()?;
-    let online = storage.online_from_model(&start, 0).ok()?;
-    let mut online = online.with_window(1000).with_patience(100);
+    // On a word boundary, as the learner's own storage has them.
+    #[repr(align(4))]
+    struct Centroids([i16; K * DIMENSIONS]);
+    let Centroids(centroids) = &mut Centroids([0; K * DIMENSIONS]);
+    centroids.copy_from_slice(memory.get(..K * DIMENSIONS)?);
+    let mut accumulators = [0; K * DIMENSIONS];
+    let (mut offsets, mut usage) = ([0; K], [Usage::default(); K]);
+    let online = Online::new(Memory {
+        centroids,
+        offsets: &mut offsets,
+        accumulators: &mut accumulators,
+        usage: &mut usage,
+    });
+    let mut online = online.ok()?.with_window(1000).with_patience(100);
     let mut rows = memory.chunks_exact(DIMENSIONS).cycle();
     measure(
         counter,

@@ -311,6 +311,8 @@ fn measure_conv(
     Some(())
 }
 
+/// By itself: within a larger function the search would have fewer registers than where it is used.
+#[inline(never)]
 fn measure_nearest(counter: &impl Counter, memory: &[i16]) -> Option<()> {
     const K: usize = 10;
     const DIMENSIONS: usize = 64;
