@@ -480,11 +480,14 @@ impl<'a, const READS: u32> Model<'a, READS> {
                 Input::Features => self.scaler.len(),
                 Input::Whitened(whitening) => whitening.k(),
             };
+            // The conditions are for the linker: it cannot know that `body` gives nothing that is not read.
             let workspace = match &body {
-                Body::Network(network, _) => network.workspace_bytes(),
-                Body::Graph(graph, _) => graph.workspace_bytes(),
-                Body::Score(score) => score.workspace_bytes(),
-                Body::Stack(stack, _) => stack.workspace_bytes(),
+                Body::Network(network, _) if has(READS, reads::NETWORK) => {
+                    network.workspace_bytes()
+                }
+                Body::Graph(graph, _) if has(READS, reads::GRAPH) => graph.workspace_bytes(),
+                Body::Score(score) if has(READS, reads::SCORE) => score.workspace_bytes(),
+                Body::Stack(stack, _) if has(READS, reads::STACK) => stack.workspace_bytes(),
                 _ => 0,
             };
             if usize::try_from(entry.workspace_bytes).ok() != Some(workspace) {
