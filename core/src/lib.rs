@@ -97,3 +97,8 @@ mod slices;
 pub mod work;
 
 pub use error::{Defect, Operand, ShapeError};
+
+/// The examples of the package's front page.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
