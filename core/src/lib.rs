@@ -136,3 +136,8 @@ mod slices;
 pub mod work;
 
 pub use error::{Defect, Difference, Operand, Setting, ShapeError};
+
+/// The examples of the package's front page.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -27,3 +27,8 @@ pub mod showcase;
 #[cfg(feature = "train")]
 pub mod study;
 pub mod train;
+
+/// The example of the package's front page.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand};
 mod cargo;
 mod cmd;
 mod cores;
+mod step;
 mod vulkan;
 
 /// Sets up, demonstrates, tests and measures autodidact.
@@ -25,6 +26,8 @@ enum Command {
     Demo(cmd::demo::Arguments),
     /// Runs every test, emulated cores included.
     Test(cmd::test::Arguments),
+    /// Checks what no test sees: other profiles and features, packages, licences; fuzzes the loader.
+    Check(cmd::check::Arguments),
     /// Counts the kernels' instructions on emulated cores.
     Bench(cmd::bench::Arguments),
     /// Has clippy read the firmware, for each core's own target; warnings are errors.
@@ -40,6 +43,7 @@ fn main() -> ExitCode {
         Command::Setup(arguments) => cmd::setup::run(&arguments),
         Command::Demo(arguments) => cmd::demo::run(&arguments),
         Command::Test(arguments) => cmd::test::run(&arguments),
+        Command::Check(arguments) => cmd::check::run(&arguments),
         Command::Bench(arguments) => cmd::bench::run(&arguments),
         Command::Lint(arguments) => cmd::lint::run(&arguments),
         Command::Ram(arguments) => cmd::ram::run(&arguments),

@@ -1,5 +1,4 @@
-//! Any bytes: a typed error, or a model that runs. In the folder above this one:
-//! `mkdir -p fuzz/corpus/load && cargo +nightly fuzz run load fuzz/corpus/load ../tests/golden`.
+//! Any bytes: a typed error, or a model that runs. `cargo xtask check fuzz` builds and runs it.
 #![no_main]
 
 use autodidact::backprop::{Corruption, Learner, Memory, Stack, memory_len};
