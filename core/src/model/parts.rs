@@ -31,8 +31,21 @@ impl<'a> Tensors<'a> {
         index: u16,
         element: TensorElement,
         frac_bits: u8,
-        [rows, cols]: [u32; 2],
+        shape: [u32; 2],
     ) -> Result<&'a [T], Defect> {
+        let bytes = self.stored(index, element, frac_bits, shape)?;
+        <[T]>::ref_from_bytes(bytes).map_err(|_| Defect::Tensor { index })
+    }
+
+    /// The bytes of tensor `index`: the part of [`get`](Self::get) that is in an image once, whatever `T` is.
+    #[inline(never)]
+    fn stored(
+        &self,
+        index: u16,
+        element: TensorElement,
+        frac_bits: u8,
+        [rows, cols]: [u32; 2],
+    ) -> Result<&'a [u8], Defect> {
         let defect = Defect::Tensor { index };
         let entry = self.entries.get(usize::from(index)).ok_or(defect)?;
         if entry.element != element as u8 || entry.frac_bits != frac_bits || entry.order != 0 {
@@ -41,7 +54,7 @@ impl<'a> Tensors<'a> {
         if entry.rows != rows || entry.cols != cols {
             return Err(Defect::Shape);
         }
-        <[T]>::ref_from_bytes(tensor_bytes(self.bytes, entry)).map_err(|_| defect)
+        Ok(tensor_bytes(self.bytes, entry))
     }
 
     /// Tensor `index` as a column of records of any length.

@@ -18,6 +18,13 @@ pub(super) fn run(
     [scratch, sums]: [&mut [i16]; 2],
     output: &mut Output<'_>,
 ) -> Result<(), ShapeError> {
+    // What every window relies on, looked at once.
+    let count = rows.weights.rows();
+    ShapeError::exact(Operand::Weights, geometry.window_len(), rows.weights.cols())?;
+    ShapeError::exact(Operand::Channels, count, rows.channels.as_slice().len())?;
+    if rows.op.narrows() {
+        ShapeError::at_least(Operand::Workspace, count, sums.len())?;
+    }
     match (input, output) {
         (Input::I8(input), Output::I8(output)) if !rows.op.narrows() => {
             let zero = saturating_i8(i32::from(value.zero));
@@ -48,12 +55,8 @@ fn windows<I: Element>(
         weights, channels, ..
     } = *rows;
     let (count, channels) = (weights.rows(), channels.as_slice());
-    // What every window relies on, looked at once.
-    ShapeError::exact(Operand::Weights, geometry.window_len(), weights.cols())?;
-    ShapeError::exact(Operand::Channels, count, channels.len())?;
     match output {
         Output::I8(output) if rows.op.narrows() => {
-            ShapeError::at_least(Operand::Workspace, count, sums.len())?;
             let sums = sums.get_mut(..count).unwrap_or_default();
             let stage = rows.stage_i16();
             for_each_taps_while_some(

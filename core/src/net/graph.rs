@@ -374,6 +374,8 @@ impl<'a> Graph<'a> {
     }
 
     /// Output parameters of an operation at a level.
+    // As for `OpRecord::rows`: once in an image.
+    #[inline(never)]
     pub(super) fn channels(&self, op: &OpRecord, level: u16) -> Option<&'a [Channel]> {
         let set = if op.conditioned == 1 {
             usize::from(level)

@@ -317,6 +317,8 @@ impl OpRecord {
     }
 
     /// Outputs of one row block: the rows of the weight matrix. At most [`MAX_ELEMENTS`]; 0 for a dense layer of more.
+    // Asked a few times an operation: images have it once.
+    #[inline(never)]
     pub(crate) fn rows(&self) -> usize {
         match self.kind() {
             Some(OpKind::Dense) => self.value().len(),

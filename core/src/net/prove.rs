@@ -3,7 +3,7 @@
 use super::operation::{OpKind, OpRecord, Value};
 use super::{Activation, Element, Graph, MAX_OPS, MAX_WIDTH, WEIGHTS_ALIGN, plan};
 use crate::Defect;
-use crate::kernels::Order;
+use crate::kernels::{Channel, Order};
 
 /// Fields that an operation of this kind does not use are 0.
 fn unused_are_zero(op: &OpRecord, kind: OpKind) -> bool {
@@ -41,6 +41,15 @@ fn check_output(op: &OpRecord, kind: OpKind) -> bool {
         && op.coarse <= OpRecord::MAX_COARSE
         && op.unit.is_finite()
         && op.unit > 0.0
+}
+
+/// Whether accumulators up to `bound` in magnitude, and what they become by a scale that has been checked, stay
+/// within 32 bits.
+pub(super) fn fits(bound: u64, channel: &Channel) -> bool {
+    const MOST: u64 = i32::MAX as u64;
+    // Below 2^31 times below 2^31, where the first condition holds.
+    let scaled = bound.wrapping_mul(channel.multiplier.unsigned_abs().into());
+    bound <= MOST && (scaled >> (channel.shift & 63)) < MOST
 }
 
 impl Graph<'_> {
@@ -195,9 +204,7 @@ impl Graph<'_> {
                         return Err(Defect::Scale { index: row_index });
                     }
                     let bound = sum.saturating_add(u64::from(channel.bias.unsigned_abs()));
-                    let scaled = u128::from(bound) * u128::from(channel.multiplier.unsigned_abs());
-                    let requantised = (scaled >> channel.shift) + 1;
-                    if bound > i32::MAX as u64 || requantised > i32::MAX as u128 {
+                    if !fits(bound, channel) {
                         return Err(Defect::AccumulatorOverflow {
                             layer,
                             row: row_index,

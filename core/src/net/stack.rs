@@ -7,6 +7,7 @@
 //! | tanh | `tanh(z)` for `z` in `I4F12`; `i8`: `I1F7`, `i16`: `I1F15` |
 
 use super::memory::{ALIGN, align, prefix, prefix_mut};
+use super::prove::fits;
 use super::{Activation, Element, MAX_LAYERS, MAX_WIDTH};
 use crate::kernels::{Channel, Channels, Matrix, OutputStage, dense, dense_scratch_len};
 use crate::num::saturating_i8;
@@ -68,10 +69,7 @@ impl Layer<'_> {
                 return Err(Defect::Scale { index: row });
             }
             let bound = self.accumulator_bound(row as usize, largest_input);
-            let requantised = ((u128::from(bound) * channel.multiplier.unsigned_abs() as u128)
-                >> channel.shift)
-                + 1;
-            if bound > i32::MAX as u64 || requantised > i32::MAX as u128 {
+            if !fits(bound, channel) {
                 return Err(Defect::AccumulatorOverflow { layer: index, row });
             }
         }

@@ -8,6 +8,7 @@ use clap::Subcommand;
 
 use crate::cargo;
 
+mod calls;
 mod features;
 mod fuzz;
 mod licences;
@@ -31,6 +32,8 @@ enum Check {
     Package,
     /// Core's tests out of its package, by cargo's own profiles: without and with optimisation, for size, with LTO
     Profiles,
+    /// Looks for values that cross a call in core and whose size compilers get wrong
+    Calls,
     /// Damages containers for a minute, on from the inputs kept in core/fuzz/seeds
     Fuzz(fuzz::Arguments),
 }
@@ -41,6 +44,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         Check::Licences,
         Check::Package,
         Check::Profiles,
+        Check::Calls,
         Check::Fuzz(fuzz::Arguments::default()),
     ];
     let checks = match &arguments.check {
@@ -54,6 +58,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             Check::Licences => ("licences", licences::run()),
             Check::Package => ("package", package::run()),
             Check::Profiles => ("profiles", profiles::run()),
+            Check::Calls => ("calls", calls::run()),
             Check::Fuzz(arguments) => ("fuzz", fuzz::run(&arguments)),
         };
         result?;
