@@ -37,6 +37,7 @@ pub struct Grid {
 }
 
 /// Where the values that an operation makes can lie.
+#[cfg(feature = "train")]
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct ValueGrid {
     /// Distance of neighbours.
@@ -69,6 +70,7 @@ impl Grid {
     }
 
     /// Where the values that operation `at` makes can lie.
+    #[cfg(feature = "train")]
     pub(crate) fn value(&self, at: usize) -> ValueGrid {
         let ValueFormat { format, clamp } = self.values[at + 1];
         let real =

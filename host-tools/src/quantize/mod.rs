@@ -21,8 +21,8 @@ pub use bytes::AlignedBytes;
 pub use device_network::DeviceNetwork;
 pub use gmm::{QuantisedGmm, gmm};
 pub use graph::{OpError, QuantisedGraph, QuantisedOp, graph, score};
-pub(crate) use grid::ValueGrid;
 #[cfg(feature = "train")]
+pub(crate) use grid::ValueGrid;
 pub use grid::{Grid, Precision};
 pub use latent_class::QuantisedLatentClass;
 pub use network::{Calibration, Format, QuantisedLayer, QuantisedNetwork, network};

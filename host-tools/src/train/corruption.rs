@@ -159,6 +159,7 @@ impl Corruption {
 
     /// What is left of features of variance 1, as a factor: the slope of the best linear guess from an element to
     /// itself.
+    #[cfg(feature = "train")]
     pub(super) fn signal(&self) -> f32 {
         match self {
             Self::None => 1.0,

@@ -27,7 +27,7 @@ pub(crate) struct Arguments {
     /// How long
     #[arg(long, default_value_t = 60)]
     seconds: u32,
-    /// Writes the least set of inputs that reaches as much as all so far into core/fuzz/seeds
+    /// Replaces core/fuzz/seeds by the least set of short inputs that reaches as much as all of them so far
     #[arg(long)]
     keep: bool,
 }
@@ -54,27 +54,27 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let program = folder.join("target").join(&host).join("release/load");
     let corpus = folder.join("corpus");
     let findings = folder.join("findings");
-    for folder in [&corpus, &findings] {
-        fs::create_dir_all(folder)?;
-    }
     let seeds = root.join("core/fuzz/seeds");
     let golden = root.join("tests/golden");
+    for folder in [&corpus, &findings, &seeds] {
+        fs::create_dir_all(folder)?;
+    }
     let mut fuzz = Command::new(&program);
     fuzz.current_dir(&root)
         .args([&corpus, &seeds, &golden])
         .arg(format!("-max_total_time={}", arguments.seconds))
         .arg(format!("-artifact_prefix={}/", findings.display()))
         .args(["-max_len=8192", "-timeout=10", "-rss_limit_mb=2048"])
-        .args(["-print_final_stats=1", "-verbosity=1"]);
+        .arg("-print_final_stats=1");
     step::run("fuzzing", &mut fuzz, executed).with_context(|| {
         format!(
-            "the input is kept in {}; `{} FILE` repeats it",
+            "an input that breaks something is kept in {}; `{} FILE` runs it again",
             findings.display(),
             program.display()
         )
     })?;
     if arguments.keep {
-        keep(&program, &[&corpus, &seeds, &golden], &seeds)?;
+        keep(&program, &[&corpus, &seeds], &golden, &seeds)?;
     }
     Ok(())
 }
@@ -103,19 +103,44 @@ fn executed(said: &str) -> Result<String> {
     Ok(format!("{runs} inputs, {new} of them kept as new"))
 }
 
-/// Replaces the kept inputs by the least set of all that reaches as much.
-fn keep(program: &Path, from: &[&Path], seeds: &Path) -> Result<()> {
-    let merged = seeds.with_file_name("seeds.new");
-    fs::create_dir_all(&merged)?;
+/// Longest input that is kept in the repository. Longer ones show little that is new, and there are many.
+const KEPT_BYTES: u64 = 2304;
+
+/// Replaces the kept inputs by the least set of short ones of all that reaches what the golden containers do not.
+fn keep(program: &Path, from: &[&Path], golden: &Path, seeds: &Path) -> Result<()> {
+    let folder = super::folder()?.join("fuzz");
+    let (short, merged) = (folder.join("short"), folder.join("merged"));
+    for folder in [&short, &merged] {
+        if folder.exists() {
+            fs::remove_dir_all(folder)?;
+        }
+        fs::create_dir_all(folder)?;
+    }
+    copy_files(golden, &merged, u64::MAX)?;
+    let known: Vec<_> = fs::read_dir(&merged)?.collect::<Result<_, _>>()?;
+    for folder in from {
+        copy_files(folder, &short, KEPT_BYTES)?;
+    }
     let mut merge = Command::new(program);
     merge
-        .args(["-merge=1", "-max_len=8192"])
-        .arg(&merged)
-        .args(from);
+        .args(["-set_cover_merge=1", "-use_counters=0", "-max_len=8192"])
+        .args([&merged, &short]);
     step::run("the least set of inputs", &mut merge, step::silent)?;
-    if seeds.exists() {
-        fs::remove_dir_all(seeds)?;
+    for entry in known {
+        fs::remove_file(entry.path())?;
     }
-    fs::rename(merged, seeds)?;
+    fs::remove_dir_all(seeds)?;
+    fs::create_dir_all(seeds)?;
+    copy_files(&merged, seeds, u64::MAX)
+}
+
+/// Copies the files of a folder that are no longer than `longest`.
+fn copy_files(from: &Path, to: &Path, longest: u64) -> Result<()> {
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        if entry.metadata()?.len() <= longest {
+            fs::copy(entry.path(), to.join(entry.file_name()))?;
+        }
+    }
     Ok(())
 }
