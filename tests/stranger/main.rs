@@ -170,7 +170,7 @@ fn walk(network: ScoreNetwork<'_>) -> Result<Vec<u8>, Failure> {
     let mut memory = vec![0; network.features_len()];
     let score = network.with_memory(&mut workspace, &mut memory)?;
     let (mut state, mut residual) = (vec![0; network.dimensions()], vec![0; network.dimensions()]);
-    let schedule = Schedule::new(3 << 28, 4, true).ok_or("no walk")?;
+    let schedule = Schedule::new(3 << 28, 4, true)?;
     let mut walk = AnnealedLangevin::new(score, schedule, &mut state, &mut residual)?;
     let mut rng = Generator::from_seed(2026 + (7 << 40));
     walk.scatter(&mut rng);
