@@ -15,6 +15,7 @@
 //! | to do this | read |
 //! |---|---|
 //! | load a model and run its parts | [`model::Model`] |
+//! | load one that was verified before, without checks | [`model::Model::load_trusted`] |
 //! | turn sensor counts into features | [`scaler::Scaler`] |
 //! | assign a sample to a cluster | [`kmeans::KMeans`] |
 //! | judge a sample by a mixture of Gaussians, or fit one | [`gmm::Gmm`], [`gmm::batch`], [`gmm::stepwise`] |
@@ -76,9 +77,10 @@
 //! rustflags = ["-C", "target-cpu=cortex-m33"]
 //! ```
 //!
-//! (the target without quotation marks, for all its dot), or in its `build.rustflags`, or in the environment variable `RUSTFLAGS`. Cargo takes one of the three: `RUSTFLAGS`
-//! before `[target]` before `[build]`. What is given behind `cargo rustc --` reaches the last crate alone, and the
-//! `rustflags` of a profile, which stable cargo refuses, reach no build script: both leave the kernels portable.
+//! (the target without quotation marks, for all its dot), or in its `build.rustflags`, or in the environment variable
+//! `RUSTFLAGS`. Cargo takes one of the three: `RUSTFLAGS` before `[target]` before `[build]`. What is given behind
+//! `cargo rustc --` reaches the last crate alone, and the `rustflags` of a profile, which stable cargo refuses, reach no
+//! build script: both leave the kernels portable.
 //!
 //! [`kernels::Implementation::CHOSEN`] says what a build has, in a log or in a `const` assertion of the application.
 //!
