@@ -116,6 +116,8 @@ compile_error!(
 // reference, small structures are aligned to four bytes.
 
 pub mod anomaly;
+#[cfg(test)]
+mod awkward;
 pub mod backprop;
 pub mod dbn;
 pub mod em;

@@ -1,39 +1,7 @@
 //! Rows that no textbook has: equal ones, constant features, rank one, extremes, outliers; floors at their ends.
 
 use super::*;
-
-/// A value of one of eight styles.
-fn value(rng: &mut Generator, style: u32) -> i16 {
-    let word = rng.next_u32();
-    match style {
-        0 => 0,
-        1 => 7,
-        2 => [i16::MIN, i16::MAX][(word & 1) as usize],
-        3 => [i16::MIN, 0, i16::MAX, 1, -1][(word % 5) as usize],
-        4 => word as i16,
-        5 => (word % 3) as i16 - 1,
-        // One in thirty is an outlier.
-        6 if word.is_multiple_of(30) => i16::MIN,
-        6 => 3 + (word % 100) as i16,
-        _ => (word as i16) >> 3,
-    }
-}
-
-fn awkward_rows(rng: &mut Generator, d: usize, n: usize) -> Vec<i16> {
-    let style = rng.next_u32() % 8;
-    let mut rows: Vec<i16> = (0..n * d).map(|_| value(rng, style)).collect();
-    let first = rows[..d].to_vec();
-    let kind = rng.next_u32() % 5;
-    for row in rows.chunks_mut(d) {
-        match kind {
-            0 => row.copy_from_slice(&first),
-            1 => row.fill(row[0]),
-            2 if d > 1 => row[1] = row[0].saturating_neg(),
-            _ => {}
-        }
-    }
-    rows
-}
+use crate::awkward;
 
 const FLOORS: [i64; 8] = [
     0,
@@ -53,8 +21,8 @@ fn is_valid(model: &Gmm<'_>) -> bool {
 /// Whatever a mixture is asked, at a random place.
 fn answers_hold(model: &Gmm<'_>, rng: &mut Generator) -> Result<(), TestCaseError> {
     let (k, d) = (model.k(), model.dimensions());
-    let style = rng.next_u32() % 8;
-    let x: Vec<i16> = (0..d).map(|_| value(rng, style)).collect();
+    let style = rng.next_u32() % awkward::STYLES;
+    let x: Vec<i16> = (0..d).map(|_| awkward::value(rng, style)).collect();
     let observed: Vec<bool> = (0..d).map(|_| rng.next_u32() >> 31 == 1).collect();
     let mut shares = std::vec![0; k];
     let log = model.responsibilities_into(&x, &mut shares).unwrap();
@@ -76,10 +44,10 @@ proptest! {
         seed: u64, d in 1usize..=5, k in 1usize..=4, n in 1usize..=20, floor in 0usize..8, on_rows: bool
     ) {
         let mut rng = Generator::from_seed(seed);
-        let rows = awkward_rows(&mut rng, d, n);
-        let style = rng.next_u32() % 8;
+        let rows = awkward::rows(&mut rng, n, d);
+        let style = rng.next_u32() % awkward::STYLES;
         let centroids: Vec<i16> = (0..k * d)
-            .map(|i| if on_rows { rows[i % rows.len()] } else { value(&mut rng, style) })
+            .map(|i| if on_rows { rows[i % rows.len()] } else { awkward::value(&mut rng, style) })
             .collect();
         for covariance in KINDS {
             let mut memory = std::vec![0; BatchEm::words(covariance, k, d)];
@@ -105,7 +73,7 @@ proptest! {
         exponent in 0usize..5, least in 0usize..4, seen in 0usize..4
     ) {
         let mut rng = Generator::from_seed(seed);
-        let (first, rows) = (awkward_rows(&mut rng, d, n), awkward_rows(&mut rng, d, n));
+        let (first, rows) = (awkward::rows(&mut rng, n, d), awkward::rows(&mut rng, n, d));
         let rate = Rate::new([0, 1 << 15, 40_000, 45_875, 1 << 16][exponent], [0, 1, 655, u16::MAX][least]).unwrap();
         for covariance in KINDS {
             let mut memory = std::vec![0; BatchEm::words(covariance, k, d)];

@@ -1,41 +1,9 @@
 //! Equal rows, extremes, more centroids than rows; streams from weights and places that nobody has.
 
 use super::*;
+use crate::awkward;
 use rand_core::Rng;
 use std::collections::BTreeSet;
-
-fn value(rng: &mut Generator, style: u32) -> i16 {
-    let word = rng.next_u32();
-    match style {
-        0 => 0,
-        1 => 7,
-        2 => [i16::MIN, i16::MAX][(word & 1) as usize],
-        3 => [i16::MIN, 0, i16::MAX, 1, -1][(word % 5) as usize],
-        4 => word as i16,
-        5 => (word % 3) as i16 - 1,
-        _ => (word as i16) >> 8,
-    }
-}
-
-fn awkward_rows(rng: &mut Generator, n: usize, d: usize) -> Vec<i16> {
-    let style = rng.next_u32() % 7;
-    let mut rows: Vec<i16> = (0..n * d).map(|_| value(rng, style)).collect();
-    let first = rows[..d].to_vec();
-    match rng.next_u32() % 4 {
-        0 => rows
-            .chunks_mut(d)
-            .for_each(|row| row.copy_from_slice(&first)),
-        // Rank one: all on a line through the origin.
-        1 => rows.chunks_mut(d).enumerate().for_each(|(i, row)| {
-            let factor = 1 + i as i32 % 3;
-            for (x, f) in row.iter_mut().zip(&first) {
-                *x = (i32::from(*f) / factor) as i16;
-            }
-        }),
-        _ => {}
-    }
-    rows
-}
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
@@ -45,7 +13,7 @@ proptest! {
         metric in prop::sample::select(METRICS.to_vec()), seeding in 0u8..3
     ) {
         let mut rng = Generator::from_seed(seed);
-        let rows = awkward_rows(&mut rng, n, d);
+        let rows = awkward::rows(&mut rng, n, d);
         let (mut arrays, mut assignments) = (Arrays::new(k, d), vec![0; n]);
         let mut lloyd = Lloyd::new(metric, &rows, arrays.batch(), &mut assignments).unwrap();
         match seeding {
@@ -94,11 +62,11 @@ proptest! {
         patience in prop::sample::select(vec![0u32, 1, 5, u32::MAX])
     ) {
         let mut rng = Generator::from_seed(seed);
-        let rows = awkward_rows(&mut rng, n, d);
+        let rows = awkward::rows(&mut rng, n, d);
         let mut arrays = Arrays::new(k, d);
-        let style = rng.next_u32() % 7;
+        let style = rng.next_u32() % awkward::STYLES;
         for c in &mut arrays.centroids {
-            *c = value(&mut rng, style);
+            *c = awkward::value(&mut rng, style);
         }
         for usage in &mut arrays.usage {
             usage.count = [0, 1, 100, u32::MAX][(rng.next_u32() % 4) as usize];

@@ -1,41 +1,7 @@
 //! Equal rows, rank one, extremes, outliers, any forgetting.
 
 use super::*;
-use rand_core::Rng;
-
-fn value(rng: &mut Generator, style: u32) -> i16 {
-    let word = rng.next_u32();
-    match style {
-        0 => 0,
-        1 => 7,
-        2 => [i16::MIN, i16::MAX][(word & 1) as usize],
-        3 => [i16::MIN, 0, i16::MAX, 1, -1][(word % 5) as usize],
-        4 => word as i16,
-        5 => (word % 3) as i16 - 1,
-        6 if word.is_multiple_of(50) => i16::MIN,
-        6 => 3,
-        _ => (word as i16) >> 8,
-    }
-}
-
-fn awkward_rows(rng: &mut Generator, n: usize, d: usize) -> Vec<i16> {
-    let style = rng.next_u32() % 8;
-    let mut rows: Vec<i16> = (0..n * d).map(|_| value(rng, style)).collect();
-    let first = rows[..d].to_vec();
-    match rng.next_u32() % 4 {
-        0 => rows
-            .chunks_mut(d)
-            .for_each(|row| row.copy_from_slice(&first)),
-        // Rank one.
-        1 => rows.chunks_mut(d).enumerate().for_each(|(i, row)| {
-            for (x, f) in row.iter_mut().zip(&first) {
-                *x = if i % 2 == 0 { *f } else { f.saturating_neg() };
-            }
-        }),
-        _ => {}
-    }
-    rows
-}
+use crate::awkward;
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
@@ -46,7 +12,7 @@ proptest! {
         window in prop::sample::select(vec![1u32, 2, 100, u32::MAX]), refresh: bool
     ) {
         let mut rng = Generator::from_seed(seed);
-        let rows = awkward_rows(&mut rng, n, d);
+        let rows = awkward::rows(&mut rng, n, d);
         let (mut components, mut variances, mut mean, mut row) = (vec![0; k * d], vec![0; k], vec![0; d], vec![0; d]);
         let (mut draft, mut model_components, mut model_mean) = (vec![0; k * d], vec![0; k * d], vec![0; d]);
         let (mut offsets, mut model_variances, mut inverses) = (vec![0; k], vec![0; k], vec![0; k]);
