@@ -55,8 +55,8 @@ impl<'a> Model<'a> {
     /// same as after [`load`](Self::load). Work: header, scaler and text, whatever else is in there.
     ///
     /// The bytes had better be those. If they are not, nothing outside of them is read, but their parts may not be
-    /// found ([`PartError::Invalid`](super::PartError::Invalid)), what comes out means nothing, and in a build with overflow checks a sum that
-    /// nobody has proved may panic.
+    /// found ([`PartError::Invalid`](super::PartError::Invalid)), what comes out means nothing, and in a build with
+    /// overflow checks a sum that nobody has proved may panic.
     ///
     /// ```no_run
     /// use autodidact::model::Model;
