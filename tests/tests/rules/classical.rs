@@ -135,12 +135,12 @@ fn mixtures() {
     }
     valid.part(tied, says, param(2, 2), Defect::Shape);
     let says = "| 0 weights | `i32` | 30 | k x 1 | each at least 1, sum 2^30 |";
-    valid.part(diagonal, says, put(0, 0, &[1]), Defect::Scale { index: 0 });
+    valid.part(diagonal, says, put(0, 0, &[1]), Defect::Weights);
     let all_and_none = |part: &mut RawPart| {
         part.tensors[0].put(0, &(1i32 << 30).to_le_bytes());
         part.tensors[0].put(4, &0i32.to_le_bytes());
     };
-    valid.part(diagonal, says, all_and_none, Defect::Scale { index: 1 });
+    valid.part(diagonal, says, all_and_none, Defect::Weights);
     let says = "| 3 shifts | `u8` | 0 | g x f | at most 31; a row of P is p / 2^shift |";
     valid.part(diagonal, says, put(3, 2, &[32]), Defect::Scale { index: 2 });
     valid.part(full, says, put(3, 5, &[255]), Defect::Scale { index: 5 });
@@ -226,7 +226,7 @@ fn latent_classes() {
         name,
         says,
         put(1, 0, &3900u16.to_le_bytes()),
-        Defect::Derived { index: u32::MAX },
+        Defect::Weights,
     );
     let says = "within a column and class they sum to 1 within 2^-6. Absent without cells";
     valid.part(
