@@ -240,6 +240,16 @@ impl AnyModel {
                 }
             }
         }
+        model.derive();
+        model
+    }
+
+    /// Offsets and constants, as they follow from the rest.
+    fn derive(&mut self) {
+        let (covariance, d, k) = (self.covariance, self.d, self.weights.len());
+        let [_, len, rows] = factor_shape(covariance, k, d);
+        self.offsets.clear();
+        self.constants.clear();
         for index in 0..k {
             let at = if covariance == Covariance::Tied {
                 0
@@ -247,24 +257,22 @@ impl AnyModel {
                 index
             };
             let (factor, shifts) = (
-                &model.factors[at * len..][..len],
-                &model.shifts[at * rows..][..rows],
+                &self.factors[at * len..][..len],
+                &self.shifts[at * rows..][..rows],
             );
             if covariance != Covariance::Diagonal {
-                let mean = &model.means[index * d..][..d];
-                model
-                    .offsets
+                let mean = &self.means[index * d..][..d];
+                self.offsets
                     .extend((0..rows).map(|row| row_offset(factor, shifts, mean, row)));
             }
-            model.constants.push(log_constant(
+            self.constants.push(log_constant(
                 covariance,
                 factor,
                 shifts,
                 d,
-                model.weights[index],
+                self.weights[index],
             ));
         }
-        model
     }
 
     pub(super) fn view(&self) -> Gmm<'_> {
@@ -429,33 +437,7 @@ fn what_loads_but_has_no_covariance_still_is_answered() {
             for shift in &mut owned.shifts {
                 *shift = 31;
             }
-            owned.offsets.clear();
-            owned.constants.clear();
-            let [_, len, rows] = factor_shape(covariance, 2, d);
-            for index in 0..2 {
-                let at = if covariance == Covariance::Tied {
-                    0
-                } else {
-                    index
-                };
-                let (factor, shifts) = (
-                    &owned.factors[at * len..][..len],
-                    &owned.shifts[at * rows..][..rows],
-                );
-                if covariance != Covariance::Diagonal {
-                    let mean = &owned.means[index * d..][..d];
-                    owned
-                        .offsets
-                        .extend((0..rows).map(|row| row_offset(factor, shifts, mean, row)));
-                }
-                owned.constants.push(log_constant(
-                    covariance,
-                    factor,
-                    shifts,
-                    d,
-                    owned.weights[index],
-                ));
-            }
+            owned.derive();
             let model = owned.view();
             let told =
                 model.covariance_into(1, &mut std::vec![0; Gmm::covariance_len(covariance, d)]);
