@@ -5,6 +5,8 @@
 //! rows that training never saw, [`evaluate`] judges what comes out, and [`emulator`] does the same
 //! on an emulated core.
 
+#![cfg_attr(not(test), deny(clippy::print_stdout))]
+
 pub mod artifact;
 pub mod chain;
 pub mod data;
@@ -26,6 +28,7 @@ pub mod sampler;
 pub mod showcase;
 #[cfg(feature = "train")]
 pub mod study;
+pub mod talk;
 pub mod train;
 
 /// The example of the package's front page.

@@ -1,25 +1,28 @@
 //! The command `autodidact`.
 
+#![deny(clippy::print_stdout)]
+
 mod cmd;
 
+use autodidact_tools::talk;
 use clap::Parser as _;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    match cmd::Cli::parse().run() {
+    let result = match cmd::Cli::try_parse() {
+        Ok(cli) => cli.run(),
+        Err(usage) => match usage.print() {
+            Err(error) if !usage.use_stderr() => Err(talk::unwritten(error).into()),
+            _ => return ExitCode::from(usage.exit_code() as u8),
+        },
+    };
+    match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        // The reader of standard output went away, as `head` does: no failure of ours.
+        Err(error) if talk::is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            // One line: what was attempted, then what stood in the way.
-            eprintln!("error: {error:#}");
+            talk::complain(&error);
             ExitCode::FAILURE
         }
     }
-}
-
-/// The reader of standard output went away, as `head` does: no failure of ours.
-fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error
-        .downcast_ref::<std::io::Error>()
-        .is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
 }

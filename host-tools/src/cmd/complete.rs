@@ -10,6 +10,7 @@ use autodidact_tools::artifact;
 use autodidact_tools::chain::{self, Inference};
 use autodidact_tools::data::columns_named;
 use autodidact_tools::evaluate::Units;
+use autodidact_tools::talk::Output;
 use clap::Args;
 
 use super::query::columns;
@@ -53,7 +54,7 @@ pub(crate) struct Complete {
 }
 
 impl Complete {
-    pub(crate) fn run(self) -> Result<()> {
+    pub(crate) fn run(self, out: &mut Output) -> Result<()> {
         let bytes = artifact::read(&self.model)?;
         let model = Model::load(&bytes)?;
         let rbm = machine(&model)?;
@@ -85,7 +86,7 @@ impl Complete {
             let row = chain::complete(&rbm, &features, &unknown, how, &mut rng)?;
             completed.push(in_data_units(&rbm, &units, row));
         }
-        self.drawing.print(&names, &completed)
+        self.drawing.print(out, &names, &completed)
     }
 }
 

@@ -1,6 +1,7 @@
 //! `autodidact demo`: the bundled digits, from training to an emulated Cortex-M4 and back.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -11,14 +12,16 @@ use autodidact_tools::evaluate::{self, FloatPart, Outcome, PartReport, Units};
 use autodidact_tools::generate::{Request, Work};
 use autodidact_tools::picture::{self, Picture};
 use autodidact_tools::quantize::QuantisedModel;
+use autodidact_tools::say;
 use autodidact_tools::showcase::{self, PublishedFigures, Showcase};
+use autodidact_tools::talk::Output;
 use autodidact_tools::train::device::{self, DeviceChoice, TrainingDevice};
 use autodidact_tools::{artifact, replay, sampler};
 use clap::Args;
 use serde_json::{Map, Value};
 
 use super::fit::{self, advance};
-use super::shared::{fast_order, grouped, print_reports};
+use super::shared::{fast_order, grouped, report_table};
 
 /// How many digits are shown.
 const SHOWN: usize = 6;
@@ -39,13 +42,13 @@ pub(crate) struct Demo {
 }
 
 impl Demo {
-    pub(crate) fn run(self) -> Result<()> {
+    pub(crate) fn run(self, out: &mut Output) -> Result<()> {
         let core = Core::M4;
         fs::create_dir_all(&self.output)
             .with_context(|| format!("the folder {} cannot be made", self.output.display()))?;
         let device = device::open(self.device)?;
 
-        println!("training on {device}: k-means, PCA and a denoiser on 1348 handwritten digits");
+        say!("training on {device}: k-means, PCA and a denoiser on 1348 handwritten digits");
         let bar = fit::bar("epoch");
         let showcase = showcase::train(&device, &mut |progress| advance(&bar, progress))?;
         bar.finish_and_clear();
@@ -54,22 +57,22 @@ impl Demo {
         artifact::write(&file, &bytes)?;
         let model = Model::load(&bytes)?;
 
-        println!("building Cortex-M4 firmware around {}", file.display());
+        say!("building Cortex-M4 firmware around {}", file.display());
         let elf = self.output.join("digits-m4.elf");
         emulator::build_demo(core, &file, &elf)?;
 
-        println!(
+        say!(
             "running it in QEMU over {} digits it has never seen",
             showcase.held_out.rows()
         );
         let device_run = DeviceRun::new(&model, &showcase.held_out, core, &elf)?;
         let reports = device_run.reports(&model, &showcase)?;
-        draw(&self.output.join("digits.png"), &showcase, &device_run)?;
+        draw(out, &self.output.join("digits.png"), &showcase, &device_run)?;
 
-        println!("fitting PCA and k-means on all 1797 rows, as the published figures are");
+        say!("fitting PCA and k-means on all 1797 rows, as the published figures are");
         let all_rows = AllRows::run(&device, core)?;
 
-        println!("training a score network on the digits, to draw new ones with");
+        say!("training a score network on the digits, to draw new ones with");
         let bar = fit::bar("step");
         let score = showcase::train_score(&showcase, &device, &mut |progress| {
             advance(&bar, progress);
@@ -79,45 +82,63 @@ impl Demo {
 
         let size = emulator::measure_image(&elf)?;
         let ram_peak = size.ram_static_bytes + device_run.stack_bytes;
-        println!();
-        print_reports(&[("f32", &reports.float), ("M4", &reports.device)]);
-        println!();
-        println!("on all 1797 rows, pixels 0..16{:>36} {:>12}", "f32", "M4");
+        writeln!(out)?;
+        let reports_of = [("f32", &*reports.float), ("M4", &*reports.device)];
+        writeln!(out, "{}", report_table(&reports_of))?;
+        writeln!(out)?;
+        writeln!(
+            out,
+            "on all 1797 rows, pixels 0..16{:>36} {:>12}",
+            "f32", "M4"
+        )?;
         for (_, label, float, device) in all_rows.lines() {
-            println!("{label:<53} {float:>12.3} {device:>12.3}");
+            writeln!(out, "{label:<53} {float:>12.3} {device:>12.3}")?;
         }
-        println!();
-        println!(
+        writeln!(out)?;
+        writeln!(
+            out,
             "cluster agreement        {:>9.2} %",
             100.0 * reports.cluster_agreement
-        );
-        println!(
+        )?;
+        writeln!(
+            out,
             "flash, code              {:>9} bytes",
             grouped(size.flash_code_bytes)
-        );
-        println!(
+        )?;
+        writeln!(
+            out,
             "flash, model             {:>9} bytes",
             grouped(size.flash_model_bytes)
-        );
-        println!("RAM, peak with stack     {:>9} bytes", grouped(ram_peak));
+        )?;
+        writeln!(
+            out,
+            "RAM, peak with stack     {:>9} bytes",
+            grouped(ram_peak)
+        )?;
         for (name, instructions) in &device_run.instructions {
-            println!("instructions, {name:<10} {:>9}", grouped(*instructions));
+            writeln!(
+                out,
+                "instructions, {name:<10} {:>9}",
+                grouped(*instructions)
+            )?;
         }
-        println!(
+        writeln!(
+            out,
             "a digit out of noise     {:>9} instructions, {} of RAM; {} of flash with its network",
             grouped(generated.instructions),
             grouped(generated.ram_peak),
             grouped(generated.size.flash_code_bytes + generated.size.flash_model_bytes)
-        );
+        )?;
         let identical = device_run.identical && all_rows.identical && generated.identical;
-        println!(
+        writeln!(
+            out,
             "host and device          {}",
             if identical {
                 "the same bytes"
             } else {
                 "DIFFER"
             }
-        );
+        )?;
 
         let mut summary = Map::new();
         let mut put = |key: &str, value: Value| {
@@ -163,12 +184,13 @@ impl Demo {
         }
         let text = serde_json::to_string_pretty(&summary)?;
         artifact::write(&self.output.join("summary.json"), text.as_bytes())?;
-        generated.show();
-        println!(
+        generated.show(out)?;
+        writeln!(
+            out,
             "{} holds summary.json, digits.adm, digits.png and digits-m4.elf, and of the drawn digits generated.adm,\n\
              generated.png and generated-m4.elf",
             self.output.display()
-        );
+        )?;
         if !identical {
             bail!(
                 "host and device gave different bytes: this is a defect of autodidact, please report it"
@@ -264,7 +286,7 @@ fn agreement(float: &[Outcome], device: &[Outcome]) -> Option<f64> {
 }
 
 /// Digits as they were, with noise, and restored by the device: on the terminal and as a PNG.
-fn draw(path: &Path, showcase: &Showcase, run: &DeviceRun) -> Result<()> {
+fn draw(out: &mut Output, path: &Path, showcase: &Showcase, run: &DeviceRun) -> Result<()> {
     let units = Units::of(&Model::load(
         &showcase.quantised.encode(fast_order(Core::M4))?,
     )?)?;
@@ -292,7 +314,7 @@ fn draw(path: &Path, showcase: &Showcase, run: &DeviceRun) -> Result<()> {
         .map(of_row)
         .collect();
     let restored: Vec<_> = restored.step_by(step).take(SHOWN).collect();
-    println!("\nnoisy, and as the microcontroller restored them");
+    writeln!(out, "\nnoisy, and as the microcontroller restored them")?;
     for (noisy, restored) in noisy.chunks(2).zip(restored.chunks(2)) {
         let pairs: Vec<Picture> = noisy
             .iter()
@@ -300,9 +322,9 @@ fn draw(path: &Path, showcase: &Showcase, run: &DeviceRun) -> Result<()> {
             .flat_map(|(n, r)| [n.clone(), r.clone()])
             .collect();
         for line in picture::side_by_side(&pairs) {
-            println!("  {line}");
+            writeln!(out, "  {line}")?;
         }
-        println!();
+        writeln!(out)?;
     }
     picture::write_grid(path, &[clean, noisy, restored], 12)
 }
@@ -322,10 +344,10 @@ impl Generated {
         let bytes = score.encode(fast_order(core))?;
         let file = folder.join("generated.adm");
         artifact::write(&file, &bytes)?;
-        println!("building Cortex-M4 firmware around {}", file.display());
+        say!("building Cortex-M4 firmware around {}", file.display());
         let elf = folder.join("generated-m4.elf");
         emulator::build_draw(core, &file, &elf)?;
-        println!("drawing {GENERATED} digits in QEMU, out of noise");
+        say!("drawing {GENERATED} digits in QEMU, out of noise");
         let model = Model::load(&bytes)?;
         let request = Request {
             part: 0,
@@ -367,14 +389,15 @@ impl Generated {
         put("generate_ram_peak_bytes", self.ram_peak.into());
     }
 
-    fn show(&self) {
-        println!("\nout of noise, as the microcontroller drew them");
+    fn show(&self, out: &mut Output) -> Result<()> {
+        writeln!(out, "\nout of noise, as the microcontroller drew them")?;
         for line in &self.lines {
             for text in picture::side_by_side(line) {
-                println!("  {text}");
+                writeln!(out, "  {text}")?;
             }
-            println!();
+            writeln!(out)?;
         }
+        Ok(())
     }
 }
 

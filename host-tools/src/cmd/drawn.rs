@@ -1,5 +1,6 @@
 //! The parts of `autodidact study` that judge what score networks draw.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -12,13 +13,14 @@ use autodidact_tools::sampler::{Sampler, Steps, schedule, score_network};
 use autodidact_tools::study::drawn::{self, Paired, SAMPLES};
 use autodidact_tools::study::generated;
 use autodidact_tools::study::scores::{self, Closeness, Reference, ScoreImages};
+use autodidact_tools::talk::Output;
 use autodidact_tools::train::Progress;
 use autodidact_tools::train::device::TrainingDevice;
 use autodidact_tools::train::score::ScoreOptions;
 use serde_json::{Value, json};
 
 use super::fit::{advance, bar};
-use super::ncsn::{print_denoising, print_errors};
+use super::ncsn::{denoising_table, error_table};
 use super::shared::grouped;
 
 /// A figure of a report.
@@ -34,7 +36,12 @@ const SEEDS: u64 = 5;
 const DRAWS: usize = 16;
 
 /// The figures of the docs: a network of the bundled digits, trained here.
-pub(super) fn scores(seed: u64, checkpoint: Option<&PathBuf>, json: bool) -> Result<Value> {
+pub(super) fn scores(
+    out: &mut Output,
+    seed: u64,
+    checkpoint: Option<&PathBuf>,
+    json: bool,
+) -> Result<Value> {
     let started = std::time::Instant::now();
     let digits = train(seed, checkpoint, |change, progress| {
         ScoreImages::digits(change, &TrainingDevice::cpu(), progress)
@@ -62,32 +69,37 @@ pub(super) fn scores(seed: u64, checkpoint: Option<&PathBuf>, json: bool) -> Res
         seed,
     )?;
     if !json {
-        println!(
+        writeln!(
+            out,
             "Score network of the bundled digits: {} parameters, {} bytes of flash, trained in {seconds:.0} s.\n",
             grouped(digits.model.net.parameters() as u64),
             grouped(digits.container.len() as u64)
-        );
-        print_denoising(&denoised);
-        println!();
-        print_errors(&digits.errors);
-        println!(
+        )?;
+        writeln!(out, "{}", denoising_table(&denoised))?;
+        writeln!(out)?;
+        writeln!(out, "{}", error_table(&digits.errors))?;
+        writeln!(
+            out,
             "\n{SAMPLES} samples. Frechet: squared distance to the training rows in 16 principal scores, pixels 0..=1.\n\
              near: share nearer to a training row than the median held-out row; distance: median distance to the nearest\n\
              training row, over that of held-out rows.\n"
-        );
-        println!(
+        )?;
+        writeln!(
+            out,
             "{:<18} {:>8} {:>8} {:>9}",
             "", "Frechet", "near", "distance"
-        );
+        )?;
         for (name, closeness) in &samples {
-            println!(
+            writeln!(
+                out,
                 "{name:<18} {:>8.4} {:>6.1} % {:>9.3}",
                 closeness.frechet,
                 100.0 * closeness.copies,
                 closeness.distance
-            );
+            )?;
         }
-        println!(
+        writeln!(
+            out,
             "\nThe right half filled in, {} held-out rows: mean squared error {:.4} of the mean of {} samples, {:.4} of\n\
              one; the best linear guess {}.",
             filled.rows,
@@ -95,7 +107,7 @@ pub(super) fn scores(seed: u64, checkpoint: Option<&PathBuf>, json: bool) -> Res
             filled.draws,
             filled.of_one,
             scores::LINEAR_INPAINTING
-        );
+        )?;
     }
     let named =
         |(name, closeness): &(&str, Closeness)| json!({ "samples": name, "closeness": closeness });
@@ -110,6 +122,7 @@ pub(super) fn scores(seed: u64, checkpoint: Option<&PathBuf>, json: bool) -> Res
 
 /// Prints what the score network of the digits draws, seed by seed with the noise of the f32 network's samples.
 pub(super) fn digits(
+    out: &mut Output,
     judge: &Judge,
     seed: u64,
     checkpoint: Option<&PathBuf>,
@@ -135,11 +148,16 @@ pub(super) fn digits(
     if !json {
         let reports = paired.float.iter().zip(&paired.device);
         for (seed, (float, device)) in reports.enumerate() {
-            println!("{:<26} {float}", format!("score network, f32, {seed}"));
-            println!("{:<26} {device}", format!("score network, device, {seed}"));
+            writeln!(out, "{:<26} {float}", format!("score network, f32, {seed}"))?;
+            writeln!(
+                out,
+                "{:<26} {device}",
+                format!("score network, device, {seed}")
+            )?;
         }
-        println!("{:<26} {langevin}", "device, Langevin's noise");
-        println!(
+        writeln!(out, "{:<26} {langevin}", "device, Langevin's noise")?;
+        writeln!(
+            out,
             "\nScore network of the digits, {}, over {SEEDS} seeds of {SAMPLES} samples, mean and standard error:\n\n\
              {:<22} {:>18} {:>18} {:>18}",
             cost(&container)?,
@@ -147,7 +165,7 @@ pub(super) fn digits(
             "f32",
             "device",
             "device less f32"
-        );
+        )?;
         let figures: [(&str, Figure); 4] = [
             ("Fréchet distance", |report| report.frechet),
             ("Inception score", |report| report.inception_score),
@@ -156,16 +174,17 @@ pub(super) fn digits(
         ];
         for (name, of) in figures {
             let [float, device, difference] = paired.figure(of).map(|mean| mean.to_string());
-            println!("{name:<22} {float:>18} {device:>18} {difference:>18}");
+            writeln!(out, "{name:<22} {float:>18} {device:>18} {difference:>18}")?;
         }
-        println!(
+        writeln!(
+            out,
             "\nNearer to a training row than the median held-out digit: {:.1} % of the device's samples. The right half of\n\
              held-out digits filled in: mean squared error {:.4} of the mean of {} samples; the best linear guess {}.",
             100.0 * near.copies,
             filled.of_mean,
             filled.draws,
             scores::LINEAR_INPAINTING
-        );
+        )?;
     }
     Ok(json!({ "samples": paired, "langevin": langevin, "near": near, "inpainting": filled }))
 }
@@ -201,6 +220,7 @@ fn cost(container: &Model<'_>) -> Result<String> {
 
 /// The score network of MNIST: trained here, or that of a container.
 pub(super) fn mnist(
+    out: &mut Output,
     folder: &Path,
     seed: u64,
     model: Option<&Path>,
@@ -217,7 +237,7 @@ pub(super) fn mnist(
             if let Some(output) = output {
                 output.finish(&trained.container)?;
             }
-            print_errors(&trained.errors);
+            writeln!(out, "{}", error_table(&trained.errors))?;
             trained.container
         }
     };
@@ -233,7 +253,8 @@ pub(super) fn mnist(
         ),
     ];
     if !json {
-        println!(
+        writeln!(
+            out,
             "MNIST, judged by a classifier of its own (784-256-64-10, {:.1} % right on the test images), against the 10,000\n\
              training images. Score network: {}, {} bytes of flash.\n\n{:<26} {}",
             100.0 * accuracy,
@@ -241,9 +262,9 @@ pub(super) fn mnist(
             grouped(bytes.len() as u64),
             "images",
             GenerativeReport::header()
-        );
+        )?;
         for (name, report) in &reports {
-            println!("{name:<26} {report}");
+            writeln!(out, "{name:<26} {report}")?;
         }
     }
     Ok(json!({ "accuracy": accuracy, "reports": reports, "flash_bytes": bytes.len() }))

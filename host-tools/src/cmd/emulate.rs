@@ -1,10 +1,12 @@
 //! `autodidact emulate`: a container over a file on an emulated core, compared with the host.
 
+use std::io::Write as _;
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 use autodidact::model::Model;
 use autodidact_tools::emulator::{self, Board, Core, Footprint, MemorySize};
+use autodidact_tools::talk::Output;
 use autodidact_tools::{artifact, replay};
 use clap::Args;
 
@@ -41,31 +43,32 @@ pub(crate) struct Emulate {
 }
 
 impl Emulate {
-    pub(crate) fn run(self) -> Result<()> {
+    pub(crate) fn run(self, out: &mut Output) -> Result<()> {
         let bytes = artifact::read(&self.model)?;
         let model = Model::load(&bytes)?;
         let (rows, source, counts) = self.data.counts(&model, self.rows)?;
         let host = replay::replay(&model, &counts)?;
         let device = emulator::replay(self.core, &bytes, &counts)?;
-        println!("{rows} rows of {source} on {}", self.core);
+        if let Some(path) = &self.output {
+            let rows = replay::decode(&model, &device.results)?;
+            artifact::write(path, to_csv(&model, &rows)?.as_bytes())?;
+        }
+        writeln!(out, "{rows} rows of {source} on {}", self.core)?;
         for cost in &device.log.parts {
-            println!(
+            writeln!(
+                out,
                 "{:<15} {} instructions a row",
                 cost.name,
                 grouped(cost.instructions_per_row())
-            );
+            )?;
         }
         let board = Board {
             flash: self.flash,
             ram: self.ram,
         };
         let footprint = Footprint::measure(self.core, bytes.len(), &device)?;
-        print_footprint(&footprint, &board);
+        print_footprint(out, &footprint, &board)?;
         board.check(&footprint)?;
-        if let Some(path) = &self.output {
-            let rows = replay::decode(&model, &device.results)?;
-            artifact::write(path, to_csv(&model, &rows)?.as_bytes())?;
-        }
         if device.results != host {
             let at = device.results.iter().zip(&host).position(|(d, h)| d != h);
             bail!(
@@ -75,28 +78,35 @@ impl Emulate {
                 host.len()
             );
         }
-        println!(
+        writeln!(
+            out,
             "host and {} gave the same {} bytes",
             self.core,
             grouped(host.len() as u64)
-        );
+        )?;
         Ok(())
     }
 }
 
 /// Two lines: what an application with this model takes, of how much.
-fn print_footprint(footprint: &Footprint, board: &Board) {
-    let line = |memory: &str, used: u64, available: Option<MemorySize>, parts: &[(u64, &str)]| {
+fn print_footprint(out: &mut Output, footprint: &Footprint, board: &Board) -> Result<()> {
+    let mut line = |memory: &str,
+                    used: u64,
+                    available: Option<MemorySize>,
+                    parts: &[(u64, &str)]|
+     -> Result<()> {
         let parts: Vec<_> = parts
             .iter()
             .map(|(bytes, what)| format!("{} of {what}", grouped(*bytes)))
             .collect();
         let of = available.map_or_else(String::new, |size| format!(" of {}", grouped(size.0)));
-        println!(
+        writeln!(
+            out,
             "{memory:<15} {}{of} bytes: {}",
             grouped(used),
             parts.join(", ")
-        );
+        )?;
+        Ok(())
     };
     let Footprint {
         code,
@@ -110,7 +120,7 @@ fn print_footprint(footprint: &Footprint, board: &Board) {
         footprint.flash(),
         board.flash,
         &[(code, "code"), (model, "model")],
-    );
+    )?;
     line(
         "RAM",
         footprint.ram(),
@@ -120,5 +130,5 @@ fn print_footprint(footprint: &Footprint, board: &Board) {
             (variables, "variables"),
             (stack, "stack at its deepest"),
         ],
-    );
+    )
 }

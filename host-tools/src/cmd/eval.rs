@@ -1,5 +1,6 @@
 //! `autodidact eval`: what a container is worth on rows it has never seen.
 
+use std::io::Write as _;
 use std::path::PathBuf;
 
 use anyhow::Result;
@@ -7,11 +8,12 @@ use autodidact::latent_class::MISSING;
 use autodidact::model::{Body, Model};
 use autodidact_tools::data::Kind;
 use autodidact_tools::evaluate::{Figure, Outcome, PartReport};
+use autodidact_tools::talk::Output;
 use autodidact_tools::{artifact, evaluate, replay};
 use clap::Args;
 
 use super::query::coding;
-use super::shared::{Data, Rows, print_reports, to_json};
+use super::shared::{Data, Rows, report_table, to_json};
 
 #[derive(Debug, Args)]
 pub(crate) struct Eval {
@@ -31,7 +33,7 @@ pub(crate) struct Eval {
 }
 
 impl Eval {
-    pub(crate) fn run(self) -> Result<()> {
+    pub(crate) fn run(self, out: &mut Output) -> Result<()> {
         let bytes = artifact::read(&self.model)?;
         let model = Model::load(&bytes)?;
         let mixed = model
@@ -48,10 +50,10 @@ impl Eval {
         if self.json {
             let mut json = to_json(&reports);
             json.insert("rows".into(), rows.into());
-            println!("{}", serde_json::to_string_pretty(&json)?);
+            writeln!(out, "{}", serde_json::to_string_pretty(&json)?)?;
         } else {
-            println!("{rows} rows of {source}");
-            print_reports(&[("device", &reports)]);
+            writeln!(out, "{rows} rows of {source}")?;
+            writeln!(out, "{}", report_table(&[("device", &reports)]))?;
         }
         Ok(())
     }

@@ -5,6 +5,8 @@ use autodidact_tools::artifact::Unfinished;
 use autodidact_tools::data::Table;
 use autodidact_tools::evaluate::{FloatPart, whitened};
 use autodidact_tools::quantize::{self, QuantisedPart};
+use autodidact_tools::say;
+use autodidact_tools::talk;
 use autodidact_tools::train::Progress;
 use autodidact_tools::train::gmm::{self, GmmOptions};
 use autodidact_tools::train::kmeans::{self, KMeansOptions, Seeding};
@@ -274,7 +276,7 @@ fn fit_gmm(common: &Common, options: GmmOptions, components: Option<usize>) -> R
         },
     )?;
     bar.finish_and_clear();
-    println!(
+    say!(
         "trained: {:.4} nats a row, BIC {:.1}, {} free parameters, {} rounds",
         model.log_likelihood,
         model.bic(rows.rows()),
@@ -318,7 +320,7 @@ pub(super) fn bar(what: &str) -> ProgressBar {
     let style = ProgressStyle::with_template(&format!(
         "{what} {{pos}} of {{len}} {{bar:30}} loss {{msg}}, {{eta}} to go"
     ));
-    let bar = ProgressBar::new(0);
+    let bar = talk::bar();
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
     bar
 }

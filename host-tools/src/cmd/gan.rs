@@ -4,6 +4,7 @@ use anyhow::Result;
 use autodidact::model::Task;
 use autodidact_tools::artifact::Unfinished;
 use autodidact_tools::quantize::{self, Precision, QuantisedPart};
+use autodidact_tools::say;
 use autodidact_tools::train::gan::{self, GanOptions, graph_of, latents};
 use autodidact_tools::train::straight_through::FineTuning;
 use clap::Args;
@@ -85,7 +86,7 @@ impl GanFit {
             &mut |progress| advance(&bar, progress),
         )?;
         bar.finish_and_clear();
-        println!(
+        say!(
             "value {:.3}; where nothing can be told apart it is -1.386",
             gan.value
         );
@@ -136,9 +137,9 @@ impl GanFit {
         ] {
             let calibration = std::slice::from_ref(calibration);
             let (graph, errors) = quantize::graph(&net, calibration, precision)?;
-            println!("{name}: signal to error of each operation's weights and values");
+            say!("{name}: signal to error of each operation's weights and values");
             for error in errors {
-                println!("  {error}");
+                say!("  {error}");
             }
             let part = QuantisedPart::Graph { graph, task };
             prepared.model.parts.push((name, part));

@@ -9,6 +9,7 @@ use autodidact_tools::data::columns_named;
 use autodidact_tools::evaluate::Units;
 use autodidact_tools::generate::{Request, Work};
 use autodidact_tools::sampler::{NO_SCORE_NETWORK, in_data_units};
+use autodidact_tools::talk::Output;
 use clap::Args;
 
 use super::sample::{Walk, names};
@@ -54,7 +55,7 @@ pub(crate) struct Inpaint {
 }
 
 impl Inpaint {
-    pub(crate) fn run(self) -> Result<()> {
+    pub(crate) fn run(self, out: &mut Output) -> Result<()> {
         ensure!(self.draws > 0, "--draws is 0; give at least 1");
         let bytes = artifact::read(&self.model)?;
         let model = Model::load(&bytes)?;
@@ -97,8 +98,8 @@ impl Inpaint {
                 mean
             })
             .collect();
-        self.drawing.print(&names, &filled)?;
-        drawn.print();
+        self.drawing.print(out, &names, &filled)?;
+        drawn.say();
         Ok(())
     }
 }

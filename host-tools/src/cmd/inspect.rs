@@ -1,5 +1,6 @@
 //! `autodidact inspect`: what a container holds, what it costs, what was proved about it.
 
+use std::io::Write as _;
 use std::path::PathBuf;
 
 use anyhow::Result;
@@ -8,6 +9,7 @@ use autodidact::model::{Body, Input, Model, TensorElement, TensorInfo};
 use autodidact::net::{Element, Graph, Layer, Network, OpKind};
 use autodidact::rbm::{Gibbs, Rbm, Units};
 use autodidact_tools::artifact;
+use autodidact_tools::talk::Output;
 use clap::Args;
 
 #[derive(Debug, Args)]
@@ -17,24 +19,27 @@ pub(crate) struct Inspect {
 }
 
 impl Inspect {
-    pub(crate) fn run(self) -> Result<()> {
+    pub(crate) fn run(self, out: &mut Output) -> Result<()> {
         let bytes = artifact::read(&self.model)?;
         let model = Model::load(&bytes)?;
         let (min, max) = model.scaler().counts_range();
-        println!(
+        writeln!(
+            out,
             "{}: {} bytes of flash, checksum valid",
             self.model.display(),
             bytes.len()
-        );
-        println!(
+        )?;
+        writeln!(
+            out,
             "scaler          {} features, I4F12; counts {min}..={max}; {} bytes",
             model.scaler().len(),
             flash(&model, "scaler")
-        );
+        )?;
         for part in model.parts() {
             let bytes = flash(&model, part.name);
             match &part.body {
-                Body::KMeans(kmeans) => println!(
+                Body::KMeans(kmeans) => writeln!(
+                    out,
                     "{:<15} k-means, {} centroids of {}, {} distance; {bytes} bytes, no workspace",
                     part.name,
                     kmeans.k(),
@@ -44,8 +49,9 @@ impl Inspect {
                         Metric::Manhattan => "Manhattan",
                         Metric::Cosine => "cosine",
                     }
-                ),
-                Body::Pca(pca) => println!(
+                )?,
+                Body::Pca(pca) => writeln!(
+                    out,
                     "{:<15} PCA, {} components of {}{}; {bytes} bytes, no workspace",
                     part.name,
                     pca.k(),
@@ -54,8 +60,9 @@ impl Inspect {
                         let share = f64::from(spectrum.explained_ratio(pca.k())) / 65_536.0;
                         format!(", {:.2} % of the variance", 100.0 * share)
                     })
-                ),
-                Body::Gmm(gmm) => println!(
+                )?,
+                Body::Gmm(gmm) => writeln!(
+                    out,
                     "{:<15} Gaussian mixture, {} components of {}{}, {} covariances; {bytes} bytes, no workspace",
                     part.name,
                     gmm.k(),
@@ -65,52 +72,58 @@ impl Inspect {
                         _ => "",
                     },
                     format!("{:?}", gmm.covariance()).to_lowercase()
-                ),
-                Body::LatentClass(classes) => println!(
+                )?,
+                Body::LatentClass(classes) => writeln!(
+                    out,
                     "{:<15} latent classes, {} classes over {} columns; {bytes} bytes, no workspace",
                     part.name,
                     classes.classes(),
                     classes.columns().len()
-                ),
-                Body::Rbm(rbm) => println!(
+                )?,
+                Body::Rbm(rbm) => writeln!(
+                    out,
                     "{:<15} Boltzmann machine, {}; {bytes} bytes, {} bytes of workspace",
                     part.name,
                     layers(rbm),
                     4 * Gibbs::words(rbm.units(), rbm.visible(), rbm.hidden())
-                ),
+                )?,
                 Body::Dbn(dbn) => {
-                    println!(
+                    writeln!(
+                        out,
                         "{:<15} deep belief net, {} machines; {bytes} bytes, {} bytes of workspace",
                         part.name,
                         dbn.layers().len(),
                         4 * dbn.workspace_len()
-                    );
+                    )?;
                     for (at, rbm) in dbn.layers().iter().enumerate() {
-                        println!("  machine {at}: {}", layers(rbm));
+                        writeln!(out, "  machine {at}: {}", layers(rbm))?;
                     }
                 }
                 Body::Network(network, task) => {
-                    println!(
+                    writeln!(
+                        out,
                         "{:<15} {}, {} multiply-accumulates; {bytes} bytes, {} bytes of workspace",
                         part.name,
                         format!("{task:?}").to_lowercase(),
                         network.macs(),
                         network.workspace_bytes()
-                    );
-                    print_layers(network, &model, part.name);
+                    )?;
+                    print_layers(out, network, &model, part.name)?;
                 }
                 Body::Graph(graph, task) => {
-                    println!(
+                    writeln!(
+                        out,
                         "{:<15} graph, {}, {} multiply-accumulates; {bytes} bytes, {} bytes of workspace",
                         part.name,
                         format!("{task:?}").to_lowercase(),
                         graph.macs(),
                         graph.workspace_bytes()
-                    );
-                    print_ops(graph);
+                    )?;
+                    print_ops(out, graph)?;
                 }
                 Body::Score(score) => {
-                    println!(
+                    writeln!(
+                        out,
                         "{:<15} score network, {} noise levels, {} multiply-accumulates; {bytes} bytes, {} bytes of workspace and {} a sample",
                         part.name,
                         score.levels().len(),
@@ -118,32 +131,37 @@ impl Inspect {
                         score.workspace_bytes(),
                         // The walk's state and residual, the network's input and output.
                         2 * score.features_len() + 8 * score.dimensions()
-                    );
-                    print_ops(score.graph());
+                    )?;
+                    print_ops(out, score.graph())?;
                 }
                 Body::Stack(stack, task) => {
                     let widths: Vec<String> =
                         stack.widths().iter().map(ToString::to_string).collect();
-                    println!(
+                    writeln!(
+                        out,
                         "{:<15} stack {}, {}, {} weights of 16 bits; {bytes} bytes, {} bytes of workspace",
                         part.name,
                         widths.join("-"),
                         format!("{task:?}, {:?}", stack.hidden()).to_lowercase(),
                         stack.weights().len(),
                         stack.workspace_bytes()
-                    );
+                    )?;
                 }
-                _ => println!("{:<15} of a kind that this tool does not know", part.name),
+                _ => writeln!(
+                    out,
+                    "{:<15} of a kind that this tool does not know",
+                    part.name
+                )?,
             }
             for tensor in model.tensors(part.name) {
-                println!("    {}", describe(&tensor));
+                writeln!(out, "    {}", describe(&tensor))?;
             }
         }
-        println!("provenance");
+        writeln!(out, "provenance")?;
         for line in model.text().lines() {
             match line.char_indices().nth(90) {
-                Some((end, _)) => println!("    {}…", &line[..end]),
-                None => println!("    {line}"),
+                Some((end, _)) => writeln!(out, "    {}…", &line[..end])?,
+                None => writeln!(out, "    {line}")?,
             }
         }
         Ok(())
@@ -174,7 +192,12 @@ fn describe(tensor: &TensorInfo) -> String {
     )
 }
 
-fn print_layers(network: &Network<'_>, model: &Model<'_>, name: &str) {
+fn print_layers(
+    out: &mut Output,
+    network: &Network<'_>,
+    model: &Model<'_>,
+    name: &str,
+) -> Result<()> {
     let layers = network.layers_with_inputs().enumerate();
     for ((at, (layer, largest_input)), scale) in layers.zip(model.layer_scales(name)) {
         let bound = (0..layer.weights.rows())
@@ -182,7 +205,8 @@ fn print_layers(network: &Network<'_>, model: &Model<'_>, name: &str) {
             .max()
             .unwrap_or(0)
             .max(1);
-        println!(
+        writeln!(
+            out,
             "  layer {at}: {} -> {}, {} -> {}, {}, unit {scale:.3e}; sums proved below 2^{:.2} (limit 2^31)",
             layer.weights.cols(),
             layer.weights.rows(),
@@ -190,8 +214,9 @@ fn print_layers(network: &Network<'_>, model: &Model<'_>, name: &str) {
             element(layer.output),
             clamp(layer),
             (bound as f64).log2()
-        );
+        )?;
     }
+    Ok(())
 }
 
 /// The layers of a machine.
@@ -208,7 +233,7 @@ fn layers(rbm: &Rbm<'_>) -> String {
     )
 }
 
-fn print_ops(graph: &Graph<'_>) {
+fn print_ops(out: &mut Output, graph: &Graph<'_>) -> Result<()> {
     for (at, op) in graph.ops().iter().enumerate() {
         let [height, width, channels] = op.shape;
         let kind = match op.kind() {
@@ -223,7 +248,8 @@ fn print_ops(graph: &Graph<'_>) {
         if op.operands() == 2 {
             values += &format!(" and {}", op.inputs[1]);
         }
-        println!(
+        writeln!(
+            out,
             "  value {}: {kind} of {values} -> {height}x{width}x{channels} {}, {}{}, unit {:.3e}",
             at + 1,
             element(op.element()),
@@ -238,8 +264,9 @@ fn print_ops(graph: &Graph<'_>) {
                 ""
             },
             op.unit
-        );
+        )?;
     }
+    Ok(())
 }
 
 fn element(element: Element) -> &'static str {

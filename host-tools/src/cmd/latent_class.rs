@@ -9,6 +9,7 @@ use autodidact_tools::artifact::Unfinished;
 use autodidact_tools::data::{Kind, MixedOptions, open_mixed, schema_lines};
 use autodidact_tools::quantize::latent_class::{Coding, quantisation_loss, quantise};
 use autodidact_tools::quantize::{QuantisedModel, QuantisedPart};
+use autodidact_tools::say;
 use autodidact_tools::train::latent_class::{self, LatentClassOptions};
 use clap::Args;
 
@@ -83,9 +84,12 @@ impl LatentClassFit {
             bar.set_position(done as u64);
         })?;
         bar.finish_and_clear();
-        println!(
+        say!(
             "trained: {:.4} nats a row, BIC {:.1}, {} free parameters, {} rounds",
-            fit.log_likelihood, fit.bic, fit.parameters, fit.rounds
+            fit.log_likelihood,
+            fit.bic,
+            fit.parameters,
+            fit.rounds
         );
         let quantised = quantise(&model)?;
         let loss = quantisation_loss(&model, &quantised, &held_out)?;
@@ -108,16 +112,16 @@ impl LatentClassFit {
         container.note("tool", concat!("autodidact ", env!("CARGO_PKG_VERSION")));
         let bytes = container.encode(Order::RowMajor)?;
         output.finish(&bytes)?;
-        println!("columns as they were read:");
+        say!("columns as they were read:");
         for column in table.columns() {
             let kind = match &column.kind {
                 Kind::Categorical(levels) => format!("one of {}", levels.join(", ")),
                 Kind::Bernoulli => "yes or no".into(),
                 Kind::Gaussian => "a number".into(),
             };
-            println!("    {:<20} {kind}", column.name);
+            say!("    {:<20} {kind}", column.name);
         }
-        println!(
+        say!(
             "trained on {} rows, judged on {} others: {} nats a row in f64, {} on the device, the same class for {} %",
             training.rows(),
             held_out.rows(),
@@ -125,7 +129,7 @@ impl LatentClassFit {
             number(loss.integer),
             number(100.0 * loss.same_class)
         );
-        println!("{}: {} bytes", self.output.display(), bytes.len());
+        say!("{}: {} bytes", self.output.display(), bytes.len());
         Ok(())
     }
 }

@@ -2,6 +2,7 @@
 //! and with a fit in f64.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
@@ -11,6 +12,8 @@ use autodidact_tools::emulator::{self, Core, Image, LearnRun};
 use autodidact_tools::learn::{
     self, Comparison, Config, Corruption, Covariance, Learner, Mixture, Problem,
 };
+use autodidact_tools::say;
+use autodidact_tools::talk::Output;
 use clap::Args;
 
 use super::shared::{Data, grouped};
@@ -39,7 +42,7 @@ pub(crate) struct Learn {
 }
 
 impl Learn {
-    pub(crate) fn run(self) -> Result<()> {
+    pub(crate) fn run(self, out: &mut Output) -> Result<()> {
         Image::Learn.require(self.core)?;
         let file = self.config.display().to_string();
         let text =
@@ -52,7 +55,8 @@ impl Learn {
         }
         let model = Model::load(&problem.container)?;
         let settings = &problem.settings;
-        println!(
+        writeln!(
+            out,
             "{} on {}: {} rows of {} from {}",
             what(&config, table.width()),
             self.core,
@@ -62,21 +66,22 @@ impl Learn {
                 None => format!("{} features", table.width()),
             },
             table.source()
-        );
+        )?;
         let device = emulator::learn(self.core, &problem.container, settings, &problem.counts)?;
         let host = learn::learn(&model, settings, &problem.counts)?;
-        print_costs(&device);
+        print_costs(out, &device)?;
         let states = learn::decode(&problem, &device.results)?;
         let comparisons = learn::judge(&problem, &states)?;
-        print_passes(&device, &comparisons);
+        print_passes(out, &device, &comparisons)?;
         if let Some(scale) = problem.log_scale.filter(|_| is_mixture(settings.learner)) {
             for comparison in &comparisons {
-                println!(
+                writeln!(
+                    out,
                     "in units of the data: {:<26} {:>9.4} ({:.4})",
                     comparison.label,
                     comparison.last() - scale,
                     comparison.reference - scale
-                );
+                )?;
             }
         }
         if device.results != host {
@@ -88,15 +93,16 @@ impl Learn {
                 host.len()
             );
         }
-        println!(
+        writeln!(
+            out,
             "host and {} learnt the same {} bytes",
             self.core,
             grouped(host.len() as u64)
-        );
+        )?;
         if let Some(path) = &self.output {
             let learnt = states.last().map(|state| &state.learnt);
             artifact::write(path, &problem.encode(learnt)?)?;
-            println!("wrote {}", path.display());
+            say!("wrote {}", path.display());
         }
         Ok(())
     }
@@ -149,59 +155,71 @@ fn covariance(mixture: Mixture) -> &'static str {
     }
 }
 
-fn print_costs(run: &LearnRun) {
-    let bytes = |what: &str, bytes: u64| println!("{what:<15} {} bytes", grouped(bytes));
-    bytes("learner", run.learner_bytes);
+fn print_costs(out: &mut Output, run: &LearnRun) -> Result<()> {
+    let mut bytes = |what: &str, bytes: u64| -> Result<()> {
+        Ok(writeln!(out, "{what:<15} {} bytes", grouped(bytes))?)
+    };
+    bytes("learner", run.learner_bytes)?;
     if run.resident_bytes > 0 {
-        bytes("rows in memory", run.resident_bytes);
+        bytes("rows in memory", run.resident_bytes)?;
     }
     if run.starting_bytes > 0 {
-        bytes("for its start", run.starting_bytes);
+        bytes("for its start", run.starting_bytes)?;
     }
-    bytes("stack", run.stack_bytes);
-    println!(
+    bytes("stack", run.stack_bytes)?;
+    writeln!(
+        out,
         "{:<15} {} instructions, the longest step {}",
         "start",
         grouped(run.start.instructions),
         grouped(run.start.longest)
-    );
+    )?;
     let longest = run.passes.iter().map(|pass| pass.longest).max();
     let total: u64 = run.passes.iter().map(|pass| pass.instructions).sum();
-    println!(
+    writeln!(
+        out,
         "{:<15} {} instructions a pass, the longest step {}",
         "passes",
         grouped(total / (run.passes.len() as u64).max(1)),
         grouped(longest.unwrap_or(0))
-    );
+    )?;
+    Ok(())
 }
 
 /// A table: one line a pass, three columns a figure.
-fn print_passes(run: &LearnRun, comparisons: &[Comparison]) {
-    print!("{:>5} {:>15} {:>12}", "pass", "instructions", "longest");
+fn print_passes(out: &mut Output, run: &LearnRun, comparisons: &[Comparison]) -> Result<()> {
+    write!(
+        out,
+        "{:>5} {:>15} {:>12}",
+        "pass", "instructions", "longest"
+    )?;
     for comparison in comparisons {
-        print!(" | {:>28}", comparison.label);
+        write!(out, " | {:>28}", comparison.label)?;
     }
-    print!("\n{:>34}", "");
+    write!(out, "\n{:>34}", "")?;
     for _ in comparisons {
-        print!(" | {:>9} {:>9} {:>8}", "device", "f64", "off");
+        write!(out, " | {:>9} {:>9} {:>8}", "device", "f64", "off")?;
     }
-    println!();
+    writeln!(out)?;
     for at in learn::shown(run.passes.len() + 1) {
         let cost = at.checked_sub(1).map_or(run.start, |pass| run.passes[pass]);
-        print!(
+        write!(
+            out,
             "{at:>5} {:>15} {:>12}",
             grouped(cost.instructions),
             grouped(cost.longest)
-        );
+        )?;
         for comparison in comparisons {
             let device = comparison.device.get(at).copied().unwrap_or(f64::NAN);
             let unit = if comparison.relative { "%" } else { " " };
-            print!(
+            write!(
+                out,
                 " | {device:>9.4} {:>9.4} {:>+7.3}{unit}",
                 comparison.reference,
                 comparison.difference(device)
-            );
+            )?;
         }
-        println!();
+        writeln!(out)?;
     }
+    Ok(())
 }

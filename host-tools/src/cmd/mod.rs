@@ -38,7 +38,10 @@ mod shared;
 #[cfg(feature = "train")]
 mod study;
 
+use std::io::Write as _;
+
 use anyhow::Result;
+use autodidact_tools::talk::{self, Output};
 use clap::{Parser, Subcommand};
 
 /// Learning without labels for microcontrollers: train here, run there, the same bits.
@@ -47,6 +50,10 @@ use clap::{Parser, Subcommand};
 pub(crate) struct Cli {
     #[command(subcommand)]
     verb: Verb,
+
+    /// Say nothing on standard error but errors.
+    #[arg(short, long, global = true)]
+    quiet: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -86,26 +93,32 @@ enum Verb {
 }
 
 impl Cli {
+    /// Does what was asked for; data go to standard output, everything else to standard error.
     pub(crate) fn run(self) -> Result<()> {
+        if self.quiet {
+            talk::be_quiet();
+        }
+        let mut out = Output::standard();
         match self.verb {
             #[cfg(feature = "train")]
             Verb::Fit(fit) => fit.run(),
             #[cfg(feature = "train")]
             Verb::Import(import) => import.run(),
-            Verb::Eval(eval) => eval.run(),
-            Verb::Inspect(inspect) => inspect.run(),
-            Verb::Run(run) => run.run(),
-            Verb::Query(query) => query.run(),
-            Verb::Sample(sample) => sample.run(),
-            Verb::Complete(complete) => complete.run(),
-            Verb::Inpaint(inpaint) => inpaint.run(),
-            Verb::Restore(restore) => restore.run(),
-            Verb::Emulate(emulate) => emulate.run(),
-            Verb::Learn(learn) => learn.run(),
+            Verb::Eval(eval) => eval.run(&mut out),
+            Verb::Inspect(inspect) => inspect.run(&mut out),
+            Verb::Run(run) => run.run(&mut out),
+            Verb::Query(query) => query.run(&mut out),
+            Verb::Sample(sample) => sample.run(&mut out),
+            Verb::Complete(complete) => complete.run(&mut out),
+            Verb::Inpaint(inpaint) => inpaint.run(&mut out),
+            Verb::Restore(restore) => restore.run(&mut out),
+            Verb::Emulate(emulate) => emulate.run(&mut out),
+            Verb::Learn(learn) => learn.run(&mut out),
             #[cfg(feature = "train")]
-            Verb::Demo(demo) => demo.run(),
+            Verb::Demo(demo) => demo.run(&mut out),
             #[cfg(feature = "train")]
-            Verb::Study(study) => study.run(),
-        }
+            Verb::Study(study) => study.run(&mut out),
+        }?;
+        Ok(out.flush()?)
     }
 }

@@ -7,6 +7,7 @@ use autodidact::model::Model;
 use autodidact_tools::artifact::Unfinished;
 use autodidact_tools::quantize::{self, OpError, Precision};
 use autodidact_tools::sampler::{Sampler, note_schedule, schedule, score_network};
+use autodidact_tools::say;
 use autodidact_tools::study::scores::{self, Denoising};
 use autodidact_tools::train::model::{Activation, NoiseLevels};
 use autodidact_tools::train::score::{self, NetShape, ScoreOptions};
@@ -151,7 +152,7 @@ impl NcsnFit {
             );
             levels.gamma = gamma;
         }
-        println!(
+        say!(
             "{} noise levels from {:.3} to {:.3} standard deviations, {} steps each of size {:.3}",
             levels.sigmas.len(),
             levels.sigmas[0],
@@ -204,44 +205,49 @@ impl NcsnFit {
         let container = Model::load(&bytes)?;
         let denoised = scores::denoising(&model, &container, &prepared.held_out)?;
         output.finish(&bytes)?;
-        println!(
+        say!(
             "trained on {} rows in {:.0} s, judged on {} others",
             prepared.training_rows,
             started.elapsed().as_secs_f64(),
             prepared.held_out.rows()
         );
-        print_denoising(&denoised);
-        print_errors(&errors);
+        say!("{}", denoising_table(&denoised));
+        say!("{}", error_table(&errors));
         let sampler = Sampler::new(score_network(&container)?, schedule(&container)?);
-        println!(
+        say!(
             "a sample takes {} evaluations of {} multiply-accumulates and {} bytes of RAM",
             sampler.evaluations(),
             grouped(model.net.macs() as u64),
             grouped(sampler.memory_bytes() as u64)
         );
-        println!("{}: {} bytes", common.output.display(), bytes.len());
+        say!("{}: {} bytes", common.output.display(), bytes.len());
         Ok(())
     }
 }
 
-pub(super) fn print_denoising(levels: &[Denoising]) {
-    println!("denoising by level, PSNR of held-out rows (dB):");
-    println!(
-        "{:>5} {:>10} {:>10} {:>8} {:>8}",
+/// A table, one line a level.
+pub(super) fn denoising_table(levels: &[Denoising]) -> String {
+    let mut table = format!(
+        "denoising by level, PSNR of held-out rows (dB):\n{:>5} {:>10} {:>10} {:>8} {:>8}",
         "level", "sigma", "data units", "f32", "device"
     );
     for (level, figures) in levels.iter().enumerate() {
-        println!(
-            "{level:>5} {:>10.4} {:>10.4} {:>8.3} {:>8.3}",
+        table += &format!(
+            "\n{level:>5} {:>10.4} {:>10.4} {:>8.3} {:>8.3}",
             figures.sigma, figures.sigma_data, figures.f32_db, figures.device_db
         );
     }
+    table
 }
 
-pub(super) fn print_errors(errors: &[OpError]) {
-    println!("what rounding one operation alone does to the output, signal to error:");
-    println!("{:>2} {:<10} {:>10} {:>10}", "", "", "weights", "value");
+/// A table, one line an operation.
+pub(super) fn error_table(errors: &[OpError]) -> String {
+    let mut table = format!(
+        "what rounding one operation alone does to the output, signal to error:\n{:>2} {:<10} {:>10} {:>10}",
+        "", "", "weights", "value"
+    );
     for error in errors {
-        println!("{error}");
+        table += &format!("\n{error}");
     }
+    table
 }

@@ -11,10 +11,11 @@ use autodidact_tools::emulator::Core;
 use autodidact_tools::evaluate::{self, FloatPart, PartReport, Units};
 use autodidact_tools::quantize::QuantisedModel;
 use autodidact_tools::replay;
+use autodidact_tools::say;
 use autodidact_tools::train::device::{self, DeviceChoice, TrainingDevice};
 use clap::{Args, ValueEnum};
 
-use super::shared::{Data, draw_seed, fast_order, print_reports};
+use super::shared::{Data, draw_seed, fast_order, report_table};
 
 #[derive(Debug, Args)]
 pub(super) struct Common {
@@ -209,7 +210,7 @@ impl Common {
             .map(|(title, part)| Ok((*title, judge(&[*part])?)))
             .collect::<Result<Vec<_>>>()?;
         output.finish(&bytes)?;
-        println!(
+        say!(
             "trained on {} rows, judged on {} others",
             prepared.training_rows,
             table.rows()
@@ -220,8 +221,8 @@ impl Common {
                 .iter()
                 .map(|(title, reports)| (*title, reports.as_slice())),
         );
-        print_reports(&columns);
-        println!("{}: {} bytes", self.output.display(), bytes.len());
+        say!("{}", report_table(&columns));
+        say!("{}: {} bytes", self.output.display(), bytes.len());
         Ok(())
     }
 }

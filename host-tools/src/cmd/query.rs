@@ -1,5 +1,6 @@
 //! `autodidact query`: distributions of some columns given others, by the device's own inference.
 
+use std::io::Write as _;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -11,6 +12,7 @@ use autodidact_tools::evaluate::Units;
 use autodidact_tools::quantize::FEATURE_UNIT;
 use autodidact_tools::quantize::latent_class::Coding;
 use autodidact_tools::query::{self, Answer};
+use autodidact_tools::talk::Output;
 use clap::Args;
 
 /// `interest | site=pubmed` asks for a category given a site; `age | interest=sport, gender=f` for a number;
@@ -26,7 +28,7 @@ pub(crate) struct Query {
 }
 
 impl Query {
-    pub(crate) fn run(self) -> Result<()> {
+    pub(crate) fn run(self, out: &mut Output) -> Result<()> {
         let bytes = artifact::read(&self.model)?;
         let model = Model::load(&bytes)?;
         let part = queryable(&model)?;
@@ -35,12 +37,12 @@ impl Query {
                 let coding = coding(&model, classes.lines())?;
                 let question = query::Query::parse(&self.question, coding.columns())?;
                 let answers = query::answer(classes, &coding, &question)?;
-                print(&answers, coding.columns());
+                print(out, &answers, coding.columns())?;
                 if let Some(joint) = joint(classes, &coding, &question)? {
-                    println!("together");
+                    writeln!(out, "together")?;
                     for combination in joint {
                         let levels = combination.levels.join(", ");
-                        println!("    {levels:<30} {:>8.4}", combination.probability);
+                        writeln!(out, "    {levels:<30} {:>8.4}", combination.probability)?;
                     }
                 }
                 return Ok(());
@@ -58,8 +60,7 @@ impl Query {
             }
             _ => bail!("part `{}` cannot be asked", part.name),
         };
-        print(&answers.0, &answers.1);
-        Ok(())
+        print(out, &answers.0, &answers.1)
     }
 }
 
@@ -141,7 +142,7 @@ fn ask_mixture(gmm: &Gmm<'_>, units: &Units, question: &query::Query) -> Result<
     question.targets.iter().map(answer).collect()
 }
 
-fn print(answers: &[Answer], columns: &[Column]) {
+fn print(out: &mut Output, answers: &[Answer], columns: &[Column]) -> Result<()> {
     let name = |column: usize| {
         columns
             .get(column)
@@ -153,15 +154,16 @@ fn print(answers: &[Answer], columns: &[Column]) {
                 column,
                 probabilities,
             } => {
-                println!("{}", name(*column));
+                writeln!(out, "{}", name(*column))?;
                 for (level, probability) in probabilities {
                     let bar = "#".repeat((probability * 40.0).round() as usize);
-                    println!("    {level:<16} {probability:>7.4} {bar}");
+                    writeln!(out, "    {level:<16} {probability:>7.4} {bar}")?;
                 }
             }
             Answer::Number { column, mean, std } => {
-                println!("{:<20} {mean:.4} +- {std:.4}", name(*column));
+                writeln!(out, "{:<20} {mean:.4} +- {std:.4}", name(*column))?;
             }
         }
     }
+    Ok(())
 }

@@ -1,5 +1,6 @@
 //! `autodidact restore`: rows damaged and restored again, with the device's own loop.
 
+use std::io::Write as _;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -13,6 +14,8 @@ use autodidact_tools::picture::{Picture, side_by_side, write_grid};
 use autodidact_tools::restoration::{
     Damage, DescentOptions, Descents, Problem, Scale, device_level,
 };
+use autodidact_tools::say;
+use autodidact_tools::talk::Output;
 use clap::Args;
 
 use super::sample::names;
@@ -89,7 +92,7 @@ pub(crate) struct Restore {
 }
 
 impl Restore {
-    pub(crate) fn run(self) -> Result<()> {
+    pub(crate) fn run(self, out: &mut Output) -> Result<()> {
         let bytes = artifact::read(&self.model)?;
         let model = Model::load(&bytes)?;
         let units = Units::of(&model)?;
@@ -113,20 +116,28 @@ impl Restore {
         let request = self.request(&model, &units, &problem, &damaged, &options)?;
         let (restored, drawn) = self.drawer.draw(&bytes, &model, &request)?;
         let restored = problem.restored(&damaged, &restored)?;
-        println!("{} rows of {}", clean.rows(), clean.source());
-        println!(
+        writeln!(out, "{} rows of {}", clean.rows(), clean.source())?;
+        writeln!(
+            out,
             "{:<10} {:>10} {:>20}",
             "", "PSNR (dB)", "mean squared error"
-        );
+        )?;
         for (name, table) in [("damaged", &damaged), ("restored", &restored)] {
             let quality = problem.quality(&clean, table);
-            println!("{name:<10} {:>10.2} {:>20.5}", quality.psnr, quality.error);
+            writeln!(
+                out,
+                "{name:<10} {:>10.2} {:>20.5}",
+                quality.psnr, quality.error
+            )?;
         }
         if hidden {
-            println!("The error is that of the unknown columns; damaged, they have their means.");
+            writeln!(
+                out,
+                "The error is that of the unknown columns; damaged, they have their means."
+            )?;
         }
-        self.draw(&[&clean, &damaged, &restored])?;
-        drawn.print();
+        self.draw(out, &[&clean, &damaged, &restored])?;
+        drawn.say();
         Ok(())
     }
 
@@ -194,7 +205,7 @@ impl Restore {
                     let levels = (0..).zip(network.levels());
                     let nearest = levels.min_by(|a, b| distance(a.1).total_cmp(&distance(b.1)));
                     let (index_of_level, level) = nearest.context("the network has no level")?;
-                    println!(
+                    say!(
                         "part `{}`, level {index_of_level} of noise {:.3}",
                         part.name,
                         sigma(level)
@@ -222,7 +233,7 @@ impl Restore {
                 "the model's provenance does not say what noise part `{name}` was trained for"
             ),
         };
-        println!(
+        say!(
             "part `{name}`, noise level {:.3}",
             level * problem.scale.std
         );
@@ -230,7 +241,7 @@ impl Restore {
     }
 
     /// Rows of pictures, one a table.
-    fn draw(&self, tables: &[&Table]) -> Result<()> {
+    fn draw(&self, out: &mut Output, tables: &[&Table]) -> Result<()> {
         let Some(width) = self.width else {
             return Ok(());
         };
@@ -244,14 +255,14 @@ impl Restore {
         let lines: Vec<Vec<Picture>> = lines.collect();
         if let Some(path) = &self.png {
             write_grid(path, &lines, 4)?;
-            println!("{}: as they were, damaged, restored", path.display());
+            say!("{}: as they were, damaged, restored", path.display());
             return Ok(());
         }
         for line in lines {
             for text in side_by_side(&line) {
-                println!("{text}");
+                writeln!(out, "{text}")?;
             }
-            println!();
+            writeln!(out)?;
         }
         Ok(())
     }

@@ -10,6 +10,7 @@ use autodidact_tools::artifact;
 use autodidact_tools::evaluate::{Outcome, Units};
 use autodidact_tools::quantize::FEATURE_UNIT;
 use autodidact_tools::replay::{self, PartResult};
+use autodidact_tools::talk::Output;
 use clap::Args;
 
 use super::shared::{Data, Rows};
@@ -28,7 +29,7 @@ pub(crate) struct Run {
 }
 
 impl Run {
-    pub(crate) fn run(self) -> Result<()> {
+    pub(crate) fn run(self, out: &mut Output) -> Result<()> {
         let bytes = artifact::read(&self.model)?;
         let model = Model::load(&bytes)?;
         let (_, _, counts) = self.data.counts(&model, Rows::All)?;
@@ -36,7 +37,7 @@ impl Run {
         let csv = to_csv(&model, &rows)?;
         match self.output {
             Some(path) => artifact::write(&path, csv.as_bytes()),
-            None => Ok(std::io::stdout().lock().write_all(csv.as_bytes())?),
+            None => Ok(out.write_all(csv.as_bytes())?),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! `autodidact sample`: rows drawn from a model, by the device's own sampler.
 
+use std::io::Write as _;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -12,6 +13,7 @@ use autodidact_tools::generate::{Request, Work};
 use autodidact_tools::quantize::latent_class::Coding;
 use autodidact_tools::query::{Query, given_sample};
 use autodidact_tools::sampler::{Steps, in_data_units};
+use autodidact_tools::talk::Output;
 use autodidact_tools::{artifact, chain};
 use clap::Args;
 
@@ -70,7 +72,7 @@ impl Walk {
 }
 
 impl Sample {
-    pub(crate) fn run(self) -> Result<()> {
+    pub(crate) fn run(self, out: &mut Output) -> Result<()> {
         let bytes = artifact::read(&self.model)?;
         let model = Model::load(&bytes)?;
         let seed = draw_seed(self.seed);
@@ -79,12 +81,12 @@ impl Sample {
         let part = part.context("the model has changed in between")?;
         let (rows, drawn) = self.drawer.draw(&bytes, &model, &request)?;
         if let Body::LatentClass(classes) = &part.body {
-            print_classes(&coding(&model, classes.lines())?, &rows);
+            print_classes(out, &coding(&model, classes.lines())?, &rows)?;
         } else {
             let rows = in_units(&model, &part, &rows)?;
-            self.drawing.print(&names(&model), &rows)?;
+            self.drawing.print(out, &names(&model), &rows)?;
         }
-        drawn.print();
+        drawn.say();
         Ok(())
     }
 }
@@ -141,14 +143,15 @@ pub(super) fn names(model: &Model<'_>) -> Vec<String> {
     columns.into_iter().map(|column| column.name).collect()
 }
 
-fn print_classes(coding: &Coding, rows: &[i16]) {
+fn print_classes(out: &mut Output, coding: &Coding, rows: &[i16]) -> Result<()> {
     let names: Vec<&str> = coding.columns().iter().map(|c| c.name.as_str()).collect();
-    println!("{}", names.join(","));
+    writeln!(out, "{}", names.join(","))?;
     for drawn in rows.chunks_exact(names.len()) {
         let cells = drawn.iter().enumerate();
         let cells: Vec<String> = cells.map(|(at, &value)| coding.decode(at, value)).collect();
-        println!("{}", cells.join(","));
+        writeln!(out, "{}", cells.join(","))?;
     }
+    Ok(())
 }
 
 /// Rows of a part in data units; probabilities as they are; behind principal components, what the drawn scores are

@@ -1,5 +1,6 @@
 //! What several verbs have in common: the data argument, the choice of rows, tables on the terminal.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, ensure};
@@ -13,6 +14,8 @@ use autodidact_tools::evaluate::{PartReport, Units};
 use autodidact_tools::generate::{Request, Work, ensure_same};
 use autodidact_tools::picture::{Picture, side_by_side, write_grid};
 use autodidact_tools::quantize::latent_class::Coding;
+use autodidact_tools::say;
+use autodidact_tools::talk::Output;
 use clap::{Args, ValueEnum};
 
 /// Where rows come from.
@@ -98,7 +101,7 @@ impl Data {
 #[derive(Debug, Args)]
 pub(crate) struct Drawer {
     /// Draw on this emulated core as well: m4, m33, m0plus, m55 or rv32. It has to give the host's bytes; what it took is
-    /// printed at the end.
+    /// said at the end.
     #[arg(long)]
     core: Option<Core>,
 }
@@ -162,8 +165,8 @@ struct OnCore {
 pub(crate) struct Drawn(Option<OnCore>);
 
 impl Drawn {
-    /// Prints it.
-    pub(crate) fn print(&self) {
+    /// Says it.
+    pub(crate) fn say(&self) {
         let Some(OnCore {
             core,
             run,
@@ -173,31 +176,31 @@ impl Drawn {
         else {
             return;
         };
-        println!(
+        say!(
             "{:<12} {} rows, {} instructions each",
             core.name(),
             grouped(run.samples.rows),
             grouped(run.samples.instructions_per_row())
         );
         if let Some(steps) = steps {
-            println!(
+            say!(
                 "{steps:<12} {} in all, {} instructions each",
                 grouped(run.evaluations),
                 grouped(run.instructions_per_evaluation())
             );
         }
-        println!(
+        say!(
             "{:<12} {} bytes, and {} of stack",
             "memory",
             grouped(run.memory_bytes),
             grouped(run.stack_bytes)
         );
-        println!(
+        say!(
             "host and {core} gave the same {} bytes",
             grouped(2 * run.rows.len() as u64)
         );
         if *slow {
-            println!(
+            say!(
                 "the weights lie in another core's order, which takes longer; `autodidact fit … --core {core}` lays them out for this one"
             );
         }
@@ -221,12 +224,17 @@ const PICTURES: usize = 8;
 
 impl Drawing {
     /// Prints rows as CSV, or as pictures.
-    pub(crate) fn print(&self, names: &[String], rows: &[Vec<f64>]) -> Result<()> {
+    pub(crate) fn print(
+        &self,
+        out: &mut Output,
+        names: &[String],
+        rows: &[Vec<f64>],
+    ) -> Result<()> {
         let Some(width) = self.width else {
-            println!("{}", names.join(","));
+            writeln!(out, "{}", names.join(","))?;
             for row in rows {
                 let cells: Vec<String> = row.iter().map(|x| decimal(*x)).collect();
-                println!("{}", cells.join(","));
+                writeln!(out, "{}", cells.join(","))?;
             }
             return Ok(());
         };
@@ -243,14 +251,14 @@ impl Drawing {
         let lines: Vec<Vec<Picture>> = pictures.chunks(PICTURES).map(<[_]>::to_vec).collect();
         if let Some(path) = &self.png {
             write_grid(path, &lines, 4)?;
-            println!("{}: {} pictures", path.display(), rows.len());
+            say!("{}: {} pictures", path.display(), rows.len());
             return Ok(());
         }
         for line in lines {
             for text in side_by_side(&line) {
-                println!("{text}");
+                writeln!(out, "{text}")?;
             }
-            println!();
+            writeln!(out)?;
         }
         Ok(())
     }
@@ -299,14 +307,14 @@ pub(crate) fn image_shape(width: Option<usize>, pixels: usize) -> Result<Option<
     Ok(Some([pixels / width, width]))
 }
 
-/// The seed that was asked for, or one from the clock, printed so that the run can be repeated.
+/// The seed that was asked for, or one from the clock, which is said so that the run can be repeated.
 pub(crate) fn draw_seed(asked: Option<u64>) -> u64 {
     asked.unwrap_or_else(|| {
         let seed = u64::from(std::process::id())
             ^ std::time::UNIX_EPOCH
                 .elapsed()
                 .map_or(0, |t| t.as_nanos() as u64 & 0xffff_ffff);
-        println!("seed {seed} (repeat this run with --seed {seed})");
+        say!("seed {seed} (repeat this run with --seed {seed})");
         seed
     })
 }
@@ -320,31 +328,30 @@ pub(crate) fn fast_order(core: Core) -> Order {
     }
 }
 
-/// Prints reports as a table, columns side by side: one column of values per `(title, reports)`.
-pub(crate) fn print_reports(columns: &[(&str, &[PartReport])]) {
-    let Some((_, first)) = columns.first() else {
-        return;
+/// Reports as a table, columns side by side: one column of values per `(title, reports)`.
+pub(crate) fn report_table(columns: &[(&str, &[PartReport])]) -> String {
+    let cells = |texts: &mut dyn Iterator<Item = String>| -> String {
+        texts.map(|text| format!(" {text:>12}")).collect()
     };
-    print!("{:<14} {:<12} {:<36}", "part", "kind", "figure");
-    for (title, _) in columns {
-        print!(" {title:>12}");
-    }
-    println!();
+    let titles = cells(&mut columns.iter().map(|(title, _)| (*title).to_owned()));
+    let mut lines = vec![format!(
+        "{:<14} {:<12} {:<36}{titles}",
+        "part", "kind", "figure"
+    )];
+    let first = columns.first().map_or(&[][..], |(_, reports)| reports);
     for (at, report) in first.iter().enumerate() {
         for figure in &report.figures {
-            print!(
-                "{:<14} {:<12} {:<36}",
+            let values = cells(&mut columns.iter().map(|(_, reports)| {
+                let value = reports.get(at).and_then(|report| report.figure(figure.key));
+                value.map_or_else(|| "-".into(), number)
+            }));
+            lines.push(format!(
+                "{:<14} {:<12} {:<36}{values}",
                 report.name, report.kind, figure.label
-            );
-            for (_, reports) in columns {
-                match reports.get(at).and_then(|report| report.figure(figure.key)) {
-                    Some(value) => print!(" {:>12}", number(value)),
-                    None => print!(" {:>12}", "-"),
-                }
-            }
-            println!();
+            ));
         }
     }
+    lines.join("\n")
 }
 
 /// A number with as many decimals as a reader wants.

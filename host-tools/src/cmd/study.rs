@@ -1,5 +1,6 @@
 //! `autodidact study`: the figures of the docs, measured again.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
@@ -12,6 +13,7 @@ use autodidact_tools::study::{
     anomaly, autoencoders, chart, data_file, denoisers, energy, gan, generated, mixtures,
     restoration, score_identity, seeding, sketch, two_modes,
 };
+use autodidact_tools::talk::Output;
 use autodidact_tools::train::device::TrainingDevice;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
@@ -94,7 +96,7 @@ enum Topic {
 }
 
 impl Study {
-    pub(crate) fn run(self) -> Result<()> {
+    pub(crate) fn run(self, out: &mut Output) -> Result<()> {
         ensure!(
             self.picture.is_none() || matches!(self.topic, Topic::Anomaly | Topic::Gan),
             "--picture goes with the studies anomaly and gan only"
@@ -104,32 +106,37 @@ impl Study {
             "--output goes with the study denoisers only"
         );
         let figures = match self.topic {
-            Topic::Seeding => seeding(&spambase(self.folder()?)?, self.json)?,
-            Topic::Mixtures => mixtures(self.json)?,
-            Topic::Anomaly => anomaly(self.folder()?, self.picture.as_deref(), self.json)?,
-            Topic::Sketch => sketch(self.json)?,
-            Topic::Energy if self.quick => energy(None, self.json)?,
-            Topic::Energy => energy(Some(self.folder()?), self.json)?,
-            Topic::Scores => super::drawn::scores(SEED, self.checkpoint.as_ref(), self.json)?,
-            Topic::Generated => self.generated()?,
+            Topic::Seeding => seeding(out, &spambase(self.folder()?)?, self.json)?,
+            Topic::Mixtures => mixtures(out, self.json)?,
+            Topic::Anomaly => anomaly(out, self.folder()?, self.picture.as_deref(), self.json)?,
+            Topic::Sketch => sketch(out, self.json)?,
+            Topic::Energy if self.quick => energy(out, None, self.json)?,
+            Topic::Energy => energy(out, Some(self.folder()?), self.json)?,
+            Topic::Scores => super::drawn::scores(out, SEED, self.checkpoint.as_ref(), self.json)?,
+            Topic::Generated => self.generated(out)?,
             Topic::MnistScores => super::drawn::mnist(
+                out,
                 self.folder()?,
                 SEED,
                 self.model.as_deref(),
                 self.checkpoint.as_ref(),
                 self.json,
             )?,
-            Topic::ScoreIdentity => score_identity(self.quick, self.json)?,
-            Topic::TwoModes => two_modes(self.quick, self.json)?,
-            Topic::Gan => gan(self.quick, self.picture.as_deref(), self.json)?,
-            Topic::Restoration => restoration(self.images(), self.quick, self.json)?,
-            Topic::Denoisers => {
-                denoisers(self.images(), self.quick, self.json, self.output.as_deref())?
-            }
-            Topic::Autoencoders => autoencoders(self.images(), self.quick, self.json)?,
+            Topic::ScoreIdentity => score_identity(out, self.quick, self.json)?,
+            Topic::TwoModes => two_modes(out, self.quick, self.json)?,
+            Topic::Gan => gan(out, self.quick, self.picture.as_deref(), self.json)?,
+            Topic::Restoration => restoration(out, self.images(), self.quick, self.json)?,
+            Topic::Denoisers => denoisers(
+                out,
+                self.images(),
+                self.quick,
+                self.json,
+                self.output.as_deref(),
+            )?,
+            Topic::Autoencoders => autoencoders(out, self.images(), self.quick, self.json)?,
         };
         if self.json {
-            println!("{}", serde_json::to_string_pretty(&figures)?);
+            writeln!(out, "{}", serde_json::to_string_pretty(&figures)?)?;
         }
         Ok(())
     }
@@ -166,29 +173,31 @@ const SEEDINGS: [(usize, usize, f64); 4] = [
     (10, 200, 47.8),
 ];
 
-fn seeding(table: &Table, json: bool) -> Result<Value> {
+fn seeding(out: &mut Output, table: &Table, json: bool) -> Result<Value> {
     let mut rows = Vec::new();
     if !json {
-        println!(
+        writeln!(
+            out,
             "k-means++ against random seeding: Spambase, 4601 rows of 57 columns as they are, potential of a row.\n\
              gain +- one standard error; reference: scikit-learn, 20 runs, at k = 10 with a standard error near 3 points.\n\n\
              {:>3} {:>5} {:>11} {:>11} {:>7} {:>9} {:>9} {:>10}",
             "k", "runs", "random", "k-means++", "rounds", "gain", "", "reference"
-        );
+        )?;
     }
     for (at, (k, runs, reference)) in (0..).zip(SEEDINGS) {
         let found = seeding::seeding(table, &[k], runs, SEED + at, &TrainingDevice::cpu())?;
         for found in found {
             let (random, plus) = (&found.random, &found.plus_plus);
             if !json {
-                println!(
+                writeln!(
+                    out,
                     "{k:>3} {runs:>5} {:>11.4e} {:>11.4e} {:>7} {:>7.1} % {:>9} {reference:>8.1} %",
                     random.mean(),
                     plus.mean(),
                     format!("{:.0}, {:.0}", random.mean_rounds(), plus.mean_rounds()),
                     found.gain(),
                     format!("+- {:.1}", found.standard_error()),
-                );
+                )?;
             }
             rows.push(json!({
                 "k": k,
@@ -205,22 +214,24 @@ fn seeding(table: &Table, json: bool) -> Result<Value> {
     Ok(rows.into())
 }
 
-fn mixtures(json: bool) -> Result<Value> {
+fn mixtures(out: &mut Output, json: bool) -> Result<Value> {
     const SEEDS: u64 = 5;
     let mut rows = Vec::new();
     if !json {
-        println!(
+        writeln!(
+            out,
             "Gaussian mixtures of the digits: 16 principal components, every fourth row held out, mean of {SEEDS} seeds.\n\
              Nats a row; reference: scikit-learn.\n\n\
              {:<5} {:>3} {:>9} {:>10} {:>9} {:>10}",
             "kind", "k", "training", "reference", "held out", "reference"
-        );
+        )?;
     }
     for reference in mixtures::REFERENCE {
         let kind = [(reference.covariance, reference.k)];
         for found in mixtures::gmm_digits(&kind, SEEDS, &TrainingDevice::cpu())? {
             if !json {
-                println!(
+                writeln!(
+                    out,
                     "{:<5} {:>3} {:>9.2} {:>10.2} {:>9.2} {:>10.2}",
                     found.covariance.to_string(),
                     found.k,
@@ -228,7 +239,7 @@ fn mixtures(json: bool) -> Result<Value> {
                     reference.training,
                     found.mean_held_out(),
                     reference.held_out,
-                );
+                )?;
             }
             rows.push(json!({
                 "covariance": found.covariance.to_string(),
@@ -244,7 +255,7 @@ fn mixtures(json: bool) -> Result<Value> {
     Ok(rows.into())
 }
 
-fn anomaly(folder: &Path, picture: Option<&Path>, json: bool) -> Result<Value> {
+fn anomaly(out: &mut Output, folder: &Path, picture: Option<&Path>, json: bool) -> Result<Value> {
     let device = TrainingDevice::cpu();
     let series = anomaly::read(folder)?;
     if let (Some(path), Some(machine)) = (picture, series.first()) {
@@ -256,71 +267,80 @@ fn anomaly(folder: &Path, picture: Option<&Path>, json: bool) -> Result<Value> {
     }
     let figures = anomaly::figures(&series, &device)?;
     if !json {
-        println!(
+        writeln!(
+            out,
             "Alarms at one point in {} asked for; points after the first 15 % of each series.\n",
             anomaly::PERIOD
-        );
-        println!("{}", anomaly::Figures::header());
+        )?;
+        writeln!(out, "{}", anomaly::Figures::header())?;
         for figures in &figures {
-            println!("{figures}");
+            writeln!(out, "{figures}")?;
         }
-        println!(
+        writeln!(
+            out,
             "\nwindows: those in which an alarm started; windows that end in the first 15 % are left out, of one that\n\
              the mark cuts the rest would count (none is cut). in hindsight: had the threshold let through just one in {}\n\
              of the points outside of windows. points above: share of the points outside of windows above the threshold.\n\
              alarms outside: alarms that started there. first drift: points until drift was first signalled.",
             anomaly::PERIOD
-        );
+        )?;
     }
     to_value(&figures)
 }
 
-fn sketch(json: bool) -> Result<Value> {
+fn sketch(out: &mut Output, json: bool) -> Result<Value> {
     let errors = sketch::rank_errors(SEED);
     let rates = sketch::alarm_rates(SEED)?;
     if !json {
-        println!(
+        writeln!(
+            out,
             "Largest error of any of 1,001 quantiles, in per cent of all scores, and in brackets the bound that the\n\
              sketch reported; * marks more than 0.5 %.\n"
-        );
-        print!("{:<24}", "stream");
+        )?;
+        write!(out, "{:<24}", "stream")?;
         for length in sketch::LENGTHS {
-            print!(" {length:>16}");
+            write!(out, " {length:>16}")?;
         }
-        println!();
+        writeln!(out)?;
         for row in errors.chunks(sketch::LENGTHS.len()) {
-            print!("{:<24}", row[0].stream);
+            write!(out, "{:<24}", row[0].stream)?;
             for error in row {
-                print!(" {:>16}", error.to_string());
+                write!(out, " {:>16}", error.to_string())?;
             }
-            println!();
+            writeln!(out)?;
         }
-        println!(
+        writeln!(
+            out,
             "\nRate of false alarms over the rate asked for after a calibration of n independent scores: mean of several\n\
              calibrations, and in brackets what a tenth of them is below and above (of 8, the extremes).\n"
-        );
-        print!("{:<17} {:>11}", "scores", "asked");
+        )?;
+        write!(out, "{:<17} {:>11}", "scores", "asked")?;
         for (calibration, calibrations) in sketch::CALIBRATIONS {
-            print!(" {:>19}", format!("n={calibration} ({calibrations} x)"));
+            write!(
+                out,
+                " {:>19}",
+                format!("n={calibration} ({calibrations} x)")
+            )?;
         }
-        println!();
+        writeln!(out)?;
         for row in rates.chunks(sketch::CALIBRATIONS.len()) {
-            print!(
+            write!(
+                out,
                 "{:<17} {:>11}",
                 row[0].scores,
                 format!("1 in {}", row[0].period)
-            );
+            )?;
             for rate in row {
-                print!(" {:>19}", rate.to_string());
+                write!(out, " {:>19}", rate.to_string())?;
             }
-            println!();
+            writeln!(out)?;
         }
     }
     Ok(json!({ "rank_errors": to_value(&errors)?, "alarm_rates": to_value(&rates)? }))
 }
 
 impl Study {
-    fn generated(&self) -> Result<Value> {
+    fn generated(&self, out: &mut Output) -> Result<Value> {
         let (quick, json) = (self.quick, self.json);
         let device = TrainingDevice::cpu();
         let (judge, accuracy) = generated::digit_judge(&device)?;
@@ -337,34 +357,37 @@ impl Study {
             })
             .transpose()?;
         if !json {
-            println!(
+            writeln!(
+                out,
                 "By a classifier of the digits (64-128-64-10, {:.1} % right on held-out digits), against training digits.\n\n\
              {:<26} {}",
                 100.0 * accuracy,
                 "images",
                 GenerativeReport::header()
-            );
+            )?;
             for (name, report) in &baselines {
-                println!("{name:<26} {report}");
+                writeln!(out, "{name:<26} {report}")?;
             }
             if let Some((accuracy, report)) = &mnist {
-                println!(
+                writeln!(
+                    out,
                     "{:<26} {report}\n(MNIST by a classifier of its own, 784-256-64-10, {:.1} % right on the test images)",
                     "MNIST, test images",
                     100.0 * accuracy
-                );
+                )?;
             }
         }
         let drawn = if quick {
             Value::Null
         } else {
-            super::drawn::digits(&judge, SEED, self.checkpoint.as_ref(), json)?
+            super::drawn::digits(out, &judge, SEED, self.checkpoint.as_ref(), json)?
         };
         if !json {
-            println!(
+            writeln!(
+                out,
                 "\ncopies: nearer to one training row than a third of the way to the second nearest. nearest: median distance to\n\
              the nearest training row, over that of held-out digits."
-            );
+            )?;
         }
         Ok(json!({
             "accuracy": accuracy,
@@ -375,17 +398,18 @@ impl Study {
     }
 }
 
-fn score_identity(quick: bool, json: bool) -> Result<Value> {
+fn score_identity(out: &mut Output, quick: bool, json: bool) -> Result<Value> {
     let found = score_identity::run(quick, &TrainingDevice::cpu())?;
     if !json {
-        println!(
+        writeln!(
+            out,
             "Residuals on a spiral with noise of {}, against the exact score times the variance of the noise, where the\n\
              density is above 1 % of its maximum.\n",
             score_identity::SIGMA
-        );
+        )?;
         for trained in &found {
-            println!("{:<26} host    {}", trained.objective, trained.host);
-            println!("{:<26} device  {}", "", trained.device);
+            writeln!(out, "{:<26} host    {}", trained.objective, trained.host)?;
+            writeln!(out, "{:<26} device  {}", "", trained.device)?;
         }
     }
     let rows = found.iter().map(|trained| {
@@ -398,46 +422,49 @@ fn score_identity(quick: bool, json: bool) -> Result<Value> {
     Ok(rows.collect())
 }
 
-fn two_modes(quick: bool, json: bool) -> Result<Value> {
+fn two_modes(out: &mut Output, quick: bool, json: bool) -> Result<Value> {
     let seeds = if quick { 3 } else { 20 };
     let shares = two_modes::run(seeds, quick, &TrainingDevice::cpu())?;
     if !json {
-        println!(
+        writeln!(
+            out,
             "Share of {} chains in the mode of weight {}.\n",
             two_modes::CHAINS,
             two_modes::MINOR
-        );
+        )?;
         for shares in &shares {
-            println!("{shares}");
+            writeln!(out, "{shares}")?;
         }
     }
     to_value(&shares)
 }
 
-fn gan(quick: bool, picture: Option<&Path>, json: bool) -> Result<Value> {
+fn gan(out: &mut Output, quick: bool, picture: Option<&Path>, json: bool) -> Result<Value> {
     let seeds = if quick { 1 } else { 3 };
     let (mut rows, mut panels) = (Vec::new(), Vec::new());
     if !json {
-        println!(
+        writeln!(
+            out,
             "Modes found and share of samples of high quality, {} steps, by f32 and by the device's integers: weights of\n\
              8 bits, the same after fine-tuning, and of 15 bits. value: -1.386 where nothing can be told apart.\n",
             gan::Toy::Ring.options(quick, 0).steps
-        );
+        )?;
     }
     for toy in [gan::Toy::Ring, gan::Toy::Grid] {
         let [modes, high] = toy.reference();
         if !json {
-            println!(
+            writeln!(
+                out,
                 "{toy:?}: {} modes; the plain GAN of the reference finds {modes:.1}, {:.1} % of high quality\n{}",
                 toy.modes().len(),
                 100.0 * high,
                 gan::Figures::header()
-            );
+            )?;
         }
         for seed in 0..seeds {
             let (figures, samples) = gan::run(toy, quick, seed, &TrainingDevice::cpu())?;
             if !json {
-                println!("{figures}");
+                writeln!(out, "{figures}")?;
             }
             rows.push(to_value(&figures)?);
             if seed == 0 {
@@ -451,19 +478,21 @@ fn gan(quick: bool, picture: Option<&Path>, json: bool) -> Result<Value> {
     Ok(rows.into())
 }
 
-fn energy(folder: Option<&Path>, json: bool) -> Result<Value> {
+fn energy(out: &mut Output, folder: Option<&Path>, json: bool) -> Result<Value> {
     let device = TrainingDevice::cpu();
     let mut rows = Vec::new();
     if !json {
-        println!(
+        writeln!(
+            out,
             "Digits: on from 8 of 16, every fourth row held out, standard error over three seeds. MNIST: 10,000 training\n\
              images, pixels drawn with their shade as probability. ln Z exact up to 20 units, annealed beyond.\n\n{}",
             energy::Figure::header()
-        );
+        )?;
     }
+    let mut printed = Ok(());
     let mut report = |figure: energy::Figure| {
-        if !json {
-            println!("{figure}");
+        if !json && printed.is_ok() {
+            printed = writeln!(out, "{figure}");
         }
         rows.push(figure);
     };
@@ -471,25 +500,27 @@ fn energy(folder: Option<&Path>, json: bool) -> Result<Value> {
     if let Some(folder) = folder {
         energy::mnist(folder, &device, &mut report)?;
     }
+    printed?;
     to_value(&rows)
 }
 
 /// Without a folder the digits alone.
-fn restoration(folder: Option<&Path>, quick: bool, json: bool) -> Result<Value> {
+fn restoration(out: &mut Output, folder: Option<&Path>, quick: bool, json: bool) -> Result<Value> {
     let device = TrainingDevice::cpu();
     let mut rows = Vec::new();
     if !json {
-        println!(
+        writeln!(
+            out,
             "Held-out digits, and the first test images of MNIST: dB for blurs, mean squared error of the missing half.\n\n{}",
             restoration::Figures::header()
-        );
+        )?;
     }
     let wanted = |posed: &&restoration::Posed| folder.is_some() || posed.images == Images::Digits;
     for posed in restoration::PROBLEMS.iter().filter(wanted) {
         let bench = restoration::bench(posed, folder, quick, &device)?;
         let figures = bench.figures(posed, &device)?;
         if !json {
-            println!("{figures}");
+            writeln!(out, "{figures}")?;
         }
         rows.push(to_value(&figures)?);
     }
@@ -498,6 +529,7 @@ fn restoration(folder: Option<&Path>, quick: bool, json: bool) -> Result<Value> 
 
 /// Without a folder the digits alone; writes the container of the last one to `output`.
 fn denoisers(
+    out: &mut Output,
     folder: Option<&Path>,
     quick: bool,
     json: bool,
@@ -508,11 +540,12 @@ fn denoisers(
     let mut rows = Vec::new();
     let mut container = None;
     if !json {
-        println!(
+        writeln!(
+            out,
             "Peak signal-to-noise ratio in dB on held-out images, shades from 0 to 1, clipped; bytes of container and\n\
              workspace; multiply-accumulates of an image.\n\n{}",
             denoisers::Figures::header()
-        );
+        )?;
     }
     let wanted = |posed: &&denoisers::Posed| folder.is_some() || posed.images == Images::Digits;
     for posed in denoisers::DENOISERS.iter().filter(wanted) {
@@ -522,7 +555,7 @@ fn denoisers(
         })?;
         bar.finish_and_clear();
         if !json {
-            println!("{figures}");
+            writeln!(out, "{figures}")?;
         }
         rows.push(to_value(&figures)?);
         container = Some(bytes);
@@ -534,15 +567,16 @@ fn denoisers(
 }
 
 /// Without a folder the digits alone.
-fn autoencoders(folder: Option<&Path>, quick: bool, json: bool) -> Result<Value> {
+fn autoencoders(out: &mut Output, folder: Option<&Path>, quick: bool, json: bool) -> Result<Value> {
     let device = TrainingDevice::cpu();
     let mut rows = Vec::new();
     if !json {
-        println!(
+        writeln!(
+            out,
             "Squared error of a held-out image, shades from 0 to 1, summed over its pixels; reference: as many principal\n\
              components by NumPy. Bytes of container and workspace.\n\n{}",
             autoencoders::Figures::header()
-        );
+        )?;
     }
     let wanted = |posed: &&autoencoders::Posed| folder.is_some() || posed.images == Images::Digits;
     for posed in autoencoders::AUTOENCODERS.iter().filter(wanted) {
@@ -552,7 +586,7 @@ fn autoencoders(folder: Option<&Path>, quick: bool, json: bool) -> Result<Value>
         })?;
         bar.finish_and_clear();
         if !json {
-            println!("{figures}");
+            writeln!(out, "{figures}")?;
         }
         rows.push(to_value(&figures)?);
     }
