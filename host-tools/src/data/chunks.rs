@@ -11,9 +11,9 @@ use flate2::bufread::MultiGzDecoder;
 
 use super::{
     HELD_OUT_REMAINDER, HELD_OUT_STRIDE, ReadOptions, Standardiser, Table,
+    binary::BinaryRows,
+    content,
     csv::CsvRows,
-    element::BinaryRows,
-    idx, npy,
     open::{Format, explain_open, is_gzip_name},
 };
 
@@ -163,10 +163,9 @@ pub struct FileChunks {
     rows_read: usize,
 }
 
-#[expect(clippy::large_enum_variant, reason = "there is one of them a file")]
 enum Rows {
     Csv(CsvRows<Box<dyn BufRead>>),
-    Binary { rows: BinaryRows, width: usize },
+    Binary(Format, BinaryRows),
 }
 
 /// Opens a file of any format that [`open`](super::open) reads, to be read `block_rows` rows at a time.
@@ -175,8 +174,8 @@ enum Rows {
 ///
 /// # Errors
 ///
-/// As [`open`](super::open); `block_rows` is 0; a NPY file that is stored column by column (Fortran order),
-/// whose rows do not lie together.
+/// As [`open`](super::open); `block_rows` is 0; a packed NPY file that is stored column by column (Fortran
+/// order), whose rows do not lie together.
 ///
 /// # Examples
 ///
@@ -203,9 +202,9 @@ pub fn open_chunks(path: &Path, options: &ReadOptions, block_rows: usize) -> Res
     let rows = Rows::open(path, &source, options)?;
     let columns = match &rows {
         Rows::Csv(rows) => rows.columns.clone(),
-        Rows::Binary { width, .. } => {
-            let columns = Table::numbered_columns(*width);
-            let probe = Table::new(source.as_str(), columns, vec![0.0; *width])?;
+        Rows::Binary(_, rows) => {
+            let columns = Table::numbered_columns(rows.width());
+            let probe = Table::new(source.as_str(), columns, vec![0.0; rows.width()])?;
             probe
                 .without_columns(&options.leave_out)?
                 .columns()
@@ -226,35 +225,22 @@ pub fn open_chunks(path: &Path, options: &ReadOptions, block_rows: usize) -> Res
 impl Rows {
     fn open(path: &Path, source: &str, options: &ReadOptions) -> Result<Self> {
         let format = Format::of(path)?;
+        if format != Format::Csv {
+            return Ok(Self::Binary(
+                format,
+                BinaryRows::open(path, source, format)?,
+            ));
+        }
         let file = BufReader::new(File::open(path).map_err(|error| explain_open(source, &error))?);
         let mut reader: Box<dyn BufRead> = if is_gzip_name(path) {
             Box::new(BufReader::new(MultiGzDecoder::new(file)))
         } else {
             Box::new(file)
         };
-        Ok(match format {
-            Format::Csv => Self::Csv(CsvRows::new(source, reader, &options.leave_out)?),
-            Format::Npy => {
-                let (element, rows, width) = npy::header(source, &mut reader)?.rows(source)?;
-                Self::binary(source, BinaryRows::new(reader, element, width, rows), width)?
-            }
-            Format::Idx => {
-                let idx::Header {
-                    element,
-                    rows,
-                    width,
-                } = idx::header(source, &mut reader)?;
-                Self::binary(source, BinaryRows::new(reader, element, width, rows), width)?
-            }
-        })
-    }
-
-    fn binary(source: &str, rows: BinaryRows, width: usize) -> Result<Self> {
-        ensure!(
-            width > 0,
-            "{source} has no column of numbers; give a file with at least one"
-        );
-        Ok(Self::Binary { rows, width })
+        if let Ok(start) = reader.fill_buf() {
+            content::check(source, format, start)?;
+        }
+        Ok(Self::Csv(CsvRows::new(source, reader, &options.leave_out)?))
     }
 }
 
@@ -269,7 +255,12 @@ impl Chunks for FileChunks {
 
     fn rewind(&mut self) -> Result<()> {
         if self.rows_read > 0 {
-            self.rows = Rows::open(&self.path, &self.source, &self.options)?;
+            match &mut self.rows {
+                Rows::Csv(_) => {
+                    self.rows = Rows::open(&self.path, &self.source, &self.options)?;
+                }
+                Rows::Binary(format, rows) => rows.rewind(&self.path, &self.source, *format)?,
+            }
             self.rows_read = 0;
         }
         Ok(())
@@ -279,9 +270,9 @@ impl Chunks for FileChunks {
         let source = &self.source;
         let (values, columns) = match &mut self.rows {
             Rows::Csv(rows) => (rows.next_rows(self.block_rows)?, self.columns.clone()),
-            Rows::Binary { rows, width } => (
+            Rows::Binary(_, rows) => (
                 rows.next_rows(source, self.block_rows)?,
-                Table::numbered_columns(*width),
+                Table::numbered_columns(rows.width()),
             ),
         };
         if values.is_empty() {
@@ -290,7 +281,7 @@ impl Chunks for FileChunks {
         let chunk = Table::part(source.clone(), columns, values, self.rows_read)?;
         self.rows_read += chunk.rows();
         Ok(Some(match &self.rows {
-            Rows::Binary { .. } if !self.options.leave_out.is_empty() => {
+            Rows::Binary(..) if !self.options.leave_out.is_empty() => {
                 chunk.without_columns(&self.options.leave_out)?
             }
             _ => chunk,
@@ -398,7 +389,7 @@ mod tests {
     use std::{fs, io::Write};
 
     use flate2::{Compression, write::GzEncoder};
-    use ndarray::{Array2, ShapeBuilder};
+    use ndarray::Array2;
     use ndarray_npy::WriteNpyExt;
 
     use super::*;
@@ -561,7 +552,7 @@ mod tests {
         );
         assert_eq!(
             message("h.npy", &bytes[..bytes.len() - 1]),
-            "h.npy ends before the values that it announces; save or fetch it again"
+            "h.npy announces 5 by 2 values of 32 bits, but 39 bytes follow; save or fetch it again"
         );
         assert_eq!(
             message("i.csv", b"1,2\n3,4\n5,6\n7\n"),
@@ -571,17 +562,9 @@ mod tests {
             message("j.csv", b"a,b\n"),
             "j.csv has no rows; give a file with data in it"
         );
-        let mut fortran = Vec::new();
-        Array2::<f64>::zeros((3, 2).f())
-            .write_npy(&mut fortran)
-            .unwrap();
-        assert_eq!(
-            message("k.npy", &fortran),
-            "k.npy is stored column by column and cannot be read in blocks of rows; save numpy.ascontiguousarray of it"
-        );
         assert_eq!(
             message("l.npy", b"not an array"),
-            "l.npy is no valid NPY file; save it with numpy.save"
+            "l.npy holds text, whatever its name says; name it .csv"
         );
     }
 }

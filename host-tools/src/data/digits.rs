@@ -2,7 +2,11 @@
 
 use anyhow::Result;
 
-use super::{Table, idx, open::unpack};
+use super::{
+    Table,
+    binary::read_bytes,
+    open::{Format, unpack},
+};
 
 const IMAGES: &[u8] = include_bytes!("../../data/digits-images-idx3-ubyte.gz");
 const LABELS: &[u8] = include_bytes!("../../data/digits-labels-idx1-ubyte.gz");
@@ -17,7 +21,7 @@ pub const DIGIT_MAX: f32 = 16.0;
 ///
 /// None with the data this crate is built with.
 pub fn digits() -> Result<Table> {
-    let table = idx::read("the bundled digits", &unpack(IMAGES)?)?;
+    let table = read_bytes("the bundled digits", Format::Idx, &unpack(IMAGES)?)?;
     let columns = (0..table.width())
         .map(|pixel| format!("r{}c{}", pixel / 8, pixel % 8))
         .collect();
@@ -30,7 +34,11 @@ pub fn digits() -> Result<Table> {
 ///
 /// None with the data this crate is built with.
 pub fn digit_labels() -> Result<Vec<u8>> {
-    let table = idx::read("the labels of the bundled digits", &unpack(LABELS)?)?;
+    let table = read_bytes(
+        "the labels of the bundled digits",
+        Format::Idx,
+        &unpack(LABELS)?,
+    )?;
     Ok(table.values().iter().map(|&label| label as u8).collect())
 }
 

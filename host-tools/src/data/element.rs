@@ -1,17 +1,21 @@
-//! How one number is laid out in a binary file, and rows of such numbers read block by block.
+//! How one number is laid out in a binary file.
 
-use std::io::{ErrorKind, Read};
-
-use anyhow::{Result, bail};
+use half::f16;
 
 /// The types of numbers that NPY and IDX know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
+    /// False or true; every byte but 0 is true.
+    Bool,
     U8,
+    U16,
+    U32,
+    U64,
     I8,
     I16,
     I32,
     I64,
+    F16,
     F32,
     F64,
 }
@@ -25,73 +29,44 @@ pub(super) struct Element {
 
 impl Element {
     /// Bytes of one number.
-    pub(super) fn bytes(self) -> usize {
+    pub(super) const fn bytes(self) -> usize {
         match self.kind {
-            Kind::U8 | Kind::I8 => 1,
-            Kind::I16 => 2,
-            Kind::I32 | Kind::F32 => 4,
-            Kind::I64 | Kind::F64 => 8,
+            Kind::Bool | Kind::U8 | Kind::I8 => 1,
+            Kind::U16 | Kind::I16 | Kind::F16 => 2,
+            Kind::U32 | Kind::I32 | Kind::F32 => 4,
+            Kind::U64 | Kind::I64 | Kind::F64 => 8,
         }
     }
 
-    /// The numbers in `bytes`, rounded to f32; a crumb at the end is left out.
-    pub(super) fn decode(self, bytes: &[u8]) -> Vec<f32> {
+    /// Appends the numbers in `bytes`; a crumb at the end is left out. Whole numbers beyond 2^53 are rounded.
+    pub(super) fn decode(self, bytes: &[u8], numbers: &mut Vec<f64>) {
         match self.kind {
-            Kind::U8 => bytes.iter().map(|&byte| f32::from(byte)).collect(),
-            Kind::I8 => bytes.iter().map(|&byte| f32::from(byte as i8)).collect(),
-            Kind::I16 => self.each(bytes, |b| f32::from(i16::from_le_bytes(b))),
-            Kind::I32 => self.each(bytes, |b| i32::from_le_bytes(b) as f32),
-            Kind::I64 => self.each(bytes, |b| i64::from_le_bytes(b) as f32),
-            Kind::F32 => self.each(bytes, f32::from_le_bytes),
-            Kind::F64 => self.each(bytes, |b| f64::from_le_bytes(b) as f32),
+            Kind::Bool => numbers.extend(bytes.iter().map(|&byte| f64::from(u8::from(byte != 0)))),
+            Kind::U8 => numbers.extend(bytes.iter().map(|&byte| f64::from(byte))),
+            Kind::I8 => numbers.extend(bytes.iter().map(|&byte| f64::from(byte.cast_signed()))),
+            Kind::U16 => self.each(bytes, numbers, |b| u16::from_le_bytes(b).into()),
+            Kind::I16 => self.each(bytes, numbers, |b| i16::from_le_bytes(b).into()),
+            Kind::U32 => self.each(bytes, numbers, |b| u32::from_le_bytes(b).into()),
+            Kind::I32 => self.each(bytes, numbers, |b| i32::from_le_bytes(b).into()),
+            Kind::U64 => self.each(bytes, numbers, |b| u64::from_le_bytes(b) as f64),
+            Kind::I64 => self.each(bytes, numbers, |b| i64::from_le_bytes(b) as f64),
+            Kind::F16 => self.each(bytes, numbers, |b| f16::from_le_bytes(b).into()),
+            Kind::F32 => self.each(bytes, numbers, |b| f32::from_le_bytes(b).into()),
+            Kind::F64 => self.each(bytes, numbers, f64::from_le_bytes),
         }
     }
 
-    fn each<const N: usize>(self, bytes: &[u8], value: impl Fn([u8; N]) -> f32) -> Vec<f32> {
-        bytes
-            .as_chunks()
-            .0
-            .iter()
-            .map(|&(mut number)| {
-                if !self.little_endian {
-                    number.reverse();
-                }
-                value(number)
-            })
-            .collect()
-    }
-}
-
-/// Rows of a binary file behind its header, in blocks.
-pub(super) struct BinaryRows {
-    reader: Box<dyn Read>,
-    element: Element,
-    width: usize,
-    left: usize,
-}
-
-impl BinaryRows {
-    pub(super) fn new(reader: Box<dyn Read>, element: Element, width: usize, rows: usize) -> Self {
-        Self {
-            reader,
-            element,
-            width,
-            left: rows,
-        }
-    }
-
-    /// At most `limit` further rows; empty behind the last.
-    pub(super) fn next_rows(&mut self, source: &str, limit: usize) -> Result<Vec<f32>> {
-        let rows = limit.min(self.left);
-        let mut bytes = vec![0; rows * self.width * self.element.bytes()];
-        match self.reader.read_exact(&mut bytes) {
-            Ok(()) => {}
-            Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
-                bail!("{source} ends before the values that it announces; save or fetch it again")
+    fn each<const N: usize>(
+        self,
+        bytes: &[u8],
+        numbers: &mut Vec<f64>,
+        value: impl Fn([u8; N]) -> f64,
+    ) {
+        numbers.extend(bytes.as_chunks().0.iter().map(|&(mut number)| {
+            if !self.little_endian {
+                number.reverse();
             }
-            Err(error) => bail!("{source} cannot be read: {error}"),
-        }
-        self.left -= rows;
-        Ok(self.element.decode(&bytes))
+            value(number)
+        }));
     }
 }

@@ -5,39 +5,12 @@ use std::io::Read;
 use anyhow::{Result, anyhow, bail, ensure};
 
 use super::{
-    Table,
+    binary::{Layout, sizes_text},
     element::{Element, Kind},
 };
 
-/// What an IDX file says of itself: the type of its values and its dimensions.
-pub(super) struct Header {
-    pub(super) element: Element,
-    /// The first dimension.
-    pub(super) rows: usize,
-    /// The product of all others.
-    pub(super) width: usize,
-}
-
-/// Reads an IDX file: the first dimension counts rows, all others are flattened into columns.
-pub(super) fn read(source: &str, bytes: &[u8]) -> Result<Table> {
-    let mut data = bytes;
-    let Header {
-        element,
-        rows,
-        width,
-    } = header(source, &mut data)?;
-    ensure!(
-        data.len() == rows * width * element.bytes(),
-        "{source} announces {} values of {} bytes but holds {} bytes of them; fetch it again",
-        rows * width,
-        element.bytes(),
-        data.len()
-    );
-    Table::new(source, Table::numbered_columns(width), element.decode(data))
-}
-
-/// Reads the header, and checks that its sizes can be multiplied.
-pub(super) fn header(source: &str, reader: &mut dyn Read) -> Result<Header> {
+/// Reads the header: the first dimension counts rows, all others are flattened into columns.
+pub(super) fn header(source: &str, reader: &mut dyn Read) -> Result<Layout> {
     let mut start = [0; 4];
     reader
         .read_exact(&mut start)
@@ -68,29 +41,35 @@ pub(super) fn header(source: &str, reader: &mut dyn Read) -> Result<Header> {
             "{source} has the IDX type {kind:#04x}, which does not exist; name it after the format it really has"
         ),
     };
-    let element = Element {
-        kind,
-        little_endian: false,
-    };
     let width = sizes[1..]
         .iter()
         .try_fold(1_usize, |product, &size| product.checked_mul(size));
-    let bytes = width
-        .and_then(|width| width.checked_mul(sizes[0]))
-        .and_then(|count| count.checked_mul(element.bytes()));
-    let (Some(width), Some(_)) = (width, bytes) else {
-        bail!("{source} announces {sizes:?} values, more than fit in memory; fetch it again");
+    let Some(width) = width else {
+        bail!(
+            "{source} announces {} values, more than any file holds; fetch it again",
+            sizes_text(&sizes)
+        );
     };
-    Ok(Header {
-        element,
+    Ok(Layout {
+        element: Element {
+            kind,
+            little_endian: false,
+        },
         rows: sizes[0],
         width,
+        by_columns: false,
+        start: 4 * (1 + u64::from(rank)),
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::{Table, binary::read_bytes, open::Format};
+
+    fn read(source: &str, bytes: &[u8]) -> Result<Table> {
+        read_bytes(source, Format::Idx, bytes)
+    }
 
     fn file(kind: u8, sizes: &[u32], data: &[u8]) -> Vec<u8> {
         let mut bytes = vec![0, 0, kind, sizes.len() as u8];
@@ -149,7 +128,7 @@ mod tests {
             ),
             (
                 b"a,b\n1,2\n".to_vec(),
-                "x.idx does not start as an IDX file does; name it after the format it really has",
+                "x.idx holds text, whatever its name says; name it .csv",
             ),
             (
                 vec![0, 0, 8, 3, 0, 0],
@@ -157,7 +136,7 @@ mod tests {
             ),
             (
                 file(8, &[u32::MAX, u32::MAX, u32::MAX], &[]),
-                "x.idx announces [4294967295, 4294967295, 4294967295] values, more than fit in memory; fetch it again",
+                "x.idx announces 4294967295 by 18446744065119617025 values of 8 bits, but 0 bytes follow; save or fetch it again",
             ),
             (
                 file(7, &[1], &[1]),
@@ -165,11 +144,11 @@ mod tests {
             ),
             (
                 file(8, &[3, 2], &[1, 2, 3]),
-                "x.idx announces 6 values of 1 bytes but holds 3 bytes of them; fetch it again",
+                "x.idx announces 3 by 2 values of 8 bits, but 3 bytes follow; save or fetch it again",
             ),
             (
                 file(8, &[0, 2], &[]),
-                "x.idx has no rows; give a file with data in it",
+                "x.idx has no rows (it is 0 by 2); give a file with data in it",
             ),
         ];
         for (bytes, expected) in cases {

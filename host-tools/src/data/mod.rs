@@ -9,11 +9,14 @@
 //!
 //! [`Npz`] reads NumPy's archives, in which other tools hand over trained parameters.
 
+mod binary;
 mod chunks;
+mod content;
 mod csv;
 mod digits;
 mod element;
 mod idx;
+mod literal;
 mod mixed;
 mod npy;
 mod npz;
@@ -28,6 +31,7 @@ pub use chunks::{
 pub use digits::{DIGIT_MAX, digit_labels, digits};
 pub(crate) use mixed::truth;
 pub use mixed::{Column, Kind, MixedOptions, MixedTable, open_mixed, parse_schema, schema_lines};
+pub use npy::Array;
 pub use npz::Npz;
 pub use open::{ReadOptions, open};
 pub use scale::{Scaling, Standardiser};

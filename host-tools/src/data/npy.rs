@@ -1,265 +1,253 @@
-//! NumPy's array file, through `ndarray-npy`.
+//! NumPy's array file (NumPy enhancement proposal 1, versions 1 to 3).
 
 use std::io::Read;
 
-use anyhow::{Context, Error, Result, anyhow, bail, ensure};
-use ndarray::{ArrayD, Axis};
-use ndarray_npy::{ReadNpyError, ReadNpyExt, ReadableElement};
-use py_literal::Value;
+use anyhow::{Context, Result, anyhow, bail, ensure};
 
 use super::{
-    Table,
+    binary::{Layout, fill, sizes_text},
     element::{Element, Kind},
+    literal::{Token, entries, whole_numbers},
 };
 
-/// Reads a one- or two-dimensional array; one dimension becomes a single column.
-pub(super) fn read(source: &str, bytes: &[u8]) -> Result<Table> {
-    let attempts: [fn(&[u8]) -> Loaded; 7] = [
-        |bytes| load(bytes, |value: f32| value),
-        |bytes| load(bytes, |value: f64| value as f32),
-        |bytes| load(bytes, |value: u8| f32::from(value)),
-        |bytes| load(bytes, |value: i8| f32::from(value)),
-        |bytes| load(bytes, |value: i16| f32::from(value)),
-        |bytes| load(bytes, |value: i32| value as f32),
-        |bytes| load(bytes, |value: i64| value as f32),
-    ];
-    let array = attempts
-        .iter()
-        .find_map(|attempt| match attempt(bytes) {
-            Err(ReadNpyError::WrongDescriptor(_)) => None,
-            other => Some(other),
-        })
-        .unwrap_or_else(|| attempts[0](bytes))
-        .map_err(|error| explain(source, &error))?;
-    let width = match *array.shape() {
-        [_] => 1,
-        [_, width] => width,
-        _ => bail!(
-            "{source} has {} dimensions; reshape it to rows and columns before saving",
-            array.ndim()
-        ),
-    };
-    if array.is_empty() {
-        bail!("{source} has no rows; give a file with data in it");
-    }
-    // Iterating in logical order turns Fortran order into rows.
-    let values = array
-        .axis_iter(Axis(0))
-        .flat_map(|row| row.iter().copied().collect::<Vec<f32>>())
-        .collect();
-    Table::new(source, Table::numbered_columns(width), values)
+/// Numbers of any shape, in logical order: the last dimension varies fastest.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Array {
+    /// Sizes of the dimensions.
+    pub shape: Vec<usize>,
+    /// As many values as the sizes multiply to.
+    pub values: Vec<f64>,
 }
 
-/// Reads an array of f64 or f32, of any number of dimensions.
-pub(super) fn floats(source: &str, bytes: &[u8]) -> Result<ArrayD<f64>> {
-    match ArrayD::<f64>::read_npy(bytes) {
-        Err(ReadNpyError::WrongDescriptor(descriptor)) => match ArrayD::<f32>::read_npy(bytes) {
-            Ok(array) => Ok(array.mapv(f64::from)),
-            Err(_) => bail!("{source} holds values of type {descriptor}; save it as f64 or f32"),
-        },
-        other => other.map_err(|error| explain(source, &error)),
+/// Reads an array of numbers of any shape, type and order.
+pub(super) fn array(source: &str, bytes: &[u8]) -> Result<Array> {
+    let mut rest = bytes;
+    let header = header(source, &mut rest)?;
+    let element = header.element(source)?;
+    let announced = header
+        .count()
+        .and_then(|count| count.checked_mul(element.bytes()));
+    ensure!(
+        announced == Some(rest.len()),
+        "{source} announces {} values of {} bytes but holds {} bytes of them; save it again",
+        sizes_text(&header.shape),
+        element.bytes(),
+        rest.len()
+    );
+    let mut values = Vec::new();
+    element.decode(rest, &mut values);
+    if header.fortran_order {
+        values = last_fastest(&values, &header.shape);
     }
+    Ok(Array {
+        shape: header.shape,
+        values,
+    })
+}
+
+/// Values whose first dimension varies fastest, turned into those whose last one does.
+fn last_fastest(values: &[f64], shape: &[usize]) -> Vec<f64> {
+    let mut index = vec![0; shape.len()];
+    let mut turned = Vec::with_capacity(values.len());
+    for _ in 0..values.len() {
+        let at = shape
+            .iter()
+            .zip(&index)
+            .rev()
+            .fold(0, |at, (size, index)| at * size + index);
+        turned.push(values[at]);
+        for (index, size) in index.iter_mut().zip(shape).rev() {
+            *index += 1;
+            if *index < *size {
+                break;
+            }
+            *index = 0;
+        }
+    }
+    turned
 }
 
 /// What an NPY file says of its array.
 #[derive(Debug, PartialEq)]
 pub(super) struct Header {
-    /// NumPy's name of the element type, such as `<f8` or `<U4`.
-    pub(super) descriptor: String,
+    /// NumPy's name of the element type, such as `<f8` or `<U4`; `None` where it is a list of fields.
+    pub(super) descriptor: Option<String>,
     /// The first dimension varies fastest.
     pub(super) fortran_order: bool,
     /// Sizes of the dimensions.
     pub(super) shape: Vec<usize>,
+    /// Where the first element lies in the file.
+    pub(super) start: u64,
 }
 
-/// Reads the header and leaves the reader at the first element (NumPy enhancement proposal 1, versions 1
-/// to 3).
+/// Reads the header and leaves the reader at the first element.
 pub(super) fn header(source: &str, reader: &mut dyn Read) -> Result<Header> {
-    const LONGEST_HEADER: u32 = 1 << 20;
+    const LONGEST_HEADER: usize = 1 << 20;
     let no_npy = || format!("{source} is no valid NPY file; save it with numpy.save");
     let mut start = [0; 8];
     reader.read_exact(&mut start).with_context(no_npy)?;
     let [magic @ .., major, _minor] = start;
     ensure!(&magic == b"\x93NUMPY", no_npy());
-    let length = if major == 1 {
+    ensure!(
+        (1..=3).contains(&major),
+        "{source} is of version {major} of NPY, and this tool reads 1 to 3; save it with numpy.save"
+    );
+    let (length, prefix) = if major == 1 {
         let mut length = [0; 2];
         reader.read_exact(&mut length).with_context(no_npy)?;
-        u32::from(u16::from_le_bytes(length))
+        (u16::from_le_bytes(length) as usize, 10)
     } else {
         let mut length = [0; 4];
         reader.read_exact(&mut length).with_context(no_npy)?;
-        u32::from_le_bytes(length)
+        (u32::from_le_bytes(length) as usize, 12)
     };
-    ensure!(length <= LONGEST_HEADER, no_npy());
-    let mut text = vec![0; length as usize];
-    reader.read_exact(&mut text).with_context(no_npy)?;
-    let text = String::from_utf8(text).with_context(no_npy)?;
-    let literal: Value = text.trim().parse().ok().with_context(no_npy)?;
-    let entries = literal.as_dict().with_context(no_npy)?;
+    let too_long = || {
+        format!(
+            "{source} ends within its header, or announces one of {length} bytes; save it with numpy.save"
+        )
+    };
+    ensure!(length <= LONGEST_HEADER, too_long());
+    let mut text = vec![0; length];
+    let found = fill(reader, &mut text).with_context(no_npy)?;
+    ensure!(found == length, too_long());
+    // Latin 1 in versions 1 and 2; only names of fields, which are not read, hold more than ASCII.
+    let text = String::from_utf8_lossy(&text);
+    let entries = entries(&text).with_context(no_npy)?;
     let entry = |key: &str| {
-        entries
-            .iter()
-            .find(|(name, _)| name.as_string().is_some_and(|name| name == key))
-            .map(|(_, value)| value)
+        let found = entries.iter().find(|(name, _)| name == key);
+        found.map(|(_, value)| &value[..])
     };
-    let shape = entry("shape")
-        .and_then(Value::as_tuple)
-        .and_then(|sizes| {
-            sizes
-                .iter()
-                .map(|size| usize::try_from(size.as_integer()?).ok())
-                .collect::<Option<Vec<usize>>>()
-        })
+    let descriptor = match entry("descr").with_context(no_npy)? {
+        [Token::Text(descriptor)] => Some(descriptor.clone()),
+        _ => None,
+    };
+    let fortran_order = match entry("fortran_order") {
+        Some([Token::Word(word)]) if word == "True" => true,
+        Some([Token::Word(word)]) if word == "False" => false,
+        _ => bail!(no_npy()),
+    };
+    let sizes = entry("shape")
+        .and_then(whole_numbers)
         .with_context(no_npy)?;
     Ok(Header {
-        descriptor: entry("descr")
-            .and_then(Value::as_string)
-            .with_context(no_npy)?
-            .clone(),
-        fortran_order: entry("fortran_order")
-            .and_then(Value::as_boolean)
-            .with_context(no_npy)?,
-        shape,
+        descriptor,
+        fortran_order,
+        shape: sizes
+            .into_iter()
+            .map(|size| shape_size(source, size))
+            .collect::<Result<_>>()?,
+        start: prefix + length as u64,
     })
 }
 
+fn shape_size(source: &str, size: Result<i128, String>) -> Result<usize> {
+    const SHOWN: usize = 40;
+    let written = match size {
+        Ok(size) => match usize::try_from(size) {
+            Ok(size) => return Ok(size),
+            Err(_) => size.to_string(),
+        },
+        Err(written) => written.chars().take(SHOWN).collect(),
+    };
+    bail!("{source} announces a dimension of {written}, which is no size; save it with numpy.save")
+}
+
 impl Header {
-    /// How the elements are stored and how many rows of how many columns they are, for an array that can
-    /// be read in blocks of rows.
-    pub(super) fn rows(&self, source: &str) -> Result<(Element, usize, usize)> {
-        let kind = match self.descriptor.trim_start_matches(['<', '>', '|', '=']) {
+    /// How many elements there are, where that is a number at all.
+    pub(super) fn count(&self) -> Option<usize> {
+        self.shape
+            .iter()
+            .try_fold(1_usize, |product, &size| product.checked_mul(size))
+    }
+
+    /// How the rows lie in the file, for an array of rows and columns; one dimension is one column.
+    pub(super) fn layout(&self, source: &str) -> Result<Layout> {
+        let element = self.element(source)?;
+        let (rows, width) = match *self.shape {
+            [] => bail!("{source} is a single number; give an array of rows and columns"),
+            [rows] => (rows, 1),
+            [rows, width] => (rows, width),
+            _ => bail!(
+                "{source} has {} dimensions ({}); save it as rows and columns, a.reshape(len(a), -1)",
+                self.shape.len(),
+                sizes_text(&self.shape)
+            ),
+        };
+        Ok(Layout {
+            element,
+            rows,
+            width,
+            by_columns: self.fortran_order,
+            start: self.start,
+        })
+    }
+
+    /// The type of the elements.
+    ///
+    /// # Errors
+    ///
+    /// What is no number, in words, with how to make numbers of it.
+    fn element(&self, source: &str) -> Result<Element> {
+        let Some(descriptor) = &self.descriptor else {
+            bail!(
+                "{source} holds records (rows of named fields); save numpy.lib.recfunctions.structured_to_unstructured(a).astype(numpy.float32)"
+            );
+        };
+        let (order, name) = match descriptor.strip_prefix(['<', '>', '|', '=']) {
+            Some(name) => (&descriptor[..1], name),
+            None => ("<", &descriptor[..]),
+        };
+        let kind = match name {
+            "b1" => Kind::Bool,
             "u1" => Kind::U8,
+            "u2" => Kind::U16,
+            "u4" => Kind::U32,
+            "u8" => Kind::U64,
             "i1" => Kind::I8,
             "i2" => Kind::I16,
             "i4" => Kind::I32,
             "i8" => Kind::I64,
+            "f2" => Kind::F16,
             "f4" => Kind::F32,
             "f8" => Kind::F64,
-            _ => bail!(
-                "{source} holds values of type '{}'; save it as f32, f64, u8, i8, i16, i32 or i64",
-                self.descriptor
-            ),
+            _ => return Err(no_number(source, name)),
         };
-        let (rows, width) = match *self.shape {
-            [rows] => (rows, 1),
-            [rows, width] => (rows, width),
-            _ => bail!(
-                "{source} has {} dimensions; reshape it to rows and columns before saving",
-                self.shape.len()
-            ),
-        };
-        ensure!(
-            !self.fortran_order || width == 1 || rows == 1,
-            "{source} is stored column by column and cannot be read in blocks of rows; save numpy.ascontiguousarray of it"
-        );
-        let little_endian = !self.descriptor.starts_with('>');
-        Ok((
-            Element {
-                kind,
-                little_endian,
-            },
-            rows,
-            width,
-        ))
+        Ok(Element {
+            kind,
+            little_endian: order != ">",
+        })
     }
 }
 
-type Loaded = Result<ArrayD<f32>, ReadNpyError>;
-
-fn load<T: ReadableElement + Copy>(bytes: &[u8], value: fn(T) -> f32) -> Loaded {
-    Ok(ArrayD::<T>::read_npy(bytes)?.mapv(value))
-}
-
-fn explain(source: &str, error: &ReadNpyError) -> Error {
-    match error {
-        ReadNpyError::WrongDescriptor(descriptor) => anyhow!(
-            "{source} holds values of type {descriptor}; save it as f32, f64, u8, i8, i16, i32 or i64"
+/// What elements are that are no numbers of a known size, and how to make numbers of them.
+fn no_number(source: &str, name: &str) -> anyhow::Error {
+    const SHOWN: usize = 20;
+    let (what, remedy) = match name.chars().next() {
+        Some('O') => ("Python objects (pickled)", "save a.astype(numpy.float32)"),
+        Some('c') => (
+            "complex numbers",
+            "save numpy.abs(a), or numpy.hstack([a.real, a.imag])",
         ),
-        ReadNpyError::MissingData => {
-            anyhow!("{source} ends before the array that it announces; save or fetch it again")
+        Some('f') => (
+            "floating point of more than 64 bits",
+            "save a.astype(numpy.float64)",
+        ),
+        Some('S' | 'U' | 'a') => (
+            "text",
+            "save a.astype(numpy.float32) if it is text of numbers",
+        ),
+        Some('M') => ("dates", "save a.astype(numpy.int64) less the first date"),
+        Some('m') => ("spans of time", "save a.astype(numpy.int64)"),
+        Some('V') => (
+            "raw bytes",
+            "save it as numbers, such as a.view(numpy.uint8)",
+        ),
+        _ => {
+            let name: String = name.chars().take(SHOWN).collect();
+            return anyhow!(
+                "{source} holds values of the type `{name}`, which NumPy does not have; save a.astype(numpy.float32)"
+            );
         }
-        ReadNpyError::ExtraBytes(count) => {
-            anyhow!("{source} has {count} bytes behind its array; save it again as one plain array")
-        }
-        other => anyhow!("{source} is no valid NPY file ({other}); save it with numpy.save"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use ndarray::{Array1, Array2, ShapeBuilder, arr2};
-    use ndarray_npy::WriteNpyExt;
-
-    use super::*;
-
-    fn written<T: ndarray_npy::WritableElement>(array: &Array2<T>) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        array.write_npy(&mut bytes).unwrap();
-        bytes
-    }
-
-    #[test]
-    fn every_element_type_is_read() {
-        let expected = [1.0, 2.0, 3.0, 4.0];
-        let array = arr2(&[[1_i8, 2], [3, 4]]);
-        for bytes in [
-            written(&array),
-            written(&array.mapv(|value| value as u8)),
-            written(&array.mapv(i16::from)),
-            written(&array.mapv(i32::from)),
-            written(&array.mapv(i64::from)),
-            written(&array.mapv(f32::from)),
-            written(&array.mapv(f64::from)),
-        ] {
-            let table = read("x.npy", &bytes).unwrap();
-            assert_eq!((table.rows(), table.width()), (2, 2));
-            assert_eq!(table.values(), expected);
-        }
-    }
-
-    #[test]
-    fn memory_order_does_not_change_the_rows() {
-        let fortran = Array2::from_shape_vec((2, 3).f(), vec![1_f32, 4.0, 2.0, 5.0, 3.0, 6.0]);
-        let table = read("x.npy", &written(&fortran.unwrap())).unwrap();
-        assert_eq!(table.values(), [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
-        assert_eq!(table.width(), 3);
-    }
-
-    #[test]
-    fn one_dimension_is_one_column() {
-        let mut bytes = Vec::new();
-        Array1::from(vec![5_i16, 6]).write_npy(&mut bytes).unwrap();
-        assert_eq!(read("x.npy", &bytes).unwrap().width(), 1);
-    }
-
-    #[test]
-    fn bad_files_are_one_clear_sentence() {
-        let message = |bytes: &[u8]| read("x.npy", bytes).unwrap_err().to_string();
-        let good = written(&arr2(&[[1_f32, 2.0]]));
-        assert_eq!(
-            message(&good[..good.len() - 1]),
-            "x.npy ends before the array that it announces; save or fetch it again"
-        );
-        assert!(message(b"a,b").starts_with("x.npy is no valid NPY file ("));
-        assert_eq!(
-            message(&written(&arr2(&[[true, false]]))),
-            "x.npy holds values of type '|b1'; save it as f32, f64, u8, i8, i16, i32 or i64"
-        );
-        assert_eq!(
-            message(&written(&Array2::<f32>::zeros((0, 4)))),
-            "x.npy has no rows; give a file with data in it"
-        );
-        assert_eq!(
-            message(&written(&arr2(&[[1.0, f64::NAN]]))),
-            "x.npy, row 1, column `column 2`: NaN is not a finite number; fill in the value or remove the row"
-        );
-        let mut cube = Vec::new();
-        ArrayD::<f32>::zeros(vec![1, 2, 3])
-            .write_npy(&mut cube)
-            .unwrap();
-        assert_eq!(
-            message(&cube),
-            "x.npy has 3 dimensions; reshape it to rows and columns before saving"
-        );
-    }
+    };
+    anyhow!("{source} holds {what}; {remedy}")
 }

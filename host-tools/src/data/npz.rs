@@ -7,11 +7,13 @@ use std::{
     path::Path,
 };
 
-use anyhow::{Context, Result, anyhow, bail, ensure};
-use ndarray::ArrayD;
+use anyhow::{Context, Error, Result, anyhow, bail, ensure};
 use zip::ZipArchive;
 
-use super::{npy, open::explain_open};
+use super::{
+    npy::{self, Array},
+    open::explain_open,
+};
 
 /// The arrays of a `.npz` file, by name.
 #[derive(Clone, Debug)]
@@ -78,13 +80,13 @@ impl Npz {
         self.arrays.contains_key(name)
     }
 
-    /// An array of f64 or f32, in either memory order; all values are finite.
+    /// An array of numbers of any type, in either memory order; all values are finite.
     ///
     /// # Errors
     ///
-    /// No such array, with the names of those there are; another type of elements; a value that is not
+    /// No such array, with the names of those there are; elements that are no numbers; a value that is not
     /// finite.
-    pub fn array(&self, name: &str) -> Result<ArrayD<f64>> {
+    pub fn array(&self, name: &str) -> Result<Array> {
         let bytes = self.arrays.get(name).ok_or_else(|| {
             anyhow!(
                 "{} has no array `{name}`; it holds {}",
@@ -92,8 +94,8 @@ impl Npz {
                 self.describe()
             )
         })?;
-        let array = npy::floats(&self.place(name), bytes)?;
-        if let Some(value) = array.iter().find(|value| !value.is_finite()) {
+        let array = npy::array(&self.place(name), bytes)?;
+        if let Some(value) = array.values.iter().find(|value| !value.is_finite()) {
             bail!(
                 "{} holds {value}, which is not a finite number",
                 self.place(name)
@@ -114,8 +116,9 @@ impl Npz {
         let mut rest = &bytes[..];
         let header = npy::header(&self.place(name), &mut rest)?;
         let no_text = || anyhow!("{} holds no text; save one string", self.place(name));
-        ensure!(header.shape.iter().product::<usize>() == 1, no_text());
-        let characters: Vec<char> = match header.descriptor.get(..2) {
+        ensure!(header.count() == Some(1), no_text());
+        let descriptor = header.descriptor.unwrap_or_default();
+        let characters: Vec<char> = match descriptor.get(..2) {
             Some("<U") => rest
                 .as_chunks()
                 .0
@@ -153,5 +156,20 @@ impl Npz {
             more => format!(" and {more} more"),
         };
         shown.join(", ") + &more
+    }
+}
+
+/// Why an archive is no table, with the names of its arrays.
+pub(super) fn no_table(path: &Path) -> Error {
+    let source = path.display();
+    match Npz::open(path) {
+        Ok(archive) => {
+            let first = archive.names().next().unwrap_or_default();
+            anyhow!(
+                "{source} is an archive of arrays ({}); save the one that holds the rows: numpy.save(\"{first}.npy\", numpy.load(\"{source}\")[\"{first}\"])",
+                archive.describe()
+            )
+        }
+        Err(error) => error,
     }
 }

@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context, Error, Result, anyhow, bail};
 use flate2::read::MultiGzDecoder;
 
-use super::{Table, csv, idx, npy};
+use super::{Table, binary, content, csv, npz};
 
 /// What to do with a file beyond its format.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub struct ReadOptions {
 /// | name ends in | format |
 /// |---|---|
 /// | `.csv`, `.tsv`, `.txt`, `.data` | one row a line; commas, semicolons or tabs; header optional; `#` starts a comment line |
-/// | `.npy` | one- or two-dimensional array of f32, f64, u8, i8, i16, i32 or i64; either memory order |
+/// | `.npy` | one- or two-dimensional array of numbers (`f2 f4 f8 i1 i2 i4 i8 u1 u2 u4 u8 b1`); either byte order, either memory order |
 /// | `.idx`, `-ubyte` (as in MNIST) | IDX of any type; everything after the first dimension becomes columns |
 ///
 /// Each may be gzipped, with `.gz` behind the name.
@@ -50,8 +50,17 @@ pub struct ReadOptions {
 /// ```
 pub fn open(path: &Path, options: &ReadOptions) -> Result<Table> {
     let format = Format::of(path)?;
-    let (source, bytes) = read_unpacked(path)?;
-    format.read(&source, &bytes, options)
+    if format == Format::Csv {
+        let (source, bytes) = read_unpacked(path)?;
+        content::check(&source, format, &bytes)?;
+        return csv::read(&source, &bytes, &options.leave_out);
+    }
+    let table = binary::read(path, format)?;
+    if options.leave_out.is_empty() {
+        Ok(table)
+    } else {
+        table.without_columns(&options.leave_out)
+    }
 }
 
 /// A file's path as messages name it, and its content without gzip.
@@ -97,24 +106,13 @@ impl Format {
             Ok(Self::Npy)
         } else if ends_in(&[".idx", "-ubyte", ".ubyte"]) {
             Ok(Self::Idx)
+        } else if ends_in(&[".npz"]) {
+            Err(npz::no_table(path))
         } else {
             bail!(
                 "{} is of no known format; name it .csv, .npy or .idx after what it holds (each also with .gz)",
                 path.display()
             )
-        }
-    }
-
-    fn read(self, source: &str, bytes: &[u8], options: &ReadOptions) -> Result<Table> {
-        let table = match self {
-            Self::Csv => return csv::read(source, bytes, &options.leave_out),
-            Self::Npy => npy::read(source, bytes)?,
-            Self::Idx => idx::read(source, bytes)?,
-        };
-        if options.leave_out.is_empty() {
-            Ok(table)
-        } else {
-            table.without_columns(&options.leave_out)
         }
     }
 }

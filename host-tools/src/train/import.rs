@@ -26,7 +26,6 @@
 //!   before, or scale uniformly.
 
 use anyhow::{Result, anyhow, bail, ensure};
-use ndarray::ArrayD;
 
 use super::model::{Covariances, GmmModel, KMeansModel, Metric, PcaModel, fix_sign};
 use crate::data::{Npz, Standardiser};
@@ -151,7 +150,7 @@ pub fn gmm(archive: &Npz) -> Result<GmmModel> {
 fn covariances(archive: &Npz, k: usize, d: usize) -> Result<Covariances> {
     let source = archive.source();
     let array = archive.array("covariances_")?;
-    let shape = array.shape().to_vec();
+    let shape = array.shape;
     let told = archive.text("covariance_type")?;
     let fits = |kind: &str| match kind {
         "full" => shape == [k, d, d],
@@ -186,7 +185,7 @@ fn covariances(archive: &Npz, k: usize, d: usize) -> Result<Covariances> {
             }
         }
     };
-    let values = row_major(&array);
+    let values = array.values;
     Ok(match kind {
         "full" => Covariances::Full(values),
         "tied" => Covariances::Tied(values),
@@ -304,16 +303,11 @@ fn shifted(rows: &[f32], standardiser: &Standardiser) -> Vec<f32> {
         .collect()
 }
 
-/// The values in logical order, whatever the memory order.
-fn row_major(array: &ArrayD<f64>) -> Vec<f64> {
-    array.iter().copied().collect()
-}
-
 /// Values, rows and columns of a matrix with at least one of each.
 fn matrix(archive: &Npz, name: &str) -> Result<(Vec<f64>, usize, usize)> {
     let array = archive.array(name)?;
-    match *array.shape() {
-        [rows, columns] if rows > 0 && columns > 0 => Ok((row_major(&array), rows, columns)),
+    match *array.shape {
+        [rows, columns] if rows > 0 && columns > 0 => Ok((array.values, rows, columns)),
         ref shape => bail!(
             "{}, array `{name}`: the shape {shape:?} is none of rows and columns; save it as fitted",
             archive.source()
@@ -324,12 +318,12 @@ fn matrix(archive: &Npz, name: &str) -> Result<(Vec<f64>, usize, usize)> {
 fn vector(archive: &Npz, name: &str, length: usize) -> Result<Vec<f64>> {
     let array = archive.array(name)?;
     ensure!(
-        array.shape() == [length],
+        array.shape == [length],
         "{}, array `{name}`: the shape is {:?} where [{length}] would fit the other arrays",
         archive.source(),
-        array.shape()
+        array.shape
     );
-    Ok(row_major(&array))
+    Ok(array.values)
 }
 
 /// An optional single number; NaN if it is not there.
@@ -338,7 +332,7 @@ fn scalar(archive: &Npz, name: &str) -> Result<f64> {
         return Ok(f64::NAN);
     }
     let array = archive.array(name)?;
-    match row_major(&array)[..] {
+    match array.values[..] {
         [value] => Ok(value),
         _ => bail!("{}, array `{name}` is not one number", archive.source()),
     }

@@ -42,10 +42,10 @@ fn archive(arrays: &[(&str, Vec<u8>)]) -> Npz {
 /// The rows that scikit-learn was asked about, and what it said, row after row.
 fn asked(archive: &Npz) -> (Vec<Vec<f64>>, Vec<f64>) {
     let rows = archive.array("rows").unwrap();
-    let rows = rows.outer_iter().map(|row| row.iter().copied().collect());
+    let width = rows.shape[1];
     (
-        rows.collect(),
-        row_major(&archive.array("expected").unwrap()),
+        rows.values.chunks(width).map(<[f64]>::to_vec).collect(),
+        archive.array("expected").unwrap().values,
     )
 }
 
@@ -147,11 +147,16 @@ fn imported_mixtures_have_scikit_learns_densities_in_any_scale() {
 }
 
 #[test]
-fn either_memory_order_and_either_float_gives_the_same() {
+fn either_memory_order_and_any_type_gives_the_same() {
     let rows = Array2::from_shape_vec((2, 3), vec![1.0_f64, 2.0, 3.0, 4.0, 5.0, 6.0]).unwrap();
     let mut columns = Array2::<f64>::zeros((2, 3).f());
     columns.assign(&rows);
-    for bytes in [npy(&rows), npy(&columns), npy(&rows.mapv(|x| x as f32))] {
+    for bytes in [
+        npy(&rows),
+        npy(&columns),
+        npy(&rows.mapv(|x| x as f32)),
+        npy(&columns.mapv(|x| x as i64)),
+    ] {
         let model = kmeans(&archive(&[("cluster_centers_", bytes)])).unwrap();
         assert_eq!(model.centroids, [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
         assert!(model.inertia.is_nan());
@@ -246,15 +251,6 @@ fn what_cannot_be_imported_is_one_clear_sentence() {
     assert_eq!(
         pca(&archive(&arrays)).unwrap_err().to_string(),
         "x.npz: components 1 and 2 are not orthonormal (their product is 0.6000); save `components_` as fitted"
-    );
-    assert_eq!(
-        kmeans(&archive(&[(
-            "cluster_centers_",
-            npy(&Array2::<i32>::zeros((2, 2)))
-        )]))
-        .unwrap_err()
-        .to_string(),
-        "x.npz, array `cluster_centers_` holds values of type '<i4'; save it as f64 or f32"
     );
     let not_zip = Npz::read("x.npz", Cursor::new(b"a,b\n1,2\n".to_vec())).unwrap_err();
     assert_eq!(
