@@ -3,7 +3,7 @@
 //! A [`Request`] names a part of a container. [`Request::on_host`] does the work with core's own samplers,
 //! [`emulator::generate`](crate::emulator::generate()) has an emulated core do it; both give the same rows.
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 use autodidact::model::{Body, Model, Task};
 use autodidact::net::Forward;
 use autodidact::restore::Noise;
@@ -284,23 +284,4 @@ impl Request {
         rows.extend(counts);
         rows
     }
-}
-
-/// Asks that a device gave what the host has.
-///
-/// # Errors
-///
-/// It did not: the message says where they differ first.
-pub fn ensure_same(who: &str, host: &[i16], device: &[i16]) -> Result<()> {
-    let differs = host
-        .iter()
-        .zip(device)
-        .position(|(host, device)| host != device);
-    let at = differs.unwrap_or(host.len().min(device.len()));
-    ensure!(
-        host == device,
-        "the emulated {who} and the host differ, first at value {at} of {}; this is a defect of autodidact, please report it with the model and the seed",
-        host.len()
-    );
-    Ok(())
 }

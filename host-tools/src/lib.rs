@@ -16,6 +16,7 @@ pub mod evaluate;
 pub mod generate;
 #[cfg(feature = "train")]
 pub mod generated;
+pub mod interrupt;
 pub mod learn;
 pub mod oracle;
 pub mod picture;
@@ -30,6 +31,7 @@ pub mod showcase;
 pub mod study;
 pub mod talk;
 pub mod train;
+pub mod verdict;
 
 /// The example of the package's front page.
 #[cfg(doctest)]

@@ -4,11 +4,13 @@
 
 mod cmd;
 
-use autodidact_tools::talk;
+use autodidact_tools::verdict::Verdict;
+use autodidact_tools::{interrupt, talk};
 use clap::Parser as _;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    interrupt::watch();
     let result = match cmd::Cli::try_parse() {
         Ok(cli) => cli.run(),
         Err(usage) => match usage.print() {
@@ -22,7 +24,7 @@ fn main() -> ExitCode {
         Err(error) if talk::is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             talk::complain(&error);
-            ExitCode::FAILURE
+            Verdict::behind(&error).map_or(ExitCode::FAILURE, |verdict| verdict.exit_code().into())
         }
     }
 }

@@ -2,13 +2,13 @@
 
 mod scatter;
 
-use std::fs::File;
-use std::io::BufWriter;
 use std::path::Path;
 
 use anyhow::{Context, Result};
 
 pub use scatter::write_scatter;
+
+use crate::artifact;
 
 /// A grey image, shades 0..=1, row by row.
 #[derive(Clone, Debug)]
@@ -72,12 +72,12 @@ pub fn write_grid(path: &Path, rows: &[Vec<Picture>], zoom: usize) -> Result<()>
             }
         }
     }
-    let failed = || format!("{} cannot be written", path.display());
-    let file = BufWriter::new(File::create(path).with_context(failed)?);
-    let mut encoder = png::Encoder::new(file, width as u32, height as u32);
+    let mut bytes = Vec::new();
+    let mut encoder = png::Encoder::new(&mut bytes, width as u32, height as u32);
     encoder.set_color(png::ColorType::Grayscale);
     encoder.set_depth(png::BitDepth::Eight);
-    let mut writer = encoder.write_header().with_context(failed)?;
-    writer.write_image_data(&shades).with_context(failed)?;
-    writer.finish().with_context(failed)
+    let mut writer = encoder.write_header().context("no picture")?;
+    writer.write_image_data(&shades).context("no picture")?;
+    writer.finish().context("no picture")?;
+    artifact::write(path, &bytes)
 }

@@ -82,6 +82,29 @@ impl Output {
             Self(Box::new(BufWriter::with_capacity(1 << 16, stdout)))
         }
     }
+
+    /// Standard error, for what would go to standard output if nothing else went there; as silent and as lenient as
+    /// [`say!`](crate::say).
+    #[must_use]
+    pub fn aside() -> Self {
+        Self(Box::new(Aside))
+    }
+}
+
+/// Standard error, which never fails.
+struct Aside;
+
+impl Write for Aside {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if !QUIET.load(Ordering::Relaxed) {
+            let _ = BARS.suspend(|| io::stderr().write_all(bytes));
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 impl fmt::Debug for Output {

@@ -76,7 +76,7 @@ impl Network {
         &self,
         common: &Common,
         mut prepared: Prepared,
-        output: Unfinished<'_>,
+        output: Unfinished,
         stack: &DenseStack,
         kind: &str,
     ) -> Result<()> {
@@ -129,7 +129,7 @@ pub(super) struct AeFit {
 
 impl AeFit {
     pub(super) fn run(self) -> Result<()> {
-        let output = Unfinished::beside(&self.common.output)?;
+        let output = self.common.open_output()?;
         let prepared = self.common.prepare()?;
         let config = self.network.options(prepared.seed).check()?;
         let bar = bar("epoch");
@@ -174,7 +174,7 @@ enum KindChoice {
 
 impl StackedFit {
     pub(super) fn run(self) -> Result<()> {
-        let output = Unfinished::beside(&self.common.output)?;
+        let output = self.common.open_output()?;
         let prepared = self.common.prepare()?;
         let network = self.network.options(prepared.seed);
         let options = StackedOptions {

@@ -55,6 +55,7 @@ pub(crate) struct Complete {
 
 impl Complete {
     pub(crate) fn run(self, out: &mut Output) -> Result<()> {
+        self.drawing.check(&[&self.model, self.data.path()])?;
         let bytes = artifact::read(&self.model)?;
         let model = Model::load(&bytes)?;
         let rbm = machine(&model)?;

@@ -2,7 +2,6 @@
 
 use anyhow::{Result, ensure};
 use autodidact::model::Task;
-use autodidact_tools::artifact::Unfinished;
 use autodidact_tools::evaluate::{FloatPart, Noise};
 use autodidact_tools::quantize::{self, Calibration, Precision, QuantisedPart};
 use autodidact_tools::train::corruption::Corruption;
@@ -153,7 +152,7 @@ impl DaeFit {
     pub(super) fn run(self) -> Result<()> {
         let common = &self.common;
         let noise = self.corruption.noise(common)?;
-        let output = Unfinished::beside(&common.output)?;
+        let output = common.open_output()?;
         let mut prepared = common.prepare()?;
         let corruption = noise.in_features(&prepared.standardiser)?;
         let image = image_shape(self.width, prepared.features.width())?;

@@ -2,7 +2,6 @@
 
 use anyhow::Result;
 use autodidact::model::Task;
-use autodidact_tools::artifact::Unfinished;
 use autodidact_tools::evaluate::FloatPart;
 use autodidact_tools::quantize::{self, Calibration, QuantisedPart};
 use autodidact_tools::train::deep_autoencoder::{self, DeepAutoencoderOptions};
@@ -55,7 +54,7 @@ pub(super) struct DeepAutoencoderFit {
 impl DeepAutoencoderFit {
     pub(super) fn run(self) -> Result<()> {
         let common = &self.common;
-        let output = Unfinished::beside(&common.output)?;
+        let output = common.open_output()?;
         let mut prepared = common.prepare()?;
         let scaling = &prepared.standardiser;
         let pixels = (scaling.minimum >= 0.0 && scaling.maximum <= 1.0).then_some(scaling);

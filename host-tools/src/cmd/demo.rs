@@ -16,6 +16,7 @@ use autodidact_tools::say;
 use autodidact_tools::showcase::{self, PublishedFigures, Showcase};
 use autodidact_tools::talk::Output;
 use autodidact_tools::train::device::{self, DeviceChoice, TrainingDevice};
+use autodidact_tools::verdict::Verdict;
 use autodidact_tools::{artifact, replay, sampler};
 use clap::Args;
 use serde_json::{Map, Value};
@@ -192,9 +193,9 @@ impl Demo {
             self.output.display()
         )?;
         if !identical {
-            bail!(
-                "host and device gave different bytes: this is a defect of autodidact, please report it"
-            );
+            bail!(Verdict::BitsDiffer(
+                "host and device gave different bytes: this is a defect of autodidact, please report it".into()
+            ));
         }
         Ok(())
     }

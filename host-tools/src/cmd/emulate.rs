@@ -3,15 +3,17 @@
 use std::io::Write as _;
 use std::path::PathBuf;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use autodidact::model::Model;
-use autodidact_tools::emulator::{self, Board, Core, Footprint, MemorySize};
+use autodidact_tools::emulator::{self, Board, Core, Footprint, MemorySize, PartCost};
 use autodidact_tools::talk::Output;
+use autodidact_tools::verdict::ensure_same;
 use autodidact_tools::{artifact, replay};
 use clap::Args;
+use serde_json::{Map, Value, json};
 
 use super::run::to_csv;
-use super::shared::{Data, Rows, grouped};
+use super::shared::{Data, Rows, grouped, open_output, print_json};
 
 #[derive(Debug, Args)]
 pub(crate) struct Emulate {
@@ -37,55 +39,86 @@ pub(crate) struct Emulate {
     #[arg(long, value_name = "BYTES")]
     ram: Option<MemorySize>,
 
-    /// Write the device's results as CSV to this file.
+    /// Write the device's results as CSV to this file (`-` is standard output; the table then goes to standard error).
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
+
+    /// Print one JSON object instead of a table.
+    #[arg(long)]
+    json: bool,
 }
 
 impl Emulate {
     pub(crate) fn run(self, out: &mut Output) -> Result<()> {
+        let inputs = [&*self.model, self.data.path()];
+        let output = self.output.as_deref();
+        let output = output.map(|path| open_output(path, &inputs, self.json));
+        let output = output.transpose()?;
         let bytes = artifact::read(&self.model)?;
         let model = Model::load(&bytes)?;
         let (rows, source, counts) = self.data.counts(&model, self.rows)?;
         let host = replay::replay(&model, &counts)?;
         let device = emulator::replay(self.core, &bytes, &counts)?;
-        if let Some(path) = &self.output {
+        let mut aside = Output::aside();
+        let mut out = out;
+        if let Some(output) = output {
+            if output.is_standard_output() {
+                out = &mut aside;
+            }
             let rows = replay::decode(&model, &device.results)?;
-            artifact::write(path, to_csv(&model, &rows)?.as_bytes())?;
-        }
-        writeln!(out, "{rows} rows of {source} on {}", self.core)?;
-        for cost in &device.log.parts {
-            writeln!(
-                out,
-                "{:<15} {} instructions a row",
-                cost.name,
-                grouped(cost.instructions_per_row())
-            )?;
+            output.finish(to_csv(&model, &rows)?.as_bytes())?;
         }
         let board = Board {
             flash: self.flash,
             ram: self.ram,
         };
         let footprint = Footprint::measure(self.core, bytes.len(), &device)?;
-        print_footprint(out, &footprint, &board)?;
-        board.check(&footprint)?;
-        if device.results != host {
-            let at = device.results.iter().zip(&host).position(|(d, h)| d != h);
-            bail!(
-                "the emulated {} and the host differ, first at byte {} of {}; this is a defect of autodidact, please report it with the model",
-                self.core,
-                at.unwrap_or(device.results.len().min(host.len())),
-                host.len()
-            );
+        let fits = board.check(&footprint);
+        let core = self.core.name();
+        let same = ensure_same(core, "byte", &host, &device.results, "the model");
+        if self.json {
+            print_json(
+                out,
+                &json!({
+                    "core": core,
+                    "rows": rows,
+                    "instructions_per_row": instructions(&device.log.parts),
+                    "flash_bytes": footprint.flash(),
+                    "flash_code_bytes": footprint.code,
+                    "flash_model_bytes": footprint.model,
+                    "ram_bytes": footprint.ram(),
+                    "ram_buffers_bytes": footprint.buffers,
+                    "ram_variables_bytes": footprint.variables,
+                    "ram_stack_bytes": footprint.stack,
+                    "fits": fits.is_ok(),
+                    "identical": same.is_ok(),
+                }),
+            )?;
+            return same.and(fits);
         }
+        writeln!(out, "{rows} rows of {source} on {}", self.core)?;
+        for cost in &device.log.parts {
+            let each = grouped(cost.instructions_per_row());
+            writeln!(out, "{:<15} {each} instructions a row", cost.name)?;
+        }
+        print_footprint(out, &footprint, &board)?;
+        same?;
         writeln!(
             out,
             "host and {} gave the same {} bytes",
             self.core,
             grouped(host.len() as u64)
         )?;
-        Ok(())
+        fits
     }
+}
+
+/// Instructions a row of each part, by its name.
+fn instructions(parts: &[PartCost]) -> Map<String, Value> {
+    let costs = parts.iter();
+    costs
+        .map(|cost| (cost.name.clone(), cost.instructions_per_row().into()))
+        .collect()
 }
 
 /// Two lines: what an application with this model takes, of how much.

@@ -1,7 +1,6 @@
 //! `autodidact fit rbm` and `fit dbn`: Boltzmann machines, one or a stack.
 
 use anyhow::{Result, ensure};
-use autodidact_tools::artifact::Unfinished;
 use autodidact_tools::data::{Scaling, Table};
 use autodidact_tools::evaluate::{FloatPart, Likelihood};
 use autodidact_tools::quantize::{self, FEATURE_UNIT, QuantisedPart};
@@ -148,7 +147,7 @@ pub(super) struct RbmFit {
 impl RbmFit {
     pub(super) fn run(self) -> Result<()> {
         let (common, training) = (&self.common, &self.training);
-        let output = Unfinished::beside(&common.output)?;
+        let output = common.open_output()?;
         let mut prepared = training.prepare(common)?;
         let (rows, binarise) = training.rows(&prepared)?;
         let options = training.options(self.hidden, binarise, prepared.seed);
@@ -195,7 +194,7 @@ pub(super) struct DbnFit {
 impl DbnFit {
     pub(super) fn run(self) -> Result<()> {
         let (common, training) = (&self.common, &self.training);
-        let output = Unfinished::beside(&common.output)?;
+        let output = common.open_output()?;
         let mut prepared = training.prepare(common)?;
         let (rows, binarise) = training.rows(&prepared)?;
         let layers = self.hidden.iter().enumerate().map(|(at, &hidden)| {

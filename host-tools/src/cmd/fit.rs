@@ -128,7 +128,7 @@ impl Fit {
                 chunk,
                 passes,
             } => {
-                let output = Unfinished::beside(&common.output)?;
+                let output = common.open_output()?;
                 let seeding = match seeding {
                     SeedingChoice::PlusPlus => Seeding::PlusPlus,
                     SeedingChoice::Random => Seeding::Random,
@@ -166,7 +166,7 @@ impl Fit {
                 common.finish(&prepared, output, &[FloatPart::KMeans(&model)])
             }
             Family::Pca { common, components } => {
-                let output = Unfinished::beside(&common.output)?;
+                let output = common.open_output()?;
                 let mut prepared = common.prepare()?;
                 let config = PcaOptions { components }.check()?;
                 let model = pca::fit(&config, &prepared.features, &prepared.device)?;
@@ -215,7 +215,7 @@ fn fit_minibatch(
     options: KMeansOptions,
     block_rows: usize,
     passes: usize,
-    output: Unfinished<'_>,
+    output: Unfinished,
 ) -> Result<()> {
     let mut prepared = common.prepare_chunks(block_rows)?;
     let options = KMeansOptions {
@@ -244,7 +244,7 @@ fn fit_minibatch(
 }
 
 fn fit_gmm(common: &Common, options: GmmOptions, components: Option<usize>) -> Result<()> {
-    let output = Unfinished::beside(&common.output)?;
+    let output = common.open_output()?;
     let mut prepared = common.prepare()?;
     let options = GmmOptions {
         seed: prepared.seed,

@@ -2,7 +2,6 @@
 
 use anyhow::Result;
 use autodidact::model::Task;
-use autodidact_tools::artifact::Unfinished;
 use autodidact_tools::quantize::{self, Precision, QuantisedPart};
 use autodidact_tools::say;
 use autodidact_tools::train::gan::{self, GanOptions, graph_of, latents};
@@ -64,7 +63,7 @@ pub(super) struct GanFit {
 impl GanFit {
     pub(super) fn run(self) -> Result<()> {
         let common = &self.common;
-        let output = Unfinished::beside(&common.output)?;
+        let output = common.open_output()?;
         let mut prepared = common.prepare()?;
         let options = GanOptions {
             latent: self.latent,

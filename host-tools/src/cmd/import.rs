@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
-use autodidact_tools::artifact::Unfinished;
 use autodidact_tools::data::Npz;
 use autodidact_tools::evaluate::FloatPart;
 use autodidact_tools::quantize::{self, QuantisedPart};
@@ -27,7 +26,7 @@ pub(crate) struct Import {
 impl Import {
     pub(crate) fn run(self) -> Result<()> {
         let Self { archive, common } = self;
-        let output = Unfinished::beside(&common.output)?;
+        let output = common.open_output_beside(&[&archive])?;
         let archive = Npz::open(&archive)?;
         let mut prepared = common.prepare()?;
         prepared

@@ -57,6 +57,7 @@ pub(crate) struct Inpaint {
 impl Inpaint {
     pub(crate) fn run(self, out: &mut Output) -> Result<()> {
         ensure!(self.draws > 0, "--draws is 0; give at least 1");
+        self.drawing.check(&[&self.model, self.data.path()])?;
         let bytes = artifact::read(&self.model)?;
         let model = Model::load(&bytes)?;
         let part = Request::find(&model, |body| matches!(body, Body::Score(_)));

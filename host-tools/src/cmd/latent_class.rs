@@ -60,7 +60,7 @@ pub(super) struct LatentClassFit {
 
 impl LatentClassFit {
     pub(super) fn run(self) -> Result<()> {
-        let output = Unfinished::beside(&self.output)?;
+        let output = Unfinished::of(&self.output, &[&self.data])?;
         let table = open_mixed(
             &self.data,
             &MixedOptions {

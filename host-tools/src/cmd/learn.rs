@@ -5,18 +5,20 @@ use std::fs;
 use std::io::Write as _;
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use autodidact::model::Model;
 use autodidact_tools::artifact;
-use autodidact_tools::emulator::{self, Core, Image, LearnRun};
+use autodidact_tools::emulator::{self, Core, Image, LearnRun, PassCost};
 use autodidact_tools::learn::{
     self, Comparison, Config, Corruption, Covariance, Learner, Mixture, Problem,
 };
 use autodidact_tools::say;
 use autodidact_tools::talk::Output;
+use autodidact_tools::verdict::ensure_same;
 use clap::Args;
+use serde_json::{Value, json};
 
-use super::shared::{Data, grouped};
+use super::shared::{Data, grouped, open_output, print_json};
 
 #[derive(Debug, Args)]
 pub(crate) struct Learn {
@@ -36,14 +38,24 @@ pub(crate) struct Learn {
     #[arg(long, value_name = "FILE")]
     start: Option<PathBuf>,
 
-    /// Write a container with what the core learnt to this file.
+    /// Write a container with what the core learnt to this file (`-` is standard output; the table then goes to standard
+    /// error).
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
+
+    /// Print one JSON object instead of tables.
+    #[arg(long)]
+    json: bool,
 }
 
 impl Learn {
     pub(crate) fn run(self, out: &mut Output) -> Result<()> {
         Image::Learn.require(self.core)?;
+        let mut inputs = vec![&*self.config, self.data.path()];
+        inputs.extend(self.start.as_deref());
+        let output = self.output.as_deref();
+        let output = output.map(|path| open_output(path, &inputs, self.json));
+        let output = output.transpose()?;
         let file = self.config.display().to_string();
         let text =
             fs::read_to_string(&self.config).with_context(|| format!("{file} cannot be read"))?;
@@ -55,23 +67,55 @@ impl Learn {
         }
         let model = Model::load(&problem.container)?;
         let settings = &problem.settings;
+        let device = emulator::learn(self.core, &problem.container, settings, &problem.counts)?;
+        let host = learn::learn(&model, settings, &problem.counts)?;
+        let states = learn::decode(&problem, &device.results)?;
+        let comparisons = learn::judge(&problem, &states)?;
+        let core = self.core.name();
+        let same = ensure_same(core, "byte", &host, &device.results, "the settings");
+        let mut aside = Output::aside();
+        let mut out = out;
+        if let (Some(output), true) = (output, same.is_ok()) {
+            if output.is_standard_output() {
+                out = &mut aside;
+            }
+            let learnt = states.last().map(|state| &state.learnt);
+            output.finish(&problem.encode(learnt)?)?;
+        }
+        let rows = problem.counts.len() / table.width();
+        if self.json {
+            print_json(
+                out,
+                &json!({
+                    "core": core,
+                    "rows": rows,
+                    "columns": table.width(),
+                    "learner_bytes": device.learner_bytes,
+                    "rows_bytes": device.resident_bytes,
+                    "start_bytes": device.starting_bytes,
+                    "stack_bytes": device.stack_bytes,
+                    "start": cost(&device.start),
+                    "passes": device.passes.iter().map(cost).collect::<Vec<_>>(),
+                    "figures": comparisons.iter().map(figure).collect::<Vec<_>>(),
+                    "nats_of_the_scale": problem.log_scale.filter(|_| is_mixture(settings.learner)),
+                    "identical": same.is_ok(),
+                }),
+            )?;
+            return same;
+        }
         writeln!(
             out,
             "{} on {}: {} rows of {} from {}",
             what(&config, table.width()),
             self.core,
-            grouped((problem.counts.len() / table.width()) as u64),
+            grouped(rows as u64),
             match config.components {
                 Some(k) => format!("{k} whitened components"),
                 None => format!("{} features", table.width()),
             },
             table.source()
         )?;
-        let device = emulator::learn(self.core, &problem.container, settings, &problem.counts)?;
-        let host = learn::learn(&model, settings, &problem.counts)?;
         print_costs(out, &device)?;
-        let states = learn::decode(&problem, &device.results)?;
-        let comparisons = learn::judge(&problem, &states)?;
         print_passes(out, &device, &comparisons)?;
         if let Some(scale) = problem.log_scale.filter(|_| is_mixture(settings.learner)) {
             for comparison in &comparisons {
@@ -84,15 +128,7 @@ impl Learn {
                 )?;
             }
         }
-        if device.results != host {
-            let at = device.results.iter().zip(&host).position(|(d, h)| d != h);
-            bail!(
-                "the emulated {} and the host differ, first at byte {} of {}; this is a defect of autodidact, please report it with the settings",
-                self.core,
-                at.unwrap_or(device.results.len().min(host.len())),
-                host.len()
-            );
-        }
+        same?;
         writeln!(
             out,
             "host and {} learnt the same {} bytes",
@@ -100,12 +136,26 @@ impl Learn {
             grouped(host.len() as u64)
         )?;
         if let Some(path) = &self.output {
-            let learnt = states.last().map(|state| &state.learnt);
-            artifact::write(path, &problem.encode(learnt)?)?;
             say!("wrote {}", path.display());
         }
         Ok(())
     }
+}
+
+fn cost(pass: &PassCost) -> Value {
+    json!({
+        "rows": pass.rows,
+        "instructions": pass.instructions,
+        "longest_step": pass.longest,
+    })
+}
+
+fn figure(comparison: &Comparison) -> Value {
+    json!({
+        "figure": comparison.label,
+        "device": comparison.device,
+        "f64": comparison.reference,
+    })
 }
 
 fn is_mixture(learner: Learner) -> bool {

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
 use autodidact::model::Model;
-use autodidact_tools::artifact::Unfinished;
 use autodidact_tools::quantize::{self, OpError, Precision};
 use autodidact_tools::sampler::{Sampler, note_schedule, schedule, score_network};
 use autodidact_tools::say;
@@ -121,7 +120,7 @@ impl NcsnFit {
             self.sigma_data.is_none() || matches!(common.scale, ScaleChoice::Uniform),
             "--sigma-data needs columns of one unit: add --scale uniform, or give --sigma in standard deviations"
         );
-        let output = Unfinished::beside(&common.output)?;
+        let output = common.open_output_beside(self.checkpoint.as_deref().as_slice())?;
         let mut prepared = common.prepare()?;
         let columns = prepared.features.width();
         let image = match self.width {

@@ -1,6 +1,6 @@
 //! What `fit` and `import` share: data read and scaled before, a model judged and written after.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, ensure};
 use autodidact::kernels::Order;
@@ -75,6 +75,17 @@ pub(super) struct Prepared<F = Table> {
 }
 
 impl Common {
+    /// The container to write, which must be none of the files that it is made from.
+    pub(super) fn open_output(&self) -> Result<Unfinished> {
+        self.open_output_beside(&[])
+    }
+
+    /// As [`open_output`](Self::open_output), where there are `others` to read than the data.
+    pub(super) fn open_output_beside(&self, others: &[&Path]) -> Result<Unfinished> {
+        let inputs: Vec<&Path> = others.iter().copied().chain([self.data.path()]).collect();
+        Unfinished::of(&self.output, &inputs)
+    }
+
     /// Reads the data, scales it and opens the training device.
     pub(super) fn prepare(&self) -> Result<Prepared> {
         self.prepare_scaled(self.scaling())
@@ -178,7 +189,7 @@ impl Common {
     pub(super) fn finish<F>(
         &self,
         prepared: &Prepared<F>,
-        output: Unfinished<'_>,
+        output: Unfinished,
         floats: &[FloatPart<'_>],
     ) -> Result<()> {
         self.finish_beside(prepared, output, floats, &[])
@@ -188,7 +199,7 @@ impl Common {
     pub(super) fn finish_beside<F>(
         &self,
         prepared: &Prepared<F>,
-        output: Unfinished<'_>,
+        output: Unfinished,
         floats: &[FloatPart<'_>],
         beside: &[(&str, FloatPart<'_>)],
     ) -> Result<()> {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, bail, ensure};
 use autodidact::model::{Body, Model, Task};
 use autodidact::score::{Level, ONE};
-use autodidact_tools::artifact;
+use autodidact_tools::artifact::{self, Unfinished};
 use autodidact_tools::data::{Table, columns_named};
 use autodidact_tools::evaluate::{Noise, Units};
 use autodidact_tools::generate::{Request, Work};
@@ -93,6 +93,9 @@ pub(crate) struct Restore {
 
 impl Restore {
     pub(crate) fn run(self, out: &mut Output) -> Result<()> {
+        if let Some(png) = &self.png {
+            Unfinished::of(png, &[&self.model, self.data.path()])?;
+        }
         let bytes = artifact::read(&self.model)?;
         let model = Model::load(&bytes)?;
         let units = Units::of(&model)?;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use autodidact::kmeans::Metric;
 use autodidact::model::{Body, Model};
-use autodidact_tools::artifact;
+use autodidact_tools::artifact::{self, Unfinished};
 use autodidact_tools::evaluate::{Outcome, Units};
 use autodidact_tools::quantize::FEATURE_UNIT;
 use autodidact_tools::replay::{self, PartResult};
@@ -30,13 +30,16 @@ pub(crate) struct Run {
 
 impl Run {
     pub(crate) fn run(self, out: &mut Output) -> Result<()> {
+        let inputs = [&*self.model, self.data.path()];
+        let output = self.output.map(|path| Unfinished::of(&path, &inputs));
+        let output = output.transpose()?;
         let bytes = artifact::read(&self.model)?;
         let model = Model::load(&bytes)?;
         let (_, _, counts) = self.data.counts(&model, Rows::All)?;
         let rows = replay::decode(&model, &replay::replay(&model, &counts)?)?;
         let csv = to_csv(&model, &rows)?;
-        match self.output {
-            Some(path) => artifact::write(&path, csv.as_bytes()),
+        match output {
+            Some(output) => output.finish(csv.as_bytes()),
             None => Ok(out.write_all(csv.as_bytes())?),
         }
     }

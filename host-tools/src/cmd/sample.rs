@@ -73,6 +73,7 @@ impl Walk {
 
 impl Sample {
     pub(crate) fn run(self, out: &mut Output) -> Result<()> {
+        self.drawing.check(&[&self.model])?;
         let bytes = artifact::read(&self.model)?;
         let model = Model::load(&bytes)?;
         let seed = draw_seed(self.seed);

@@ -6,16 +6,18 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, ensure};
 use autodidact::kernels::Order;
 use autodidact::model::{Body, Model};
+use autodidact_tools::artifact::Unfinished;
 #[cfg(feature = "train")]
 use autodidact_tools::data::FileChunks;
 use autodidact_tools::data::{self, MixedOptions, ReadOptions, Table};
 use autodidact_tools::emulator::{self, Core, GenerateRun, Image};
 use autodidact_tools::evaluate::{PartReport, Units};
-use autodidact_tools::generate::{Request, Work, ensure_same};
+use autodidact_tools::generate::{Request, Work};
 use autodidact_tools::picture::{Picture, side_by_side, write_grid};
 use autodidact_tools::quantize::latent_class::Coding;
 use autodidact_tools::say;
 use autodidact_tools::talk::Output;
+use autodidact_tools::verdict::ensure_same;
 use clap::{Args, ValueEnum};
 
 /// Where rows come from.
@@ -31,6 +33,11 @@ pub(crate) struct Data {
 }
 
 impl Data {
+    /// The file, for comparison with others.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     pub(crate) fn read(&self) -> Result<Table> {
         if self.path == Path::new("digits") && !self.path.exists() {
             // Pixels 0..=16 as shades 0..=1.
@@ -122,7 +129,13 @@ impl Drawer {
             return Ok((rows, Drawn(None)));
         };
         let run = emulator::generate(core, bytes, request)?;
-        ensure_same(core.name(), &rows, &run.rows)?;
+        ensure_same(
+            core.name(),
+            "value",
+            &rows,
+            &run.rows,
+            "the model and the seed",
+        )?;
         let part = model.parts().nth(request.part);
         let on_core = OnCore {
             core,
@@ -207,6 +220,23 @@ impl Drawn {
     }
 }
 
+/// The file that a verb writes, made from the files `inputs`; it must not go to standard output together with JSON.
+pub(crate) fn open_output(path: &Path, inputs: &[&Path], json: bool) -> Result<Unfinished> {
+    let output = Unfinished::of(path, inputs)?;
+    ensure!(
+        !(json && output.is_standard_output()),
+        "--json and -o {} both go to standard output: give -o a file",
+        path.display()
+    );
+    Ok(output)
+}
+
+/// Prints an object as JSON.
+pub(crate) fn print_json(out: &mut Output, object: &impl serde::Serialize) -> Result<()> {
+    writeln!(out, "{}", serde_json::to_string_pretty(object)?)?;
+    Ok(())
+}
+
 /// How rows go to the terminal.
 #[derive(Debug, Args)]
 pub(crate) struct Drawing {
@@ -223,6 +253,12 @@ pub(crate) struct Drawing {
 const PICTURES: usize = 8;
 
 impl Drawing {
+    /// Whether the picture, if there is to be one, can be written, and is none of the `inputs`.
+    pub(crate) fn check(&self, inputs: &[&Path]) -> Result<()> {
+        let output = self.png.as_deref().map(|png| Unfinished::of(png, inputs));
+        output.transpose().map(drop)
+    }
+
     /// Prints rows as CSV, or as pictures.
     pub(crate) fn print(
         &self,

@@ -6,6 +6,7 @@ use anyhow::{Context, Result, bail};
 
 use super::firmware::build_for_size;
 use super::{Core, Image, Replay, measure_image};
+use crate::verdict::Verdict;
 
 /// An amount of memory: bytes, or a number with `K` (1024) or `M` (1024 K).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -167,10 +168,10 @@ impl Need {
         } else {
             "no model is small enough for that: choose a part".into()
         };
-        bail!(
+        bail!(Verdict::DoesNotFit(format!(
             "the model is too large for the board: it needs {bytes} bytes of {memory} ({made_of}), the board has \
              {available}; {advice} with more {memory}"
-        );
+        )));
     }
 }
 

@@ -10,6 +10,8 @@ use anyhow::{Context, Result, bail};
 use super::machine::list;
 use super::toolchain::{self, Toolchain};
 use super::{Core, process};
+use crate::artifact;
+use crate::verdict::Verdict;
 
 /// Building `core` from source, and everything else, on a slow machine.
 const BUILD_TIMEOUT: Duration = Duration::from_secs(20 * 60);
@@ -136,11 +138,11 @@ fn build_around(core: Core, image: &str, model: &Path, elf: &Path) -> Result<()>
         .with_context(|| format!("the model {} cannot be read", model.display()))?
         .len();
     if bytes > DEMO_FLASH_BYTES {
-        bail!(
+        bail!(Verdict::DoesNotFit(format!(
             "the model {} is too large for {core}: it has {bytes} bytes, the flash {DEMO_FLASH_BYTES}; fit a \
              smaller one",
             model.display(),
-        );
+        )));
     }
     let model = path::absolute(model)?;
     // Another build could replace the file between its making and its copying.
@@ -150,8 +152,8 @@ fn build_around(core: Core, image: &str, model: &Path, elf: &Path) -> Result<()>
     let lock = File::create(target.join("firmware-demo.lock"))?;
     lock.lock()?;
     let built = build_image(core, image, "small", &["--features", "demo"], Some(&model))?;
-    fs::copy(&built, elf).with_context(|| format!("{} cannot be written", elf.display()))?;
-    Ok(())
+    let image = fs::read(&built).with_context(|| format!("{} cannot be read", built.display()))?;
+    artifact::write(elf, &image)
 }
 
 /// Has clippy read everything that `core`'s images are made of, for the core's own target; warnings are errors. The
@@ -226,7 +228,9 @@ fn build_image(
         }
         Some(_) => match overflow(&output.stderr) {
             Some(what) => {
-                bail!("the image {image} does not fit {core}: {what}; fit a smaller model")
+                bail!(Verdict::DoesNotFit(format!(
+                    "the image {image} does not fit {core}: {what}; fit a smaller model"
+                )))
             }
             None => bail!(
                 "the firmware image {image} for {core} does not build{}:\n{}",

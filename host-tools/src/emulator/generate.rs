@@ -7,6 +7,8 @@ use anyhow::{Context, Result, bail};
 use super::run::{number, run_in, write};
 use super::{Core, Image, PartCost, RUN_TIMEOUT, ReplayLog, build, run_image};
 use crate::generate::Request;
+use crate::interrupt::Folder;
+use crate::verdict::Verdict;
 
 /// What came back from a core that drew.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,14 +49,14 @@ pub fn generate(core: Core, model: &[u8], request: &Request) -> Result<GenerateR
     Image::Generate.require(core)?;
     let machine = core.machine();
     if model.len() > machine.model_window_bytes {
-        bail!(
+        bail!(Verdict::DoesNotFit(format!(
             "the model is too large for the emulated {core}: it has {} bytes, the window {}; fit a smaller one",
             model.len(),
             machine.model_window_bytes
-        );
+        )));
     }
     let elf = build(core, Image::Generate)?;
-    let folder = tempfile::tempdir().context("a folder for the run cannot be made")?;
+    let folder = Folder::new().context("a folder for the run cannot be made")?;
     for (name, bytes) in files(request)? {
         write(folder.path(), name, &bytes)?;
     }

@@ -4,7 +4,9 @@ use anyhow::{Context, Result, bail};
 
 use super::run::{number, run_in, write};
 use super::{Core, Image, RUN_TIMEOUT, build};
+use crate::interrupt::Folder;
 use crate::learn::Settings;
+use crate::verdict::Verdict;
 
 /// What a start or a pass took.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -45,14 +47,14 @@ pub fn learn(core: Core, model: &[u8], settings: &Settings, counts: &[i16]) -> R
     Image::Learn.require(core)?;
     let machine = core.machine();
     if model.len() > machine.model_window_bytes {
-        bail!(
+        bail!(Verdict::DoesNotFit(format!(
             "the model is too large for the emulated {core}: it has {} bytes, the window {}",
             model.len(),
             machine.model_window_bytes
-        );
+        )));
     }
     let elf = build(core, Image::Learn)?;
-    let folder = tempfile::tempdir().context("a folder for the run cannot be made")?;
+    let folder = Folder::new().context("a folder for the run cannot be made")?;
     let counts: Vec<u8> = counts.iter().flat_map(|c| c.to_le_bytes()).collect();
     write(folder.path(), "samples.bin", &counts)?;
     write(folder.path(), "settings.bin", &settings.encode())?;

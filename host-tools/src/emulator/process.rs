@@ -2,8 +2,11 @@
 
 use std::io::{self, Read};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use crate::interrupt::{Undone, undone_if_interrupted};
 
 /// What a child left behind.
 #[derive(Debug)]
@@ -15,14 +18,40 @@ pub(crate) struct Output {
 }
 
 /// Ends the child whatever happens to its caller.
-struct Guard(Child);
+struct Guard {
+    child: Arc<Mutex<Child>>,
+    _undone: Undone,
+}
+
+impl Guard {
+    fn spawn(command: &mut Command) -> io::Result<Self> {
+        let (child, undone) = undone_if_interrupted(|| {
+            let child = Arc::new(Mutex::new(command.spawn()?));
+            let to_end = child.clone();
+            Ok((child, Box::new(move || end(&to_end))))
+        })?;
+        Ok(Self {
+            child,
+            _undone: undone,
+        })
+    }
+
+    fn child(&self) -> MutexGuard<'_, Child> {
+        self.child.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        // Both fail only when the child has ended already.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        end(&self.child);
     }
+}
+
+fn end(child: &Mutex<Child>) {
+    let mut child = child.lock().unwrap_or_else(PoisonError::into_inner);
+    // Both fail only when the child has ended already.
+    let _ = child.kill();
+    let _ = child.wait();
 }
 
 /// Runs a command without input to its end, or until `limit` has passed.
@@ -32,12 +61,12 @@ pub(crate) fn run(command: &mut Command, limit: Duration) -> io::Result<Output> 
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
-    let mut child = Guard(command.spawn()?);
-    let stdout = collect(child.0.stdout.take());
-    let stderr = collect(child.0.stderr.take());
+    let child = Guard::spawn(command)?;
+    let stdout = collect(child.child().stdout.take());
+    let stderr = collect(child.child().stderr.take());
     let mut pause = Duration::from_millis(1);
     let status = loop {
-        if let Some(status) = child.0.try_wait()? {
+        if let Some(status) = child.child().try_wait()? {
             break Some(status);
         }
         if Instant::now() >= deadline {

@@ -7,6 +7,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 
 use super::{Core, Image, LogDecoder, RUN_TIMEOUT, build, qemu};
+use crate::interrupt::Folder;
+use crate::verdict::Verdict;
 
 /// What an image said in its log, in terms that the host understands, beside the lines themselves.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -74,14 +76,14 @@ pub struct Replay {
 pub fn replay(core: Core, model: &[u8], samples: &[i16]) -> Result<Replay> {
     let machine = core.machine();
     if model.len() > machine.model_window_bytes {
-        bail!(
+        bail!(Verdict::DoesNotFit(format!(
             "the model is too large for the emulated {core}: it has {} bytes, the window {}; fit a smaller one",
             model.len(),
             machine.model_window_bytes
-        );
+        )));
     }
     let elf = build(core, Image::Replay)?;
-    let folder = tempfile::tempdir().context("a folder for the run cannot be made")?;
+    let folder = Folder::new().context("a folder for the run cannot be made")?;
     let counts: Vec<u8> = samples
         .iter()
         .flat_map(|count| count.to_le_bytes())
@@ -103,7 +105,7 @@ pub fn run_image(
     files: &[(&str, &[u8])],
     limit: Duration,
 ) -> Result<(ReplayLog, Vec<u8>)> {
-    let folder = tempfile::tempdir().context("a folder for the run cannot be made")?;
+    let folder = Folder::new().context("a folder for the run cannot be made")?;
     for (name, bytes) in files {
         write(folder.path(), name, bytes)?;
     }

@@ -76,8 +76,7 @@ impl fmt::Display for TrainingDevice {
     }
 }
 
-/// Opens the device that was asked for. [`DeviceChoice::Auto`] says in one line on stderr when it finds
-/// no GPU and takes the CPU.
+/// Opens the device that was asked for; [`DeviceChoice::Auto`] takes the CPU where there is no GPU.
 ///
 /// # Errors
 ///
@@ -85,10 +84,7 @@ impl fmt::Display for TrainingDevice {
 pub fn open(choice: DeviceChoice) -> Result<TrainingDevice> {
     match choice {
         DeviceChoice::Cpu => Ok(TrainingDevice::cpu()),
-        DeviceChoice::Auto => Ok(wgpu::hardware().unwrap_or_else(|reason| {
-            eprintln!("no GPU used ({reason}); training on the CPU");
-            TrainingDevice::cpu()
-        })),
+        DeviceChoice::Auto => Ok(wgpu::hardware().unwrap_or_else(|_| TrainingDevice::cpu())),
         DeviceChoice::Gpu => wgpu::hardware().map_err(|reason| {
             anyhow::anyhow!(
                 "--device gpu: {reason}; train with --device cpu, or with --device auto to take what there is"
