@@ -14,6 +14,11 @@ use clap::{Args, ValueEnum};
 
 use super::fit::{advance, bar};
 use super::prepare::{Common, Prepared};
+use super::shared::one_of;
+
+/// What layers of a stack compute.
+pub(super) const STACKABLE: [Activation; 3] =
+    [Activation::Relu, Activation::Sigmoid, Activation::Tanh];
 
 /// The network.
 #[derive(Debug, Args)]
@@ -30,12 +35,12 @@ struct Network {
     #[arg(long)]
     tied: bool,
 
-    /// Activation of the hidden layers: relu, sigmoid or tanh.
-    #[arg(long, default_value = "relu")]
+    /// Activation of the hidden layers.
+    #[arg(long, value_parser = one_of(STACKABLE), default_value = "relu")]
     activation: Activation,
 
-    /// Activation of the code: identity, relu, sigmoid or tanh.
-    #[arg(long, default_value = "identity")]
+    /// Activation of the code.
+    #[arg(long, value_parser = one_of(STACKABLE.into_iter().chain([Activation::Identity])), default_value = "identity")]
     code_activation: Activation,
 
     /// How often every row is seen.

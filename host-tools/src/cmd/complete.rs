@@ -34,12 +34,12 @@ pub(crate) struct Complete {
     rows: Rows,
 
     /// Most rows.
-    #[arg(short = 'n', long)]
-    limit: Option<usize>,
+    #[arg(short = 'n', long, alias = "limit", value_name = "ROWS")]
+    count: Option<usize>,
 
-    /// Gibbs steps that are averaged, after as many that are not.
-    #[arg(long, default_value_t = 500)]
-    steps: usize,
+    /// Gibbs steps that are averaged, after as many that are not; steps of mean field with --mean-field.
+    #[arg(long, alias = "steps", value_name = "STEPS", default_value_t = 500)]
+    gibbs_steps: usize,
 
     /// Infer by mean field in place of sampling: no chance, fewer steps, one mode.
     #[arg(long)]
@@ -69,11 +69,11 @@ impl Complete {
             "every column is unknown, so there is nothing to go by; `autodidact sample` draws whole rows"
         );
         let (rows, _, counts) = self.data.counts(&model, self.rows)?;
-        let rows = rows.min(self.limit.unwrap_or(usize::MAX));
+        let rows = rows.min(self.count.unwrap_or(usize::MAX));
         let how = if self.mean_field {
-            Inference::MeanField(self.steps)
+            Inference::MeanField(self.gibbs_steps)
         } else {
-            Inference::Gibbs(self.steps)
+            Inference::Gibbs(self.gibbs_steps)
         };
         let mut rng = match how {
             Inference::MeanField(_) => Generator::from_seed(0),

@@ -13,11 +13,20 @@ use clap::{Args, ValueEnum};
 
 use super::fit::{advance, bar};
 use super::prepare::{Common, Prepared, ScaleChoice};
-use super::shared::image_shape;
+use super::shared::{image_shape, one_of};
 
 /// Epochs unless said otherwise: convolutions share their weights among all pixels.
 const DENSE_EPOCHS: usize = 1200;
 const CONV_EPOCHS: usize = 40;
+
+/// What hidden layers compute.
+const ACTIVATIONS: [Activation; 5] = [
+    Activation::Relu,
+    Activation::Sigmoid,
+    Activation::Tanh,
+    Activation::Elu,
+    Activation::Silu,
+];
 
 /// A denoiser, and what it undoes.
 #[derive(Debug, Args)]
@@ -52,8 +61,8 @@ pub(super) struct DaeFit {
     #[arg(long)]
     residual: bool,
 
-    /// Activation of the hidden layers: relu, sigmoid or tanh; of residual networks also elu or silu.
-    #[arg(long, default_value = "relu")]
+    /// Activation of the hidden layers; elu and silu for residual networks only.
+    #[arg(long, value_parser = one_of(ACTIVATIONS), default_value = "relu")]
     activation: Activation,
 
     #[command(flatten)]

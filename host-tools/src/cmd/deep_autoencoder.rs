@@ -9,8 +9,10 @@ use autodidact_tools::train::model::Activation;
 use autodidact_tools::train::rbm::RbmOptions;
 use clap::Args;
 
+use super::autoencoder::STACKABLE;
 use super::fit::{advance, bar};
 use super::prepare::Common;
+use super::shared::one_of;
 
 /// Learning rates of the machines: binary units see values of `[0, 1]`, Gaussian ones features.
 const BINARY_RATE: f64 = 0.05;
@@ -28,8 +30,8 @@ pub(super) struct DeepAutoencoderFit {
     #[arg(long, value_delimiter = ',', default_value = "128,64,8")]
     encoder: Vec<usize>,
 
-    /// Activation of the hidden layers: relu, sigmoid or tanh; the code and the output are linear.
-    #[arg(long, default_value = "sigmoid")]
+    /// Activation of the hidden layers; the code and the output are linear.
+    #[arg(long, value_parser = one_of(STACKABLE), default_value = "sigmoid")]
     activation: Activation,
 
     /// Epochs of each Boltzmann machine that the network is unrolled from; 0 starts from random weights

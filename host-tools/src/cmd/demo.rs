@@ -37,8 +37,8 @@ pub(crate) struct Demo {
     #[arg(long, default_value = "target/demo", value_name = "FOLDER")]
     output: PathBuf,
 
-    /// Where to train: auto, cpu, gpu or wgpu-software.
-    #[arg(long, default_value = "cpu")]
+    /// Where to train.
+    #[arg(long, value_enum, default_value_t = DeviceChoice::Cpu)]
     device: DeviceChoice,
 }
 

@@ -23,8 +23,8 @@ pub(crate) struct Emulate {
     #[command(flatten)]
     data: Data,
 
-    /// The core: m4, m33, m0plus, m0, m55 or rv32.
-    #[arg(long)]
+    /// The core.
+    #[arg(long, value_enum)]
     core: Core,
 
     /// Rows to run.

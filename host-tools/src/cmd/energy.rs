@@ -19,8 +19,8 @@ const GAUSSIAN_RATE: f64 = 0.002;
 /// How a machine is trained.
 #[derive(Debug, Args)]
 struct Training {
-    /// Visible units: bernoulli (0 and 1, by a threshold) or gaussian (features).
-    #[arg(long, default_value = "bernoulli")]
+    /// Visible units.
+    #[arg(long, value_enum, default_value_t = VisibleUnits::Bernoulli)]
     units: VisibleUnits,
 
     /// What counts as 1: this value of the data and any above. The middle of the data if not given.
@@ -32,12 +32,12 @@ struct Training {
     stochastic: bool,
 
     /// Gibbs steps of an update.
-    #[arg(long, default_value_t = 1)]
-    steps: usize,
+    #[arg(long, alias = "steps", value_name = "STEPS", default_value_t = 1)]
+    gibbs_steps: usize,
 
     /// Persistent chains, so many (PCD), in place of chains that start at the data (CD).
-    #[arg(long, value_name = "CHAINS")]
-    persistent: Option<usize>,
+    #[arg(long, alias = "persistent")]
+    chains: Option<usize>,
 
     /// How often every row is seen.
     #[arg(long, default_value_t = 200)]
@@ -100,11 +100,11 @@ impl Training {
     }
 
     fn options(&self, hidden: usize, binarise: Binarise, seed: u64) -> RbmOptions {
-        let steps = self.steps;
+        let steps = self.gibbs_steps;
         RbmOptions {
             hidden,
             units: self.units,
-            algorithm: match self.persistent {
+            algorithm: match self.chains {
                 None => Algorithm::ContrastiveDivergence { steps },
                 Some(chains) => Algorithm::Persistent { steps, chains },
             },
@@ -124,9 +124,9 @@ impl Training {
 
     /// `CD-1`, `PCD-5 of 100 chains`.
     fn algorithm(&self) -> String {
-        match self.persistent {
-            None => format!("CD-{}", self.steps),
-            Some(chains) => format!("PCD-{} of {chains} chains", self.steps),
+        match self.chains {
+            None => format!("CD-{}", self.gibbs_steps),
+            Some(chains) => format!("PCD-{} of {chains} chains", self.gibbs_steps),
         }
     }
 }

@@ -39,8 +39,8 @@ enum Family {
         /// Number of clusters.
         #[arg(short)]
         k: usize,
-        /// Distance: l2 (means), l1 (medians) or cosine (mean directions).
-        #[arg(long, default_value = "l2")]
+        /// Distance.
+        #[arg(long, value_enum, default_value_t = Metric::L2)]
         metric: Metric,
         /// How the first centroids are chosen.
         #[arg(long, value_enum, default_value_t = SeedingChoice::PlusPlus)]
@@ -62,22 +62,22 @@ enum Family {
     Pca {
         #[command(flatten)]
         common: Common,
-        /// Number of components.
-        #[arg(short = 'n', long)]
+        /// Number of principal components.
+        #[arg(short = 'k', long, short_alias = 'n')]
         components: usize,
     },
     /// A mixture of Gaussians (expectation maximisation, started by k-means).
     Gmm {
         #[command(flatten)]
         common: Common,
-        /// Number of components.
+        /// Number of Gaussians.
         #[arg(short)]
         k: usize,
-        /// Covariances: diag, tied or full.
-        #[arg(long, default_value = "diag")]
+        /// Covariances.
+        #[arg(long, value_enum, default_value_t = CovarianceKind::Diagonal)]
         covariance: CovarianceKind,
-        /// Put principal components before the mixture, which then reads this many whitened scores.
-        #[arg(short = 'n', long)]
+        /// Put so many principal components before the mixture, which then reads their whitened scores.
+        #[arg(long, short_alias = 'n')]
         components: Option<usize>,
         /// Independent starts; the likeliest is kept.
         #[arg(long, default_value_t = 5)]

@@ -44,12 +44,12 @@ pub(super) struct GanFit {
     learning_rate: f64,
 
     /// Noise on real and generated rows at the start, in standard deviations of the data.
-    #[arg(long, default_value_t = 0.5)]
-    noise: f64,
+    #[arg(long, alias = "noise", default_value_t = 0.5)]
+    sigma: f64,
 
     /// What the noise falls to before it ends: below what the finest structure of the data measures.
-    #[arg(long, default_value_t = 0.01)]
-    last_noise: f64,
+    #[arg(long, alias = "last-noise", default_value_t = 0.01)]
+    last_sigma: f64,
 
     /// Steps in which the trained generator is fine-tuned for weights of 8 bits.
     #[arg(long, default_value_t = 0, value_name = "STEPS")]
@@ -72,8 +72,8 @@ impl GanFit {
             steps: self.steps,
             batch: self.batch,
             learning_rate: self.learning_rate,
-            noise: self.noise,
-            last_noise: self.last_noise.min(self.noise).max(f64::MIN_POSITIVE),
+            noise: self.sigma,
+            last_noise: self.last_sigma.min(self.sigma).max(f64::MIN_POSITIVE),
             seed: prepared.seed,
             ..GanOptions::default()
         };

@@ -33,8 +33,8 @@ pub(crate) struct Inpaint {
     rows: Rows,
 
     /// Most rows.
-    #[arg(short = 'n', long)]
-    limit: Option<usize>,
+    #[arg(short = 'n', long, alias = "limit", value_name = "ROWS")]
+    count: Option<usize>,
 
     /// Samples of a row that are averaged: one looks like the data, the mean of several is nearer to the truth.
     #[arg(long, default_value_t = 1)]
@@ -75,7 +75,7 @@ impl Inpaint {
         let (_, _, counts) = self.data.counts(&model, self.rows)?;
         let units = Units::of(&model)?;
         let width = names.len();
-        let rows = (counts.len() / width).min(self.limit.unwrap_or(usize::MAX));
+        let rows = (counts.len() / width).min(self.count.unwrap_or(usize::MAX));
         let request = Request {
             part,
             seed: draw_seed(self.seed),

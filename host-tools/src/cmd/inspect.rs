@@ -45,8 +45,8 @@ impl Inspect {
                     kmeans.k(),
                     kmeans.dimensions(),
                     match kmeans.metric() {
-                        Metric::SquaredEuclidean => "Euclidean",
-                        Metric::Manhattan => "Manhattan",
+                        Metric::SquaredEuclidean => "euclidean",
+                        Metric::Manhattan => "manhattan",
                         Metric::Cosine => "cosine",
                     }
                 )?,
@@ -225,7 +225,7 @@ fn layers(rbm: &Rbm<'_>) -> String {
         "{} {} and {} hidden units, unit {:.3e}",
         rbm.visible(),
         match rbm.units() {
-            Units::Bernoulli => "binary",
+            Units::Bernoulli => "Bernoulli",
             Units::Gaussian => "Gaussian",
         },
         rbm.hidden(),
@@ -279,7 +279,7 @@ fn element(element: Element) -> &'static str {
 /// What a layer's activation is to a person.
 fn clamp(layer: &Layer<'_>) -> String {
     match layer.activation {
-        autodidact::net::Activation::Clamp if layer.min == layer.zero_point => "ReLU".into(),
+        autodidact::net::Activation::Clamp if layer.min == layer.zero_point => "relu".into(),
         autodidact::net::Activation::Clamp => "identity".into(),
         other => format!("{other:?}").to_lowercase(),
     }

@@ -18,7 +18,7 @@ use autodidact_tools::verdict::ensure_same;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::shared::{Data, grouped, open_output, print_json};
+use super::shared::{Data, grouped, one_of, open_output, print_json};
 
 #[derive(Debug, Args)]
 pub(crate) struct Learn {
@@ -29,8 +29,8 @@ pub(crate) struct Learn {
     #[command(flatten)]
     data: Data,
 
-    /// The core: m4, m33, m0plus, m55 or rv32.
-    #[arg(long)]
+    /// The core that learns.
+    #[arg(long, value_parser = one_of(Image::Learn.cores()))]
     core: Core,
 
     /// Go on from the layers of this container, which `learn -o` or `fit dae --trainable` wrote (autoencoders and
@@ -50,7 +50,6 @@ pub(crate) struct Learn {
 
 impl Learn {
     pub(crate) fn run(self, out: &mut Output) -> Result<()> {
-        Image::Learn.require(self.core)?;
         let mut inputs = vec![&*self.config, self.data.path()];
         inputs.extend(self.start.as_deref());
         let output = self.output.as_deref();

@@ -14,7 +14,7 @@ use clap::{Args, ValueEnum};
 
 use super::fit::{advance, bar};
 use super::prepare::{Common, ScaleChoice};
-use super::shared::grouped;
+use super::shared::{grouped, one_of};
 
 /// A score network.
 #[derive(Debug, Args)]
@@ -40,8 +40,8 @@ pub(super) struct NcsnFit {
     #[arg(long, value_name = "PIXELS")]
     width: Option<usize>,
 
-    /// Activation of the hidden layers: relu, elu or silu.
-    #[arg(long, default_value = "silu")]
+    /// Activation of the hidden layers.
+    #[arg(long, value_parser = one_of([Activation::Relu, Activation::Elu, Activation::Silu]), default_value = "silu")]
     activation: Activation,
 
     /// The smallest noise level in standard deviations of the data.
@@ -67,8 +67,8 @@ pub(super) struct NcsnFit {
 
     /// How much noise the sampler's steps add: such that it keeps to the levels, with steps of size 0.8, or as much as
     /// Langevin dynamics says, with steps by NCSNv2's rule.
-    #[arg(long, value_enum, default_value_t = Noise::Consistent)]
-    noise: Noise,
+    #[arg(long, alias = "noise", value_enum, default_value_t = Dynamics::Consistent)]
+    dynamics: Dynamics,
 
     /// Steps of training.
     #[arg(long, default_value_t = 20_000)]
@@ -100,7 +100,7 @@ pub(super) struct NcsnFit {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Noise {
+enum Dynamics {
     Langevin,
     Consistent,
 }
@@ -141,7 +141,7 @@ impl NcsnFit {
         if let Some(count) = self.levels {
             levels = levels.resampled(count)?;
         }
-        if self.noise == Noise::Consistent {
+        if self.dynamics == Dynamics::Consistent {
             levels = levels.consistent();
         }
         if let Some(gamma) = self.gamma {

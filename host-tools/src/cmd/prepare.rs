@@ -39,12 +39,12 @@ pub(super) struct Common {
     #[arg(long)]
     seed: Option<u64>,
 
-    /// Where to train: auto, cpu, gpu or wgpu-software.
-    #[arg(long, default_value = "auto")]
+    /// Where to train.
+    #[arg(long, value_enum, default_value_t = DeviceChoice::Auto)]
     device: DeviceChoice,
 
-    /// Lay the weights out for this core (m4, m33, m0plus, m0, m55, rv32); every core reads every layout.
-    #[arg(long, default_value = "m4")]
+    /// Lay the weights out for this core; every core reads every layout.
+    #[arg(long, value_enum, default_value_t = Core::M4)]
     core: Core,
 
     /// Name of the part in the container.

@@ -62,13 +62,13 @@ pub(crate) struct Restore {
     rows: Rows,
 
     /// Most rows.
-    #[arg(short = 'n', long)]
-    limit: Option<usize>,
+    #[arg(short = 'n', long, alias = "limit", value_name = "ROWS")]
+    count: Option<usize>,
 
     /// Noise level of the prior in data units, for score networks; the nearest level is taken. A tenth of the range of
     /// the data, four tenths where columns are unknown.
-    #[arg(long)]
-    sigma: Option<f64>,
+    #[arg(long, alias = "sigma", value_name = "SIGMA")]
+    sigma_data: Option<f64>,
 
     /// Steps of the descent.
     #[arg(long, default_value_t = 300)]
@@ -146,7 +146,7 @@ impl Restore {
 
     fn clean(&self) -> Result<Table> {
         let table = self.rows.of(self.data.read()?)?;
-        Ok(table.first(self.limit.unwrap_or(usize::MAX)))
+        Ok(table.first(self.count.unwrap_or(usize::MAX)))
     }
 
     fn damage(&self, model: &Model<'_>) -> Result<Damage> {
@@ -201,7 +201,7 @@ impl Restore {
                         Damage::Unknown(_) => 0.4,
                         _ => 0.1,
                     };
-                    let wanted = self.sigma.unwrap_or(share * (high - low));
+                    let wanted = self.sigma_data.unwrap_or(share * (high - low));
                     let sigma =
                         |level: &Level| f64::from(level.sigma) / f64::from(ONE) * problem.scale.std;
                     let distance = |level: &Level| (sigma(level) / wanted).ln().abs();

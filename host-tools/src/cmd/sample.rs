@@ -27,8 +27,14 @@ pub(crate) struct Sample {
     model: PathBuf,
 
     /// Number of rows.
-    #[arg(short = 'n', long, default_value_t = 10)]
-    rows: usize,
+    #[arg(
+        short = 'n',
+        long,
+        alias = "rows",
+        value_name = "ROWS",
+        default_value_t = 10
+    )]
+    count: usize,
 
     /// What is known, as in `query`: `site=pubmed, gender=f` (latent classes only).
     #[arg(long, default_value = "")]
@@ -39,8 +45,8 @@ pub(crate) struct Sample {
     seed: Option<u64>,
 
     /// Gibbs steps between rows (Boltzmann machines and belief nets only).
-    #[arg(long, default_value_t = 100)]
-    steps: usize,
+    #[arg(long, alias = "steps", value_name = "STEPS", default_value_t = 100)]
+    gibbs_steps: usize,
 
     #[command(flatten)]
     walk: Walk,
@@ -96,12 +102,12 @@ impl Sample {
     /// What to draw from the model's first Boltzmann machine or belief net, else from its score network, else from its
     /// generator, else from its first mixture or latent classes.
     fn request(&self, model: &Model<'_>, seed: u64) -> Result<Request> {
-        let samples = self.rows;
+        let samples = self.count;
         let machine = |body: &Body<'_>| matches!(body, Body::Rbm(_) | Body::Dbn(_));
         let generator = |body: &Body<'_>| matches!(body, Body::Graph(_, Task::Generator));
         let mixture = |body: &Body<'_>| matches!(body, Body::Gmm(_) | Body::LatentClass(_));
         let (part, work) = if let Some((part, _)) = Request::find(model, machine) {
-            let steps = self.steps;
+            let steps = self.gibbs_steps;
             (part, Work::Chain { steps, samples })
         } else if let Some((part, _)) = Request::find(model, |body| matches!(body, Body::Score(_)))
         {

@@ -18,6 +18,7 @@ use autodidact_tools::quantize::latent_class::Coding;
 use autodidact_tools::say;
 use autodidact_tools::talk::Output;
 use autodidact_tools::verdict::ensure_same;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 
 /// Where rows come from.
@@ -104,12 +105,22 @@ impl Data {
     }
 }
 
+/// Takes one of `values` alone, and lists them in the help.
+pub(crate) fn one_of<T>(values: impl IntoIterator<Item = T>) -> impl TypedValueParser<Value = T>
+where
+    T: ValueEnum + Clone + Send + Sync + 'static,
+{
+    let names = values
+        .into_iter()
+        .filter_map(|value| value.to_possible_value());
+    PossibleValuesParser::new(names).try_map(|name| T::from_str(&name, false))
+}
+
 /// Where rows are drawn.
 #[derive(Debug, Args)]
 pub(crate) struct Drawer {
-    /// Draw on this emulated core as well: m4, m33, m0plus, m55 or rv32. It has to give the host's bytes; what it took is
-    /// said at the end.
-    #[arg(long)]
+    /// Draw on this emulated core as well. It has to give the host's bytes; what it took is said at the end.
+    #[arg(long, value_parser = one_of(Image::Generate.cores()))]
     core: Option<Core>,
 }
 
@@ -121,9 +132,6 @@ impl Drawer {
         model: &Model<'_>,
         request: &Request,
     ) -> Result<(Vec<i16>, Drawn)> {
-        if let Some(core) = self.core {
-            Image::Generate.require(core)?;
-        }
         let rows = request.on_host(model)?;
         let Some(core) = self.core else {
             return Ok((rows, Drawn(None)));

@@ -400,10 +400,15 @@ impl Keys<'_> {
         let rate = self.number("learning-rate", most_rate.min(0.05), 1e-4, most_rate)?;
         // Times the rate at most a quarter.
         let most_decay = (0.2499 / rate).min(1.0);
+        // An earlier name.
+        let steps = match self.table.contains_key("steps") {
+            true => "steps",
+            false => "gibbs-steps",
+        };
         Ok(Machine {
             units,
             threshold,
-            steps: self.integer("steps", Some(1), 1, most)? as u16,
+            steps: self.integer(steps, Some(1), 1, most)? as u16,
             chains: self.integer("chains", Some(0), 0, 1024)? as u16,
             batch,
             rate: share(rate),

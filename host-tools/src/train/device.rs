@@ -1,12 +1,13 @@
 //! Where training runs: the CPU (Burn's Flex backend) or a GPU (wgpu, cargo feature `gpu`).
 
-use std::{fmt, str::FromStr};
+use std::fmt;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use burn::tensor::Device;
+use clap::ValueEnum;
 
 /// What the user asked for with `--device`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum DeviceChoice {
     /// A GPU if this build can use one and the machine has one, otherwise the CPU.
     #[default]
@@ -17,20 +18,6 @@ pub enum DeviceChoice {
     Gpu,
     /// wgpu on a software adapter: slow, for tests of the GPU path on machines without a GPU.
     WgpuSoftware,
-}
-
-impl FromStr for DeviceChoice {
-    type Err = anyhow::Error;
-
-    fn from_str(name: &str) -> Result<Self> {
-        Ok(match name {
-            "auto" => Self::Auto,
-            "cpu" => Self::Cpu,
-            "gpu" => Self::Gpu,
-            "wgpu-software" => Self::WgpuSoftware,
-            _ => bail!("`{name}` is no device; choose auto, cpu, gpu or wgpu-software"),
-        })
-    }
 }
 
 impl fmt::Display for DeviceChoice {
@@ -120,22 +107,6 @@ mod wgpu;
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn names_round_trip_and_unknown_ones_list_the_known() {
-        for choice in [
-            DeviceChoice::Auto,
-            DeviceChoice::Cpu,
-            DeviceChoice::Gpu,
-            DeviceChoice::WgpuSoftware,
-        ] {
-            assert_eq!(choice.to_string().parse::<DeviceChoice>().unwrap(), choice);
-        }
-        assert_eq!(
-            "cuda".parse::<DeviceChoice>().unwrap_err().to_string(),
-            "`cuda` is no device; choose auto, cpu, gpu or wgpu-software"
-        );
-    }
 
     #[cfg(not(feature = "gpu"))]
     #[test]

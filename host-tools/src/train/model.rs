@@ -5,9 +5,9 @@ pub(crate) mod graph;
 mod rbm;
 pub(crate) mod score;
 
-use std::{fmt, str::FromStr};
+use std::fmt;
 
-use anyhow::{Result, bail};
+use clap::ValueEnum;
 
 pub use gmm::{CovarianceKind, Covariances, GmmDensity, GmmModel};
 pub use graph::{Conditioning, GraphKind, GraphNet, GraphOp};
@@ -15,12 +15,14 @@ pub use rbm::{DbnParameters, RbmParameters, VisibleUnits};
 pub use score::{Factors, NoiseLevels, ScoreModel, sample_generator};
 
 /// What k-means minimises, summed over the rows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Metric {
     /// Squared Euclidean distance; centroids are means.
     #[default]
+    #[value(name = "euclidean", alias = "l2")]
     L2,
     /// Sum of absolute differences; centroids are medians.
+    #[value(name = "manhattan", alias = "l1")]
     L1,
     /// One less the cosine of the angle; centroids are of length one.
     Cosine,
@@ -29,22 +31,9 @@ pub enum Metric {
 impl fmt::Display for Metric {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::L2 => "l2",
-            Self::L1 => "l1",
+            Self::L2 => "euclidean",
+            Self::L1 => "manhattan",
             Self::Cosine => "cosine",
-        })
-    }
-}
-
-impl FromStr for Metric {
-    type Err = anyhow::Error;
-
-    fn from_str(name: &str) -> Result<Self> {
-        Ok(match name {
-            "l2" => Self::L2,
-            "l1" => Self::L1,
-            "cosine" => Self::Cosine,
-            _ => bail!("`{name}` is no metric; choose l2, l1 or cosine"),
         })
     }
 }
@@ -152,7 +141,7 @@ impl DenseStack {
 }
 
 /// The function behind a dense layer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Activation {
     /// `max(x, 0)`.
     Relu,
@@ -177,24 +166,6 @@ impl fmt::Display for Activation {
             Self::Identity => "identity",
             Self::Elu => "elu",
             Self::Silu => "silu",
-        })
-    }
-}
-
-impl FromStr for Activation {
-    type Err = anyhow::Error;
-
-    fn from_str(name: &str) -> Result<Self> {
-        Ok(match name {
-            "relu" => Self::Relu,
-            "sigmoid" => Self::Sigmoid,
-            "tanh" => Self::Tanh,
-            "identity" => Self::Identity,
-            "elu" => Self::Elu,
-            "silu" => Self::Silu,
-            _ => bail!(
-                "`{name}` is no activation; choose relu, elu, silu, sigmoid, tanh or identity"
-            ),
         })
     }
 }

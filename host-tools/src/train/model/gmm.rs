@@ -1,8 +1,9 @@
 //! A mixture of Gaussians: its parameters, and in f64 what can be asked of it.
 
-use std::{fmt, str::FromStr};
+use std::fmt;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
+use clap::ValueEnum;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal, StandardUniform};
 
@@ -10,10 +11,11 @@ use rand_distr::{Distribution, StandardNormal, StandardUniform};
 pub(crate) const LN_TAU: f64 = 1.837_877_066_409_345_3;
 
 /// Which covariance matrices a mixture may have.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum CovarianceKind {
     /// A diagonal matrix for each component.
     #[default]
+    #[value(alias = "diag")]
     Diagonal,
     /// One matrix for all components.
     Tied,
@@ -24,22 +26,9 @@ pub enum CovarianceKind {
 impl fmt::Display for CovarianceKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Diagonal => "diag",
+            Self::Diagonal => "diagonal",
             Self::Tied => "tied",
             Self::Full => "full",
-        })
-    }
-}
-
-impl FromStr for CovarianceKind {
-    type Err = anyhow::Error;
-
-    fn from_str(name: &str) -> Result<Self> {
-        Ok(match name {
-            "diag" => Self::Diagonal,
-            "tied" => Self::Tied,
-            "full" => Self::Full,
-            _ => bail!("`{name}` is no kind of covariance; choose diag, tied or full"),
         })
     }
 }

@@ -1,17 +1,19 @@
 //! Restricted Boltzmann machines and stacks of them, as plain numbers.
 
-use std::{fmt, str::FromStr};
+use std::fmt;
 
-use anyhow::{Result, bail};
+use clap::ValueEnum;
 
 /// What the visible units of a machine hold.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum VisibleUnits {
     /// 0 or 1: `E(v, h) = -h'Wv - b'v - c'h`.
     #[default]
+    #[value(help = "0 or 1, by a threshold")]
     Bernoulli,
     /// Real numbers of unit variance around their mean given h, for standardised features:
     /// `E(v, h) = |v - b|^2 / 2 - h'Wv - c'h`.
+    #[value(help = "Real numbers, for standardised features")]
     Gaussian,
 }
 
@@ -20,18 +22,6 @@ impl fmt::Display for VisibleUnits {
         f.write_str(match self {
             Self::Bernoulli => "bernoulli",
             Self::Gaussian => "gaussian",
-        })
-    }
-}
-
-impl FromStr for VisibleUnits {
-    type Err = anyhow::Error;
-
-    fn from_str(name: &str) -> Result<Self> {
-        Ok(match name {
-            "bernoulli" => Self::Bernoulli,
-            "gaussian" => Self::Gaussian,
-            _ => bail!("`{name}` is no kind of visible units; choose bernoulli or gaussian"),
         })
     }
 }
