@@ -13,6 +13,7 @@ use autodidact_tools::say;
 use autodidact_tools::train::latent_class::{self, LatentClassOptions};
 use clap::Args;
 
+use super::reading::Reading;
 use super::shared::{draw_seed, number};
 
 #[derive(Debug, Args)]
@@ -41,9 +42,8 @@ pub(super) struct LatentClassFit {
     #[arg(long, value_name = "COLUMN")]
     gaussian: Vec<String>,
 
-    /// A column to leave out; may be given again.
-    #[arg(long = "label-column", value_name = "COLUMN")]
-    leave_out: Vec<String>,
+    #[command(flatten)]
+    reading: Reading,
 
     /// Independent starts; the best is kept.
     #[arg(long, default_value_t = 10)]
@@ -64,7 +64,7 @@ impl LatentClassFit {
         let table = open_mixed(
             &self.data,
             &MixedOptions {
-                leave_out: self.leave_out,
+                reading: self.reading.options(),
                 categorical: self.categorical,
                 bernoulli: self.bernoulli,
                 gaussian: self.gaussian,

@@ -31,6 +31,7 @@ mod ncsn;
 #[cfg(feature = "train")]
 mod prepare;
 mod query;
+mod reading;
 mod restore;
 mod run;
 mod sample;

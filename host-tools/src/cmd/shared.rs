@@ -9,7 +9,7 @@ use autodidact::model::{Body, Model};
 use autodidact_tools::artifact::Unfinished;
 #[cfg(feature = "train")]
 use autodidact_tools::data::FileChunks;
-use autodidact_tools::data::{self, MixedOptions, ReadOptions, Table};
+use autodidact_tools::data::{self, MixedOptions, Table};
 use autodidact_tools::emulator::{self, Core, GenerateRun, Image};
 use autodidact_tools::evaluate::{PartReport, Units};
 use autodidact_tools::generate::{Request, Work};
@@ -21,6 +21,8 @@ use autodidact_tools::verdict::ensure_same;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 
+use super::reading::Reading;
+
 /// Where rows come from.
 #[derive(Debug, Args)]
 pub(crate) struct Data {
@@ -28,9 +30,8 @@ pub(crate) struct Data {
     #[arg(value_name = "DATA")]
     path: PathBuf,
 
-    /// A column to leave out, by name or by number from 1; may be given again.
-    #[arg(long = "label-column", value_name = "COLUMN")]
-    leave_out: Vec<String>,
+    #[command(flatten)]
+    reading: Reading,
 }
 
 impl Data {
@@ -44,21 +45,15 @@ impl Data {
             // Pixels 0..=16 as shades 0..=1.
             return data::digits()?.scaled(1.0 / data::DIGIT_MAX);
         }
-        data::open(
-            &self.path,
-            &ReadOptions {
-                leave_out: self.leave_out.clone(),
-            },
-        )
+        let options = self.reading.options();
+        data::open_with(&self.path, &options, &mut |line| say!("{line}"))
     }
 
     /// The file in blocks, without loading it whole.
     #[cfg(feature = "train")]
     pub(crate) fn chunks(&self, block_rows: usize) -> Result<FileChunks> {
-        let options = ReadOptions {
-            leave_out: self.leave_out.clone(),
-        };
-        data::open_chunks(&self.path, &options, block_rows)
+        let options = self.reading.options();
+        data::open_chunks_with(&self.path, &options, block_rows, &mut |line| say!("{line}"))
     }
 
     /// Counts of the rows meant, as the model takes them, with the number of rows and where they are from.
@@ -81,7 +76,7 @@ impl Data {
         let table = data::open_mixed(
             &self.path,
             &MixedOptions {
-                leave_out: self.leave_out.clone(),
+                reading: self.reading.options(),
                 ..MixedOptions::default()
             },
         )?

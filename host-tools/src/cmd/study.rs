@@ -161,6 +161,7 @@ fn spambase(folder: &Path) -> Result<Table> {
     )?;
     let label = ReadOptions {
         leave_out: vec!["58".into()],
+        ..ReadOptions::default()
     };
     data::open(&path, &label)
 }

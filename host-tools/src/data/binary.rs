@@ -13,9 +13,12 @@ use anyhow::{Context, Error, Result, anyhow, bail, ensure};
 use flate2::bufread::MultiGzDecoder;
 
 use super::{
-    Table, content,
+    ReadOptions, Table, content,
     element::Element,
-    idx, npy,
+    idx,
+    matching::{Matched, matched},
+    narrow::Narrow,
+    npy,
     open::{Format, explain_open, is_gzip_name},
 };
 
@@ -104,6 +107,51 @@ impl Layout {
     }
 }
 
+/// The columns that are read, and how their numbers become f32.
+struct Selection {
+    matched: Matched,
+    narrow: Narrow,
+    /// For each column of the file its place among those.
+    places: Vec<Option<usize>>,
+}
+
+impl Selection {
+    fn of(source: &str, width: usize, options: &ReadOptions) -> Result<Self> {
+        let names = Table::numbered_columns(width);
+        let matched = matched(source, &names, false, false, options)?;
+        let mut places = vec![None; width];
+        for (place, &at) in matched.kept.iter().enumerate() {
+            places[at] = Some(place);
+        }
+        Ok(Self {
+            narrow: Narrow::new(source, &matched.names, &matched.kept, &options.offset)?,
+            matched,
+            places,
+        })
+    }
+
+    fn value(&mut self, column: usize, value: f64) -> f32 {
+        match self.places[column] {
+            Some(place) => self.narrow.value(place, value),
+            None => 0.0,
+        }
+    }
+
+    /// Rows of the columns that are read.
+    fn of_rows(&self, values: Vec<f32>) -> Result<Vec<f32>> {
+        self.narrow.check()?;
+        let width = self.places.len();
+        let kept = &self.matched.kept;
+        if kept.iter().copied().eq(0..width) {
+            return Ok(values);
+        }
+        let rows = values.chunks_exact(width);
+        Ok(rows
+            .flat_map(|row| kept.iter().map(|&at| row[at]))
+            .collect())
+    }
+}
+
 /// Where the bytes come from.
 enum Input {
     /// A plain file, of which any place can be read, and its length.
@@ -138,20 +186,42 @@ impl Input {
 }
 
 /// Reads a whole file.
-pub(super) fn read(path: &Path, format: Format) -> Result<Table> {
+pub(super) fn read(
+    path: &Path,
+    format: Format,
+    options: &ReadOptions,
+    say: &mut dyn FnMut(&str),
+) -> Result<Table> {
     let source = path.display().to_string();
     let mut input = Input::open(path, &source)?;
     let length = match &input {
         Input::File(_, length) => Some(*length),
         Input::Stream(_) => None,
     };
-    read_from(&source, format, input.reader(), length)
+    let table = read_from(&source, format, input.reader(), length, options)?;
+    let columns = table.0.width();
+    say(&summary(&source, Some(table.0.rows()), columns));
+    for remark in &table.1 {
+        say(&format!("{source}: {remark}"));
+    }
+    Ok(table.0)
+}
+
+/// What was read, on one line.
+fn summary(source: &str, rows: Option<usize>, columns: usize) -> String {
+    let column = if columns == 1 { "column" } else { "columns" };
+    match rows {
+        Some(1) => format!("read {source}: 1 row of {columns} {column}"),
+        Some(rows) => format!("read {source}: {rows} rows of {columns} {column}"),
+        None => format!("read {source}: in blocks of rows, {columns} {column}"),
+    }
 }
 
 /// Reads a whole table from bytes in memory.
 pub(super) fn read_bytes(source: &str, format: Format, mut bytes: &[u8]) -> Result<Table> {
     let length = Some(bytes.len() as u64);
-    read_from(source, format, &mut bytes, length)
+    let (table, _) = read_from(source, format, &mut bytes, length, &ReadOptions::default())?;
+    Ok(table)
 }
 
 fn read_from(
@@ -159,12 +229,34 @@ fn read_from(
     format: Format,
     reader: &mut dyn BufRead,
     length: Option<u64>,
-) -> Result<Table> {
+    options: &ReadOptions,
+) -> Result<(Table, Vec<String>)> {
     let layout = Layout::read(source, format, reader)?;
     layout.check(source, length.map(|length| length - layout.start))?;
+    if let Err(too_wide) = layout.check_width(source) {
+        // Unless it is the file that is too short.
+        let found =
+            io::copy(reader, &mut io::sink()).map_err(|error| explain_read(source, &error))?;
+        let is_whole = layout.bytes() == Some(found);
+        return Err(if is_whole {
+            too_wide
+        } else {
+            layout.other_length(source, found)
+        });
+    }
+    let mut selection = Selection::of(source, layout.width, options)?;
+    let (rows, width) = (layout.rows, layout.width);
     let mut values = Vec::new();
-    let count = layout.rows * layout.width;
-    let found = append(reader, layout.element, count, &mut values)
+    let count = rows * width;
+    let mut convert = |at: usize, value: f64| {
+        let column = if layout.by_columns {
+            at / rows
+        } else {
+            at % width
+        };
+        selection.value(column, value)
+    };
+    let found = append(reader, layout.element, count, &mut values, &mut convert)
         .map_err(|error| explain_read(source, &error))?;
     if found < count * layout.element.bytes() {
         return Err(layout.other_length(source, found as u64));
@@ -173,11 +265,12 @@ fn read_from(
     if behind > 0 {
         return Err(layout.other_length(source, found as u64 + behind));
     }
-    layout.check_width(source)?;
     if layout.by_columns {
         values = rows_of_columns(&values, layout.rows);
     }
-    Table::new(source, Table::numbered_columns(layout.width), values)
+    let values = selection.of_rows(values)?;
+    let Matched { names, remarks, .. } = selection.matched;
+    Ok((Table::new(source, names, values)?, remarks))
 }
 
 /// Values that lie column after column, row after row.
@@ -187,14 +280,16 @@ fn rows_of_columns(values: &[f32], rows: usize) -> Vec<f32> {
         .collect()
 }
 
-/// Appends up to `count` numbers, and returns how many bytes there were of them. Memory grows with what comes,
-/// not with what was announced.
+/// Appends up to `count` numbers, each converted by its place among them, and returns how many bytes there were of
+/// them. Memory grows with what comes, not with what was announced.
 fn append(
     reader: &mut dyn Read,
     element: Element,
     count: usize,
     values: &mut Vec<f32>,
+    convert: &mut dyn FnMut(usize, f64) -> f32,
 ) -> io::Result<usize> {
+    let before = values.len();
     let wanted = count * element.bytes();
     let mut bytes = vec![0; wanted.min(BLOCK)];
     let mut numbers = Vec::with_capacity(bytes.len() / element.bytes());
@@ -208,7 +303,9 @@ fn append(
         values
             .try_reserve(numbers.len())
             .map_err(|_| io::Error::from(ErrorKind::OutOfMemory))?;
-        values.extend(numbers.iter().map(|&number| number as f32));
+        for &number in &numbers {
+            values.push(convert(values.len() - before, number));
+        }
         if read < block.len() {
             break;
         }
@@ -254,13 +351,19 @@ pub(super) fn sizes_text(sizes: &[usize]) -> String {
 pub(super) struct BinaryRows {
     input: Input,
     layout: Layout,
+    selection: Selection,
     /// Rows read.
     at: usize,
 }
 
 impl BinaryRows {
     /// Opens a file whose sizes are right; a packed one is unpacked for that, and nothing of it kept.
-    pub(super) fn open(path: &Path, source: &str, format: Format) -> Result<Self> {
+    pub(super) fn open(
+        path: &Path,
+        source: &str,
+        format: Format,
+        options: &ReadOptions,
+    ) -> Result<Self> {
         let mut input = Input::open(path, source)?;
         let layout = Layout::read(source, format, input.reader())?;
         let found = match &mut input {
@@ -277,6 +380,7 @@ impl BinaryRows {
         layout.check_width(source)?;
         let mut rows = Self {
             input,
+            selection: Selection::of(source, layout.width, options)?,
             layout,
             at: 0,
         };
@@ -284,8 +388,17 @@ impl BinaryRows {
         Ok(rows)
     }
 
-    pub(super) fn width(&self) -> usize {
-        self.layout.width
+    /// The names of the columns that are read.
+    pub(super) fn columns(&self) -> &[String] {
+        &self.selection.matched.names
+    }
+
+    /// Says what was understood.
+    pub(super) fn tell(&self, source: &str, say: &mut dyn FnMut(&str)) {
+        say(&summary(source, None, self.columns().len()));
+        for remark in &self.selection.matched.remarks {
+            say(&format!("{source}: {remark}"));
+        }
     }
 
     /// Starts again at the first row.
@@ -329,22 +442,32 @@ impl BinaryRows {
         if by_columns && width > 1 {
             for column in 0..width {
                 self.seek(column * rows + self.at).map_err(explain)?;
-                found +=
-                    append(self.input.reader(), element, take, &mut values).map_err(explain)?;
+                let selection = &mut self.selection;
+                let mut convert = |_, value| selection.value(column, value);
+                found += append(
+                    self.input.reader(),
+                    element,
+                    take,
+                    &mut values,
+                    &mut convert,
+                )
+                .map_err(explain)?;
             }
         } else {
-            found =
-                append(self.input.reader(), element, take * width, &mut values).map_err(explain)?;
+            let selection = &mut self.selection;
+            let mut convert = |at: usize, value| selection.value(at % width, value);
+            let reader = self.input.reader();
+            found = append(reader, element, take * width, &mut values, &mut convert)
+                .map_err(explain)?;
         }
         if found < take * width * element.bytes() {
             bail!("{source} changed while it was read; fit again");
         }
         self.at += take;
-        Ok(if by_columns && width > 1 {
-            rows_of_columns(&values, take)
-        } else {
-            values
-        })
+        if by_columns && width > 1 {
+            values = rows_of_columns(&values, take);
+        }
+        self.selection.of_rows(values)
     }
 }
 

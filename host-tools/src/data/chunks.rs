@@ -1,20 +1,17 @@
 //! Data larger than memory: tables that come block by block.
 
 use std::{
-    fs::File,
-    io::{BufRead, BufReader},
+    io::BufRead,
     path::{Path, PathBuf},
 };
 
 use anyhow::{Result, ensure};
-use flate2::bufread::MultiGzDecoder;
 
 use super::{
     HELD_OUT_REMAINDER, HELD_OUT_STRIDE, ReadOptions, Standardiser, Table,
     binary::BinaryRows,
-    content,
-    csv::CsvRows,
-    open::{Format, explain_open, is_gzip_name},
+    open::{Format, text_reader},
+    text::NumberRows,
 };
 
 /// Rows that come in blocks, as often as they are asked for.
@@ -164,8 +161,8 @@ pub struct FileChunks {
 }
 
 enum Rows {
-    Csv(CsvRows<Box<dyn BufRead>>),
-    Binary(Format, BinaryRows),
+    Text(Box<NumberRows<Box<dyn BufRead>>>),
+    Binary(Format, Box<BinaryRows>),
 }
 
 /// Opens a file of any format that [`open`](super::open) reads, to be read `block_rows` rows at a time.
@@ -194,6 +191,20 @@ enum Rows {
 /// # }
 /// ```
 pub fn open_chunks(path: &Path, options: &ReadOptions, block_rows: usize) -> Result<FileChunks> {
+    open_chunks_with(path, options, block_rows, &mut |_| {})
+}
+
+/// As [`open_chunks`], and says what was understood, as [`open_with`](super::open_with) does.
+///
+/// # Errors
+///
+/// As [`open_chunks`].
+pub fn open_chunks_with(
+    path: &Path,
+    options: &ReadOptions,
+    block_rows: usize,
+    say: &mut dyn FnMut(&str),
+) -> Result<FileChunks> {
     ensure!(
         block_rows > 0,
         "the number of rows in a block is 0; give at least 1"
@@ -201,14 +212,13 @@ pub fn open_chunks(path: &Path, options: &ReadOptions, block_rows: usize) -> Res
     let source = path.display().to_string();
     let rows = Rows::open(path, &source, options)?;
     let columns = match &rows {
-        Rows::Csv(rows) => rows.columns.clone(),
+        Rows::Text(rows) => {
+            rows.tell(None, say);
+            rows.columns().to_vec()
+        }
         Rows::Binary(_, rows) => {
-            let columns = Table::numbered_columns(rows.width());
-            let probe = Table::new(source.as_str(), columns, vec![0.0; rows.width()])?;
-            probe
-                .without_columns(&options.leave_out)?
-                .columns()
-                .to_vec()
+            rows.tell(&source, say);
+            rows.columns().to_vec()
         }
     };
     Ok(FileChunks {
@@ -225,22 +235,15 @@ pub fn open_chunks(path: &Path, options: &ReadOptions, block_rows: usize) -> Res
 impl Rows {
     fn open(path: &Path, source: &str, options: &ReadOptions) -> Result<Self> {
         let format = Format::of(path)?;
-        if format != Format::Csv {
-            return Ok(Self::Binary(
-                format,
-                BinaryRows::open(path, source, format)?,
-            ));
-        }
-        let file = BufReader::new(File::open(path).map_err(|error| explain_open(source, &error))?);
-        let mut reader: Box<dyn BufRead> = if is_gzip_name(path) {
-            Box::new(BufReader::new(MultiGzDecoder::new(file)))
+        Ok(if format == Format::Csv {
+            let reader = text_reader(path, source)?;
+            Self::Text(Box::new(NumberRows::open(source, reader, options)?))
         } else {
-            Box::new(file)
-        };
-        if let Ok(start) = reader.fill_buf() {
-            content::check(source, format, start)?;
-        }
-        Ok(Self::Csv(CsvRows::new(source, reader, &options.leave_out)?))
+            Self::Binary(
+                format,
+                Box::new(BinaryRows::open(path, source, format, options)?),
+            )
+        })
     }
 }
 
@@ -256,7 +259,7 @@ impl Chunks for FileChunks {
     fn rewind(&mut self) -> Result<()> {
         if self.rows_read > 0 {
             match &mut self.rows {
-                Rows::Csv(_) => {
+                Rows::Text(_) => {
                     self.rows = Rows::open(&self.path, &self.source, &self.options)?;
                 }
                 Rows::Binary(format, rows) => rows.rewind(&self.path, &self.source, *format)?,
@@ -268,24 +271,16 @@ impl Chunks for FileChunks {
 
     fn next_chunk(&mut self) -> Result<Option<Table>> {
         let source = &self.source;
-        let (values, columns) = match &mut self.rows {
-            Rows::Csv(rows) => (rows.next_rows(self.block_rows)?, self.columns.clone()),
-            Rows::Binary(_, rows) => (
-                rows.next_rows(source, self.block_rows)?,
-                Table::numbered_columns(rows.width()),
-            ),
+        let values = match &mut self.rows {
+            Rows::Text(rows) => rows.next_rows(self.block_rows)?,
+            Rows::Binary(_, rows) => rows.next_rows(source, self.block_rows)?,
         };
         if values.is_empty() {
             return Ok(None);
         }
-        let chunk = Table::part(source.clone(), columns, values, self.rows_read)?;
+        let chunk = Table::part(source.clone(), self.columns.clone(), values, self.rows_read)?;
         self.rows_read += chunk.rows();
-        Ok(Some(match &self.rows {
-            Rows::Binary(..) if !self.options.leave_out.is_empty() => {
-                chunk.without_columns(&self.options.leave_out)?
-            }
-            _ => chunk,
-        }))
+        Ok(Some(chunk))
     }
 }
 
@@ -480,7 +475,10 @@ mod tests {
     #[test]
     fn blocks_together_are_the_whole_file_in_every_pass() {
         for options in [Vec::new(), vec!["2".to_owned()]] {
-            let options = ReadOptions { leave_out: options };
+            let options = ReadOptions {
+                leave_out: options,
+                ..ReadOptions::default()
+            };
             for made in files() {
                 let whole = open(&made.0, &options).unwrap();
                 for block in [1, 3, 7, 100] {
@@ -556,7 +554,7 @@ mod tests {
         );
         assert_eq!(
             message("i.csv", b"1,2\n3,4\n5,6\n7\n"),
-            "i.csv, line 4: 1 fields where the first line has 2; repair or remove the line"
+            "i.csv, line 4: 1 field where the first line has 2; repair or remove the line"
         );
         assert_eq!(
             message("j.csv", b"a,b\n"),

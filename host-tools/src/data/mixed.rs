@@ -1,15 +1,16 @@
 //! Tables whose columns are of mixed kinds, with missing values.
 
 use std::collections::BTreeSet;
+use std::io::BufRead;
 use std::path::Path;
 
-use anyhow::{Context, Result, anyhow, bail, ensure};
-use csv::{ReaderBuilder, StringRecord, Trim};
-
-use super::csv::{delimiter, explain};
-use super::open::read_unpacked;
+use super::cells::truth;
+use super::open::text_reader;
+use super::records::Record;
 use super::table::find_columns;
-use super::{HELD_OUT_REMAINDER, HELD_OUT_STRIDE};
+use super::text::Text;
+use super::{HELD_OUT_REMAINDER, HELD_OUT_STRIDE, ReadOptions};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 
 /// Separates the members of a set in one cell.
 const SET_SEPARATOR: char = ';';
@@ -41,10 +42,10 @@ pub struct Column {
 }
 
 /// Kinds that the file itself does not decide.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct MixedOptions {
-    /// Columns to leave out, by name or by number counted from 1.
-    pub leave_out: Vec<String>,
+    /// How the text is to be read, and which columns of it.
+    pub reading: ReadOptions,
     /// Columns to read as categorical, whatever they look like.
     pub categorical: Vec<String>,
     /// Columns to read as true or false.
@@ -260,8 +261,8 @@ impl MixedTable {
 ///
 /// One sentence that names the file, and the line and column where there is one.
 pub fn open_mixed(path: &Path, options: &MixedOptions) -> Result<MixedTable> {
-    let (source, bytes) = read_unpacked(path)?;
-    read(&source, &bytes, options)
+    let source = path.display().to_string();
+    read(&source, text_reader(path, &source)?, options)
 }
 
 /// A column as it stands in the file.
@@ -271,23 +272,11 @@ struct Raw {
     fields: Vec<(u64, Option<String>)>,
 }
 
-fn read(source: &str, bytes: &[u8], options: &MixedOptions) -> Result<MixedTable> {
-    let first = bytes
-        .split(|&byte| byte == b'\n')
-        .find(|line| !line.starts_with(b"#") && !line.trim_ascii().is_empty());
-    let delimiter = delimiter(first.unwrap_or_default());
-    let raw = raw_columns(source, bytes, delimiter)?;
+fn read(source: &str, reader: impl BufRead, options: &MixedOptions) -> Result<MixedTable> {
+    let raw = raw_columns(Text::open(source, reader, &options.reading)?)?;
     let names: Vec<String> = raw.iter().map(|column| column.name.clone()).collect();
-    let left_out = find_columns(source, &names, &options.leave_out)?;
-    let find = |list: &[String]| {
-        find_columns(source, &names, list).map_err(|error| {
-            anyhow!(
-                error
-                    .to_string()
-                    .replacen(" to leave out;", " to declare the kind of;", 1)
-            )
-        })
-    };
+    let left_out = find_columns(source, &names, &options.reading.leave_out, "to leave out")?;
+    let find = |list: &[String]| find_columns(source, &names, list, "to declare the kind of");
     let declared = [
         find(&options.categorical)?,
         find(&options.bernoulli)?,
@@ -306,9 +295,8 @@ fn read(source: &str, bytes: &[u8], options: &MixedOptions) -> Result<MixedTable
             "{source}, column `{}` is declared to be of two kinds; keep one",
             column.name
         );
-        let is_set = !(0..3).any(is_declared)
-            && delimiter != b';'
-            && column.texts().any(|text| text.contains(SET_SEPARATOR));
+        let is_set =
+            !(0..3).any(is_declared) && column.texts().any(|text| text.contains(SET_SEPARATOR));
         let read = if is_set {
             column.as_set()
         } else if is_declared(0) {
@@ -337,70 +325,24 @@ fn read(source: &str, bytes: &[u8], options: &MixedOptions) -> Result<MixedTable
     MixedTable::new(source, columns, values)
 }
 
-fn raw_columns(source: &str, bytes: &[u8], delimiter: u8) -> Result<Vec<Raw>> {
-    let mut reader = ReaderBuilder::new()
-        .has_headers(false)
-        .flexible(true)
-        .comment(Some(b'#'))
-        .trim(Trim::All)
-        .delimiter(delimiter)
-        .from_reader(bytes);
-    let mut raw: Vec<Raw> = Vec::new();
-    for (at, record) in reader.records().enumerate() {
-        let record: StringRecord = record.map_err(|error| explain(source, &error))?;
-        let line = record.position().map_or(0, csv::Position::line);
-        if at == 0 {
-            let has_header = record.iter().all(|field| number(field).is_none());
-            raw = (1..=record.len())
-                .zip(&record)
-                .map(|(n, field)| Raw {
-                    name: if has_header && !field.is_empty() {
-                        field.to_owned()
-                    } else {
-                        format!("column {n}")
-                    },
-                    fields: Vec::new(),
-                })
-                .collect();
-            if has_header {
-                continue;
-            }
-        }
-        ensure!(
-            record.len() == raw.len(),
-            "{source}, line {line}: {} fields where the first line has {}; repair or remove the line",
-            record.len(),
-            raw.len()
-        );
-        for (column, field) in raw.iter_mut().zip(&record) {
-            let field = (!is_missing(field)).then(|| field.to_owned());
-            column.fields.push((line, field));
+fn raw_columns<R: BufRead>(mut text: Text<R>) -> Result<Vec<Raw>> {
+    let named = |name: &String| Raw {
+        name: name.clone(),
+        fields: Vec::new(),
+    };
+    let mut raw: Vec<Raw> = text.layout.names.iter().map(named).collect();
+    let mut record = Record::default();
+    while text.next_into(&mut record)? {
+        for (column, field) in raw.iter_mut().zip(record.iter()) {
+            let field = (!text.words.are_missing(field)).then(|| field.to_owned());
+            column.fields.push((record.line, field));
         }
     }
-    ensure!(
-        !raw.is_empty(),
-        "{source} is empty; give a file with data in it"
-    );
     Ok(raw)
-}
-
-fn is_missing(field: &str) -> bool {
-    ["", "?", "na", "nan"]
-        .iter()
-        .any(|word| field.eq_ignore_ascii_case(word))
 }
 
 fn number(field: &str) -> Option<f64> {
     field.parse().ok().filter(|value: &f64| value.is_finite())
-}
-
-/// `Some(1.0)` for what means yes, `Some(0.0)` for what means no.
-pub(crate) fn truth(field: &str) -> Option<f64> {
-    match field.to_ascii_lowercase().as_str() {
-        "1" | "true" | "yes" => Some(1.0),
-        "0" | "false" | "no" => Some(0.0),
-        other => number(other).filter(|value| *value == 0.0 || *value == 1.0),
-    }
 }
 
 impl Raw {
@@ -685,7 +627,10 @@ mod tests {
     fn kinds_can_be_declared() {
         let options = MixedOptions {
             categorical: list("age"),
-            leave_out: list("4"),
+            reading: ReadOptions {
+                leave_out: list("4"),
+                ..ReadOptions::default()
+            },
             ..MixedOptions::default()
         };
         let table = read("x.csv", USERS.as_bytes(), &options).unwrap();
@@ -719,12 +664,7 @@ mod tests {
             (
                 "a,b\n1,2\n1\n",
                 &none,
-                "x.csv, line 3: 1 fields where the first line has 2; repair or remove the line",
-            ),
-            (
-                "a,a\nx,y\n",
-                &none,
-                "x.csv has two columns named `a`; rename one",
+                "x.csv, line 3: 1 field where the first line has 2; repair or remove the line",
             ),
             (
                 "a\n3\n4\n5o\n",

@@ -10,30 +10,41 @@
 //! [`Npz`] reads NumPy's archives, in which other tools hand over trained parameters.
 
 mod binary;
+mod cells;
 mod chunks;
 mod content;
-mod csv;
+mod dialect;
 mod digits;
 mod element;
+mod header;
 mod idx;
 mod literal;
+mod matching;
 mod mixed;
+mod narrow;
 mod npy;
 mod npz;
 mod open;
+mod reading;
+mod records;
+mod remarks;
 mod scale;
 mod selection;
 mod table;
+mod text;
 
+pub use cells::MISSING_WORDS;
+pub(crate) use cells::truth;
 pub use chunks::{
     Chunks, FileChunks, ScaledChunks, TableChunks, TrainingChunks, for_each_chunk, open_chunks,
+    open_chunks_with,
 };
 pub use digits::{DIGIT_MAX, digit_labels, digits};
-pub(crate) use mixed::truth;
 pub use mixed::{Column, Kind, MixedOptions, MixedTable, open_mixed, parse_schema, schema_lines};
 pub use npy::Array;
 pub use npz::Npz;
-pub use open::{ReadOptions, open};
+pub use open::{open, open_with};
+pub use reading::{Decimal, Delimiter, ReadOptions};
 pub use scale::{Scaling, Standardiser};
 pub use selection::columns_named;
 pub use table::{HELD_OUT_REMAINDER, HELD_OUT_STRIDE, Split, Table, split_labels};

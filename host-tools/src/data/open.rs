@@ -1,32 +1,43 @@
 //! From a path to a table: format by file name, gzip unpacked on the way.
 
 use std::{
-    fs,
-    io::{self, Read},
+    fs::File,
+    io::{self, BufRead, BufReader, Read},
     path::Path,
 };
 
-use anyhow::{Context, Error, Result, anyhow, bail};
-use flate2::read::MultiGzDecoder;
+use anyhow::{Error, Result, anyhow, bail};
+use flate2::{bufread, read::MultiGzDecoder};
 
-use super::{Table, binary, content, csv, npz};
-
-/// What to do with a file beyond its format.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ReadOptions {
-    /// Columns to leave out, by name or by number counted from 1. In CSV they may hold text.
-    pub leave_out: Vec<String>,
-}
+use super::{ReadOptions, Table, binary, npz, text::NumberRows};
 
 /// Reads a table from a file. The name decides the format:
 ///
 /// | name ends in | format |
 /// |---|---|
-/// | `.csv`, `.tsv`, `.txt`, `.data` | one row a line; commas, semicolons or tabs; header optional; `#` starts a comment line |
+/// | `.csv`, `.tsv`, `.txt`, `.data` | text in UTF-8, one row a line, see below |
 /// | `.npy` | one- or two-dimensional array of numbers (`f2 f4 f8 i1 i2 i4 i8 u1 u2 u4 u8 b1`); either byte order, either memory order |
 /// | `.idx`, `-ubyte` (as in MNIST) | IDX of any type; everything after the first dimension becomes columns |
 ///
 /// Each may be gzipped, with `.gz` behind the name.
+///
+/// # Text
+///
+/// What the options leave open follows from the first 256 KiB:
+///
+/// - Fields are separated by what gives all lines equally many: tabs, `;`, `|`, commas or runs of blanks. They may
+///   stand in quotes. Blank lines are passed over, lines that begin with `#` only before the table, and an empty field
+///   behind a delimiter at the end of all lines is none.
+/// - Numbers have a decimal point or, where one of them shows it, a decimal comma; thousands may be separated, a unit
+///   that all numbers of a column have is left off, `0x` stands before hexadecimal digits, and where a column has
+///   nothing but true and false or yes and no these are 1 and 0.
+/// - The first line holds names if a cell of it is text above numbers. So it does if its numbers are
+///   0, 1, 2, … or 1, 2, 3, … as a frame without names has (two of them only above fractions, more only where no
+///   line is the same and the next does not go on counting) or rise from column to column, each farther from its
+///   column than the values there from one another; and if there are no numbers at all and none of its words occurs
+///   again in its column. A line of missing values holds no names.
+/// - A first column without a name that counts 0, 1, 2, … or 1, 2, 3, … is left out.
+/// - [`MISSING_WORDS`](super::MISSING_WORDS) stand for missing values, which a table of numbers does not take.
 ///
 /// # Errors
 ///
@@ -49,32 +60,35 @@ pub struct ReadOptions {
 /// # }
 /// ```
 pub fn open(path: &Path, options: &ReadOptions) -> Result<Table> {
-    let format = Format::of(path)?;
-    if format == Format::Csv {
-        let (source, bytes) = read_unpacked(path)?;
-        content::check(&source, format, &bytes)?;
-        return csv::read(&source, &bytes, &options.leave_out);
-    }
-    let table = binary::read(path, format)?;
-    if options.leave_out.is_empty() {
-        Ok(table)
-    } else {
-        table.without_columns(&options.leave_out)
-    }
+    open_with(path, options, &mut |_| {})
 }
 
-/// A file's path as messages name it, and its content without gzip.
-pub(super) fn read_unpacked(path: &Path) -> Result<(String, Vec<u8>)> {
+/// As [`open`], and says what was understood: a line on rows, columns and names, and one for each remark.
+///
+/// # Errors
+///
+/// As [`open`].
+pub fn open_with(path: &Path, options: &ReadOptions, say: &mut dyn FnMut(&str)) -> Result<Table> {
+    let format = Format::of(path)?;
+    if format != Format::Csv {
+        return binary::read(path, format, options, say);
+    }
     let source = path.display().to_string();
-    let bytes = fs::read(path).map_err(|error| explain_open(&source, &error))?;
-    let bytes = if is_gzip_name(path) {
-        unpack(&bytes).with_context(|| {
-            format!("{source} is no valid gzip file; unpack it yourself or fetch it again")
-        })?
+    let mut rows = NumberRows::open(&source, text_reader(path, &source)?, options)?;
+    let values = rows.next_rows(usize::MAX)?;
+    let table = Table::new(source, rows.columns().to_vec(), values)?;
+    rows.tell(Some(table.rows()), say);
+    Ok(table)
+}
+
+/// The content of a text file, unpacked on the way.
+pub(super) fn text_reader(path: &Path, source: &str) -> Result<Box<dyn BufRead>> {
+    let file = BufReader::new(File::open(path).map_err(|error| explain_open(source, &error))?);
+    Ok(if is_gzip_name(path) {
+        Box::new(BufReader::new(bufread::MultiGzDecoder::new(file)))
     } else {
-        bytes
-    };
-    Ok((source, bytes))
+        Box::new(file)
+    })
 }
 
 /// What is wrong with a file that does not open, and what to do.
@@ -131,7 +145,7 @@ pub(super) fn unpack(bytes: &[u8]) -> Result<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
+    use std::{fs, io::Write};
 
     use flate2::{Compression, write::GzEncoder};
 

@@ -2,6 +2,8 @@
 
 use anyhow::{Context, Result, bail, ensure};
 
+use super::cells::shown;
+
 /// Every fourth row is held out ...
 pub const HELD_OUT_STRIDE: usize = 4;
 /// ... namely those whose index modulo [`HELD_OUT_STRIDE`] is this.
@@ -115,6 +117,12 @@ impl Table {
         &self.columns
     }
 
+    /// Whether the columns have names of their own, rather than numbers as in `column 1`.
+    #[must_use]
+    pub fn has_names(&self) -> bool {
+        are_named(&self.columns)
+    }
+
     /// Where the data came from: a path, or the name of a bundled set.
     #[must_use]
     pub fn source(&self) -> &str {
@@ -203,7 +211,7 @@ impl Table {
     ///
     /// A name that is no column of the table; nothing left.
     pub fn without_columns(&self, names: &[String]) -> Result<Self> {
-        let dropped = find_columns(&self.source, &self.columns, names)?;
+        let dropped = find_columns(&self.source, &self.columns, names, "to leave out")?;
         let keep = |at: &usize| !dropped.contains(at);
         let columns: Vec<String> = (0..self.width())
             .filter(keep)
@@ -229,11 +237,23 @@ pub fn split_labels(labels: &[u8]) -> (Vec<u8>, Vec<u8>) {
     (part(false), part(true))
 }
 
-/// The positions of the named columns; a name may be a number counted from 1.
+/// The number in a name such as `column 3`, which a column without a name has.
+pub(super) fn number_of(name: &str) -> Option<usize> {
+    name.strip_prefix("column ")?.parse().ok()
+}
+
+/// Whether any of the columns has a name of its own.
+pub(super) fn are_named(columns: &[String]) -> bool {
+    columns.iter().any(|name| number_of(name).is_none())
+}
+
+/// The positions of the named columns; a name may be a number counted from 1. `purpose` completes the message
+/// for one that is not there: to leave out, ...
 pub(super) fn find_columns(
     source: &str,
     columns: &[String],
     names: &[String],
+    purpose: &str,
 ) -> Result<Vec<usize>> {
     names
         .iter()
@@ -249,7 +269,8 @@ pub(super) fn find_columns(
                 })
                 .with_context(|| {
                     format!(
-                        "{source} has no column `{name}` to leave out; it has {}",
+                        "{source} has no column `{}` {purpose}; it has {}",
+                        shown(name),
                         describe_columns(columns)
                     )
                 })
@@ -258,12 +279,12 @@ pub(super) fn find_columns(
 }
 
 /// `a`, `b`, `c` and 61 more.
-fn describe_columns(columns: &[String]) -> String {
+pub(super) fn describe_columns(columns: &[String]) -> String {
     const SHOWN: usize = 8;
     let mut text = columns
         .iter()
         .take(SHOWN)
-        .map(|name| format!("`{name}`"))
+        .map(|name| format!("`{}`", shown(name)))
         .collect::<Vec<_>>()
         .join(", ");
     if columns.len() > SHOWN {

@@ -1,0 +1,545 @@
+//! The dialect of a text, decided from its start: marks before the table, delimiter, decimal character.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io::{BufRead, Read};
+
+use anyhow::{Result, ensure};
+
+use super::cells::{Evidence, Words, evidence, is_clear_unit, is_time, number, split_unit, truth};
+use super::content;
+use super::open::Format;
+use super::reading::{Decimal, Delimiter, ReadOptions};
+use super::records::{Record, Records, explain_read, not_utf8};
+
+/// How much of a text is looked at, at least, before its first row is read.
+const SAMPLE_BYTES: usize = 256 << 10;
+
+/// Lines that the sample should have, for tables whose lines are long.
+const SAMPLE_LINES: usize = 24;
+
+/// Most that is read for the sake of these.
+const LONGEST_SAMPLE: usize = 64 << 20;
+
+/// The start of a text, from the first line of its table on.
+pub(super) struct Sample {
+    pub(super) bytes: Vec<u8>,
+    /// The number of the line at which `bytes` begin.
+    pub(super) line: u64,
+    /// Whether nothing follows.
+    pub(super) whole: bool,
+    /// Lines before the table that begin with `#`, with their numbers.
+    pub(super) notes: Vec<(u64, String)>,
+    /// What a line `sep=;` says.
+    pub(super) announced: Option<Delimiter>,
+}
+
+impl Sample {
+    /// Reads the start of a text and takes off what stands before the table.
+    pub(super) fn take(
+        source: &str,
+        reader: &mut dyn BufRead,
+        options: &ReadOptions,
+        words: &Words,
+    ) -> Result<Self> {
+        let mut bytes = Vec::new();
+        let mut whole = false;
+        while !whole && bytes.len() < LONGEST_SAMPLE {
+            let before = bytes.len();
+            let mut part = (&mut *reader).take(SAMPLE_BYTES as u64);
+            part.read_to_end(&mut bytes)
+                .map_err(|error| explain_read(source, &error))?;
+            whole = bytes.len() - before < SAMPLE_BYTES;
+            let ends = bytes.iter().filter(|&&b| b == b'\n' || b == b'\r').count();
+            if ends >= SAMPLE_LINES {
+                break;
+            }
+        }
+        content::check(source, Format::Csv, &bytes)?;
+        refuse_utf16(source, &bytes)?;
+        if bytes.starts_with("\u{feff}".as_bytes()) {
+            bytes.drain(..3);
+        }
+        check_utf8(source, &bytes, whole)?;
+        let mut sample = Self {
+            bytes,
+            line: 1,
+            whole,
+            notes: Vec::new(),
+            announced: None,
+        };
+        sample.skip_to_table(options, words);
+        Ok(sample)
+    }
+
+    /// Skips blank lines, a line `sep=;` and lines that begin with `#`, unless that is a word for a missing value.
+    fn skip_to_table(&mut self, options: &ReadOptions, words: &Words) {
+        let mut at = 0;
+        while at < self.bytes.len() {
+            let rest = &self.bytes[at..];
+            let length = rest.iter().position(|&b| b == b'\n' || b == b'\r');
+            let length = length.unwrap_or(rest.len());
+            let line = String::from_utf8_lossy(&rest[..length]);
+            let text = line.trim();
+            if let Some(delimiter) = announced(text).filter(|_| self.announced.is_none()) {
+                self.announced = Some(delimiter);
+            } else if text.starts_with('#') && options.comment.is_none() {
+                let cell = text
+                    .split([',', ';', '\t', '|'])
+                    .next()
+                    .unwrap_or(text)
+                    .trim();
+                if cell.len() > 1 && words.are_missing(cell) {
+                    break;
+                }
+                self.notes.push((self.line, text.to_owned()));
+            } else if !text.is_empty() {
+                break;
+            }
+            at += length + usize::from(length < rest.len());
+            at += usize::from(rest[length..].starts_with(b"\r\n"));
+            self.line += u64::from(length < rest.len());
+        }
+        self.bytes.drain(..at);
+    }
+
+    /// The records of the sample; one that is cut short is left out, and what follows an error.
+    pub(super) fn records(&self, delimiter: Delimiter, options: &ReadOptions) -> Vec<Record> {
+        let bytes = self.bytes.as_slice();
+        let mut records = Records::new(bytes, delimiter, options.comment.as_deref(), self.line);
+        let mut found = Vec::new();
+        let mut record = Record::default();
+        while records.next_into("", &mut record).unwrap_or(false) {
+            found.push(record.clone());
+        }
+        if !self.whole && found.len() > 1 {
+            found.pop();
+        }
+        found
+    }
+}
+
+/// What a first line such as `sep=;` says, as spreadsheets write it.
+fn announced(line: &str) -> Option<Delimiter> {
+    let line = line.trim_matches('"');
+    let value = line
+        .get(4..)
+        .filter(|_| line[..4].eq_ignore_ascii_case("sep="))?;
+    match value {
+        "" => Some(Delimiter::Byte(b'\t')),
+        _ => value.parse().ok(),
+    }
+}
+
+fn refuse_utf16(source: &str, bytes: &[u8]) -> Result<()> {
+    let start = &bytes[..bytes.len().min(4096)];
+    let zeros = start.iter().filter(|&&byte| byte == 0).count();
+    let utf16 = start.starts_with(b"\xff\xfe") || start.starts_with(b"\xfe\xff");
+    ensure!(
+        !utf16 && zeros * 4 < start.len().max(1),
+        "{source} is no UTF-8: it looks like UTF-16; save it as CSV in UTF-8"
+    );
+    Ok(())
+}
+
+fn check_utf8(source: &str, bytes: &[u8], whole: bool) -> Result<()> {
+    let Err(error) = std::str::from_utf8(bytes) else {
+        return Ok(());
+    };
+    // A character may be cut in two at the end.
+    if error.error_len().is_none() && !whole {
+        return Ok(());
+    }
+    Err(not_utf8(source, line_of(bytes, error.valid_up_to())))
+}
+
+/// The number of the line in which a byte stands.
+fn line_of(bytes: &[u8], at: usize) -> u64 {
+    let lines = (0..at).filter(|&at| match bytes[at] {
+        b'\n' => true,
+        b'\r' => bytes.get(at + 1) != Some(&b'\n'),
+        _ => false,
+    });
+    lines.count() as u64 + 1
+}
+
+/// How the sample falls into fields by one delimiter.
+struct Tally {
+    delimiter: Delimiter,
+    records: Vec<Record>,
+    shape: Shape,
+}
+
+/// The numbers of fields in the lines of a table.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Shape {
+    /// The number of fields that most lines behind the first have.
+    most: usize,
+    /// Lines behind the first that have another.
+    misfits: usize,
+    rows: usize,
+    /// Columns, as the first line has them.
+    pub(super) width: usize,
+    /// Empty fields at the end of every line behind those.
+    pub(super) trailing: usize,
+}
+
+impl Shape {
+    pub(super) fn of(records: &[Record]) -> Self {
+        let (first, rows) = match records {
+            [] => (0, records),
+            [first] => (first.len(), records),
+            [first, rows @ ..] => (first.len(), rows),
+        };
+        let mut counts: BTreeMap<usize, usize> = BTreeMap::new();
+        for row in rows {
+            *counts.entry(row.len()).or_default() += 1;
+        }
+        let most = counts
+            .iter()
+            .max_by_key(|&(&fields, &rows)| (rows, fields == first, fields))
+            .map_or(0, |(&fields, _)| fields);
+        let full = rows.iter().filter(|row| row.len() == most);
+        let empty = full.map(Record::empty_at_end).min().unwrap_or(0);
+        let own = records.first().map_or(0, Record::empty_at_end);
+        let (width, trailing) = match most.checked_sub(first) {
+            Some(0) if own.min(empty) < most => (most - own.min(empty), own.min(empty)),
+            Some(more @ 1..) if more <= empty && first > own.min(empty - more) => {
+                let own = own.min(empty - more);
+                (first - own, more + own)
+            }
+            _ => (first, 0),
+        };
+        Self {
+            most,
+            misfits: rows.iter().filter(|row| row.len() != most).count(),
+            rows: rows.len(),
+            width,
+            trailing,
+        }
+    }
+
+    /// Whether lines and header have as many fields as one another, but for a few.
+    fn is_consistent(&self) -> bool {
+        self.most >= 2
+            && self.header_fits()
+            && (self.misfits * 10 <= self.rows || self.misfits == 1 && self.rows >= 3)
+    }
+
+    fn header_fits(&self) -> bool {
+        self.width + self.trailing == self.most
+    }
+}
+
+/// What separates the fields: what gives lines and header the same number of fields.
+pub(super) fn delimiter(sample: &Sample, options: &ReadOptions) -> Delimiter {
+    if let Some(delimiter) = options.delimiter.or(sample.announced) {
+        return delimiter;
+    }
+    let tally = |delimiter| {
+        let records = sample.records(delimiter, options);
+        let shape = Shape::of(&records);
+        Tally {
+            delimiter,
+            records,
+            shape,
+        }
+    };
+    let marks = [b'\t', b';', b'|', b','].map(|byte| tally(Delimiter::Byte(byte)));
+    let blanks = tally(Delimiter::Blanks);
+    let [tabs, semicolons, bars, commas] = &marks;
+    let decimal_comma = options.decimal == Some(Decimal::Comma) && !commas.has_quoted_comma();
+    let comma_wins = !decimal_comma && commas.shape.is_consistent();
+    if tabs.shape.is_consistent() {
+        return tabs.delimiter;
+    }
+    for mark in [semicolons, bars] {
+        if mark.shape.is_consistent() && !(comma_wins && mark.has_commas_between_words()) {
+            return mark.delimiter;
+        }
+    }
+    let in_blanks = blanks.shape.is_consistent();
+    if comma_wins && !(in_blanks && commas.tears_numbers()) {
+        let one = options.decimal.is_none() && commas.is_one_column();
+        return if one {
+            Delimiter::None
+        } else {
+            commas.delimiter
+        };
+    }
+    if in_blanks {
+        return Delimiter::Blanks;
+    }
+    // Nothing fits throughout: most of it, so that the line that does not fit is named.
+    let usable = |tally: &&Tally| {
+        tally.shape.most >= 2 && !(decimal_comma && tally.delimiter == Delimiter::Byte(b','))
+    };
+    let closest = marks
+        .iter()
+        .filter(usable)
+        .filter(|tally| tally.shape.header_fits() || !tally.is_decimal_column())
+        .min_by_key(|tally| (!tally.shape.header_fits(), tally.shape.misfits));
+    closest.map_or(Delimiter::None, |tally| tally.delimiter)
+}
+
+impl Tally {
+    fn rows(&self) -> &[Record] {
+        let skipped = usize::from(self.records.len() > 1);
+        &self.records[skipped..]
+    }
+
+    fn cells(&self) -> impl Iterator<Item = &str> {
+        self.rows().iter().flat_map(Record::iter)
+    }
+
+    /// Whether a cell holds a comma: it stood in quotes.
+    fn has_quoted_comma(&self) -> bool {
+        self.records
+            .iter()
+            .flat_map(Record::iter)
+            .any(|cell| cell.contains(','))
+    }
+
+    /// Whether most commas within cells separate words rather than digits or parts of a sentence.
+    fn has_commas_between_words(&self) -> bool {
+        let (mut between_words, mut others) = (0, 0);
+        for cell in self.cells().filter(|cell| cell.contains(',')) {
+            let (number, _) = split_unit(cell).unwrap_or((cell, ""));
+            if cell.contains(", ") || evidence(number) != Evidence::Text {
+                others += 1;
+            } else {
+                between_words += 1;
+            }
+        }
+        between_words > others
+    }
+
+    /// Whether many rows have cells of several numbers, as a table has that blanks separate and whose numbers
+    /// have a decimal comma.
+    fn tears_numbers(&self) -> bool {
+        let is_torn = |cell: &str| {
+            cell.contains([' ', '\t'])
+                && number(cell, Decimal::Point).is_none()
+                && cell
+                    .split_ascii_whitespace()
+                    .all(|part| number(part, Decimal::Point).is_some())
+        };
+        let torn = self.rows().iter().filter(|row| row.iter().any(is_torn));
+        torn.count() * 4 >= self.rows().len().max(1)
+    }
+
+    /// Whether two fields a line are one column with a decimal comma after all: the second has as many digits in
+    /// every line, and zeros in front.
+    fn is_one_column(&self) -> bool {
+        let decimals = |row: &Record| row.get(1).map_or(0, str::len);
+        let first = self.records.first().map_or(0, decimals);
+        self.shape.most == 2
+            && first >= 2
+            && self.shape.misfits == 0
+            && self.is_decimal_column()
+            && self.records.iter().all(|row| decimals(row) == first)
+            && self.cells_of(1).any(|cell| cell.starts_with('0'))
+            && self.records.first().is_some_and(is_digits)
+    }
+
+    /// Whether rows are two fields of digits, or a single one.
+    fn is_decimal_column(&self) -> bool {
+        self.rows()
+            .iter()
+            .all(|row| (1..=2).contains(&row.len()) && is_digits(row))
+    }
+
+    fn cells_of(&self, column: usize) -> impl Iterator<Item = &str> {
+        self.records.iter().filter_map(move |row| row.get(column))
+    }
+}
+
+/// Whether every field is digits; the first may have a sign.
+fn is_digits(row: &Record) -> bool {
+    row.iter().enumerate().all(|(at, cell)| {
+        let cell = if at == 0 {
+            cell.trim_start_matches(['-', '+', '\u{2212}'])
+        } else {
+            cell
+        };
+        !cell.is_empty() && cell.bytes().all(|byte| byte.is_ascii_digit())
+    })
+}
+
+/// How the cells of a column are to be read as numbers, and what they are if not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Plan {
+    pub(super) decimal: Decimal,
+    /// Whether some number tells the decimal character.
+    pub(super) certain: bool,
+    /// The unit behind (or currency before) every number.
+    pub(super) unit: Option<String>,
+    pub(super) sort: Sort,
+}
+
+/// What the cells of a column mostly are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Sort {
+    Numbers,
+    /// Yes and no, true and false.
+    Truth,
+    /// Numbers with different units, two of which these are.
+    Units(String, String),
+    /// Dates or times.
+    Times,
+    Text,
+}
+
+/// What the numbers of a column say about their decimal character.
+#[derive(Clone, Copy, Debug, Default)]
+struct Votes {
+    point: usize,
+    comma: usize,
+    ambiguous: usize,
+    numbers: usize,
+    others: usize,
+}
+
+impl Votes {
+    fn of<'t>(cells: impl Iterator<Item = &'t str>) -> Self {
+        let mut votes = Self::default();
+        for cell in cells {
+            let found = match evidence(cell) {
+                Evidence::Text => split_unit(cell).map_or(Evidence::Text, |(n, _)| evidence(n)),
+                found => found,
+            };
+            match found {
+                Evidence::Point => votes.point += 1,
+                Evidence::Comma => votes.comma += 1,
+                Evidence::Ambiguous => votes.ambiguous += 1,
+                Evidence::Neither => votes.numbers += 1,
+                Evidence::Text => votes.others += 1,
+            }
+        }
+        votes
+    }
+
+    fn numbers(&self) -> usize {
+        self.point + self.comma + self.ambiguous + self.numbers
+    }
+
+    /// The decimal character, if the column is one of numbers that tell it.
+    fn decided(&self) -> Option<Decimal> {
+        let counts = self.numbers() > self.others && self.point + self.comma > 0;
+        counts.then_some(if self.comma > self.point {
+            Decimal::Comma
+        } else {
+            Decimal::Point
+        })
+    }
+}
+
+/// The cells of one column that are no missing values.
+pub(super) fn present<'t>(
+    rows: &'t [Record],
+    column: usize,
+    words: &'t Words,
+) -> impl Iterator<Item = &'t str> + Clone {
+    rows.iter()
+        .filter_map(move |row| row.get(column))
+        .filter(|cell| !words.are_missing(cell))
+}
+
+/// A plan for each column: the decimal character is the same in all of them, unless columns tell otherwise.
+pub(super) fn plans<'t, I>(
+    columns: impl Iterator<Item = I>,
+    delimiter: Delimiter,
+    decimal: Option<Decimal>,
+) -> Vec<Plan>
+where
+    I: Iterator<Item = &'t str> + Clone,
+{
+    let columns: Vec<I> = columns.collect();
+    let votes: Vec<Votes> = columns
+        .iter()
+        .map(|cells| Votes::of(cells.clone()))
+        .collect();
+    let any = |wanted| votes.iter().any(|votes| votes.decided() == Some(wanted));
+    let common = match (decimal, any(Decimal::Point), any(Decimal::Comma)) {
+        (Some(decimal), ..) => Some(decimal),
+        (None, true, false) => Some(Decimal::Point),
+        (None, false, true) => Some(Decimal::Comma),
+        // A comma within a field stood in quotes there, which numbers with a decimal comma rarely do.
+        _ if delimiter == Delimiter::Byte(b',') => Some(Decimal::Point),
+        _ => None,
+    };
+    let one = |(cells, votes): (&I, &Votes)| {
+        let decided = decimal.or_else(|| votes.decided()).or(common);
+        let decimal = decided.unwrap_or(Decimal::Point);
+        let (unit, sort) = sort(cells.clone(), decimal);
+        Plan {
+            decimal,
+            certain: decided.is_some(),
+            unit,
+            sort,
+        }
+    };
+    columns.iter().zip(&votes).map(one).collect()
+}
+
+/// What a column's cells mostly are, and their unit.
+fn sort<'t>(
+    cells: impl Iterator<Item = &'t str> + Clone,
+    decimal: Decimal,
+) -> (Option<String>, Sort) {
+    let (mut all, mut numbers, mut truths, mut times, mut clear) = (0_usize, 0, 0, 0, 0);
+    let mut units: HashMap<&str, usize> = HashMap::new();
+    for cell in cells {
+        all += 1;
+        truths += usize::from(truth(cell).is_some());
+        if number(cell, decimal).is_some() {
+            numbers += 1;
+        } else if let Some((value, unit)) = split_unit(cell)
+            && number(value, decimal).is_some()
+        {
+            clear += usize::from(is_clear_unit(cell));
+            *units.entry(unit).or_default() += 1;
+        } else {
+            times += usize::from(is_time(cell));
+        }
+    }
+    let with_unit: usize = units.values().sum();
+    if truths == all && numbers < all {
+        return (None, Sort::Truth);
+    }
+    if with_unit * 2 > all {
+        let mut names: Vec<(&str, usize)> = units.into_iter().collect();
+        names.sort_by_key(|&(name, count)| (std::cmp::Reverse(count), name));
+        match names[..] {
+            [(unit, _)] => return (Some(unit.to_owned()), Sort::Numbers),
+            [(a, _), (b, _), ..] if clear * 2 > all => {
+                return (None, Sort::Units(a.to_owned(), b.to_owned()));
+            }
+            _ => return (None, Sort::Text),
+        }
+    }
+    let sort = if numbers * 2 > all || all == 0 {
+        Sort::Numbers
+    } else if times * 2 > all {
+        Sort::Times
+    } else {
+        Sort::Text
+    };
+    (None, sort)
+}
+
+impl Plan {
+    /// The number in a cell, without the column's unit.
+    pub(super) fn number(&self, cell: &str) -> Option<f64> {
+        match &self.unit {
+            None => number(cell, self.decimal),
+            Some(unit) => split_unit(cell)
+                .filter(|(_, found)| found == unit)
+                .and_then(|(value, _)| number(value, self.decimal)),
+        }
+    }
+
+    /// Whether a cell is a number with a comma that may be a decimal comma as well as one between thousands.
+    pub(super) fn is_ambiguous(&self, cell: &str) -> bool {
+        !self.certain && matches!(evidence(cell), Evidence::Ambiguous | Evidence::Comma)
+    }
+}

@@ -1,0 +1,155 @@
+//! What a reader of a table should know before trusting a model of it.
+
+use super::cells::{Evidence, Words, evidence, listed, number, shown};
+use super::dialect::{Sort, present};
+use super::narrow::{argument, since_1970};
+use super::reading::Decimal;
+use super::records::Record;
+use super::text::Layout;
+
+/// Least rows for a column to be called one that counts them.
+const LEAST_COUNTED: usize = 3;
+
+/// The first number of a column that counts up by one from row to row.
+pub(super) fn counts_up(rows: &[Record], column: usize) -> Option<f64> {
+    let value = |row: &Record| number(row.get(column)?, Decimal::Point);
+    let first = value(rows.first()?)?;
+    let counts = rows
+        .iter()
+        .enumerate()
+        .all(|(at, row)| value(row) == Some(first + at as f64));
+    (rows.len() >= LEAST_COUNTED && counts).then_some(first)
+}
+
+/// What was left off or turned into numbers.
+pub(super) fn of_plans(layout: &Layout, kept: &[usize], words: &Words) -> Vec<String> {
+    let mut remarks = Vec::new();
+    let name = |at: usize| shown(&layout.names[at]);
+    let mut truths = Vec::new();
+    for &at in kept {
+        let plan = &layout.plans[at];
+        let cells = || present(&layout.rows, at, words);
+        if let Some(unit) = &plan.unit {
+            remarks.push(format!(
+                "column `{}`: the unit {} is left off",
+                name(at),
+                shown(unit)
+            ));
+        }
+        if plan.sort == Sort::Truth {
+            truths.push(name(at));
+        }
+        let thousands = plan.decimal == Decimal::Point
+            && plan.certain
+            && !cells().any(|cell| evidence(cell) == Evidence::Point);
+        let ambiguous = cells().find(|cell| evidence(cell) == Evidence::Ambiguous);
+        if let Some(cell) = ambiguous.filter(|_| thousands) {
+            let read = number(cell, Decimal::Point).unwrap_or_default();
+            remarks.push(format!(
+                "column `{}`: `{}` is read as {read}; --decimal , reads it as a fraction",
+                name(at),
+                shown(cell)
+            ));
+        }
+        if cells().any(|cell| cell.starts_with("0x") || cell.starts_with("0X")) {
+            remarks.push(format!(
+                "column `{}`: digits behind `0x` are read as whole numbers",
+                name(at)
+            ));
+        }
+    }
+    if !truths.is_empty() {
+        remarks.push(format!(
+            "true or yes is read as 1, false or no as 0: {}",
+            listed(&truths)
+        ));
+    }
+    remarks
+}
+
+/// Columns of numbers that are hardly readings: numbers of the row, times, numbers that stand for missing values.
+pub(super) fn of_values(
+    layout: &Layout,
+    kept: &[usize],
+    words: &Words,
+    takes_missing: bool,
+) -> Vec<String> {
+    let mut remarks = Vec::new();
+    for &at in kept {
+        let name = shown(&layout.names[at]);
+        let argument = argument(&layout.names, at);
+        let values: Vec<f64> = present(&layout.rows, at, words)
+            .filter_map(|cell| layout.plans[at].number(cell))
+            .collect();
+        if values.is_empty() {
+            continue;
+        }
+        let low = values.iter().copied().fold(f64::INFINITY, f64::min);
+        let high = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        if counts_up(&layout.rows, at).is_some() {
+            remarks.push(format!(
+                "column `{name}` counts up by one from row to row; if that is no reading, leave it out with --label-column {argument}"
+            ));
+        } else if let Some(unit) = since_1970(low, high).filter(|_| values.is_sorted()) {
+            remarks.push(format!(
+                "column `{name}` looks like a time ({unit} since 1970); if that is no reading, leave it out with --label-column {argument}"
+            ));
+        } else if let Some((value, count)) = stand_in(&values) {
+            let remedy = if takes_missing {
+                "give --missing"
+            } else {
+                "remove these rows, which are named with --missing"
+            };
+            remarks.push(format!(
+                "column `{name}`: {value} stands in {count} rows, far from all other values; if it means that there is none, {remedy}={value}"
+            ));
+        }
+    }
+    remarks
+}
+
+/// A value of several rows that lies far outside of all others, as one that stands for none does.
+fn stand_in(values: &[f64]) -> Option<(f64, usize)> {
+    const LEAST_OTHERS: usize = 8;
+    /// Times the range of the others.
+    const FAR: f64 = 2.0;
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let judge = |value: f64| {
+        let others: Vec<f64> = sorted
+            .iter()
+            .copied()
+            .filter(|other| *other != value)
+            .collect();
+        let count = sorted.len() - others.len();
+        let (low, high) = (*others.first()?, *others.last()?);
+        let distance = (low - value).max(value - high);
+        let distinct = others
+            .iter()
+            .filter(|other| **other != low)
+            .any(|other| *other != high);
+        let far = distance > FAR * (high - low) && high > low && distinct;
+        (count >= 2 && count * 2 < sorted.len() && others.len() >= LEAST_OTHERS && far)
+            .then_some((value, count))
+    };
+    [*sorted.first()?, *sorted.last()?]
+        .into_iter()
+        .find_map(judge)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_far_outside_in_several_rows_stands_for_none() {
+        let mut values: Vec<f64> = (0..20).map(|at| 19.0 + 0.2 * f64::from(at)).collect();
+        assert_eq!(stand_in(&values), None);
+        values.push(-999.9);
+        assert_eq!(stand_in(&values), None, "one reading may be an outlier");
+        values.push(-999.9);
+        assert_eq!(stand_in(&values), Some((-999.9, 2)));
+        let bits: Vec<f64> = (0..30).map(|at| f64::from(u8::from(at % 9 == 0))).collect();
+        assert_eq!(stand_in(&bits), None);
+    }
+}

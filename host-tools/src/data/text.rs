@@ -1,0 +1,402 @@
+//! Tables in text: what the first lines say about the rest, and the rest row by row.
+
+use std::collections::HashSet;
+use std::io::{BufRead, Chain, Cursor, Read};
+
+use anyhow::{Result, bail, ensure};
+
+use super::cells::{Evidence, Words, evidence, is_time, listed, number, shown, truth};
+use super::dialect::{Plan, Sample, Shape, Sort, delimiter, plans, present};
+use super::header::{First, Names, judge};
+use super::matching::{Matched, matched};
+use super::narrow::{Narrow, argument};
+use super::reading::{Decimal, Delimiter, ReadOptions};
+use super::records::{Record, Records};
+use super::remarks;
+use super::table::Table;
+
+/// What is known of a text before its first row is read.
+pub(super) struct Layout {
+    pub(super) delimiter: Delimiter,
+    /// The names of all columns.
+    pub(super) names: Vec<String>,
+    pub(super) has_names: bool,
+    /// The first column is a number of the row without a name.
+    pub(super) index: bool,
+    /// How the columns are read, by the rows of the sample.
+    pub(super) plans: Vec<Plan>,
+    /// What became of the first line.
+    pub(super) header: String,
+    /// What a reader should know of the text.
+    pub(super) remarks: Vec<String>,
+    /// Rows of the sample.
+    pub(super) rows: Vec<Record>,
+    /// Empty fields behind the last column that lines may end in.
+    trailing: usize,
+    /// Whether the first record holds the names.
+    skip: bool,
+}
+
+impl Layout {
+    fn of(source: &str, sample: &Sample, options: &ReadOptions, words: &Words) -> Result<Self> {
+        let delimiter = delimiter(sample, options);
+        let mut rows = sample.records(delimiter, options);
+        ensure!(
+            !rows.is_empty() || !sample.whole,
+            "{source} is empty; give a file with data in it"
+        );
+        let Shape {
+            mut width,
+            mut trailing,
+            ..
+        } = Shape::of(&rows);
+        if options
+            .columns
+            .as_ref()
+            .is_some_and(|c| c.len() == width + trailing)
+        {
+            (width, trailing) = (width + trailing, 0);
+        }
+        let mut remarks = Vec::new();
+        if trailing > 0 {
+            remarks.push("lines end in a delimiter; the empty field behind it is left out".into());
+        }
+        let plans_of = |rows: &[Record]| {
+            let columns = (0..width).map(|at| present(rows, at, words));
+            plans(columns, delimiter, options.decimal)
+        };
+        let judged = match rows.split_first() {
+            None => First::Row,
+            Some((first, below)) => match &options.columns {
+                Some(columns) if are_mostly(first, columns) => First::Names,
+                _ => judge(first, below, &plans_of(below), words),
+            },
+        };
+        let note = note_of_names(sample, delimiter, width, words);
+        let note = note.filter(|_| options.header != Some(false) && judged == First::Row);
+        let first = match options.header {
+            Some(true) => First::Names,
+            Some(false) => First::Row,
+            None => judged,
+        };
+        let skip = first != First::Row && note.is_none() && !rows.is_empty();
+        let line = note.clone().or_else(|| skip.then(|| rows.remove(0)));
+        remarks.extend(notes_remark(sample, note.as_ref()));
+        let numbered = Table::numbered_columns(width);
+        let index = line.as_ref().is_some_and(|line| line.get(0) == Some(""))
+            && width > 1
+            && remarks::counts_up(&rows, 0).is_some_and(|start| start <= 1.0);
+        let names = line.as_ref().map(|line| Names::of(line, width));
+        let header = match (&line, &names) {
+            (Some(line), Some(names)) => {
+                let which = if line.line == 1 {
+                    "first line".to_owned()
+                } else {
+                    format!("line {}", line.line)
+                };
+                let doubt = if first == First::LikelyNames {
+                    " (--no-header reads it as data)"
+                } else {
+                    ""
+                };
+                format!("{which} taken as names: {}{doubt}", listed(&names.names))
+            }
+            _ => "no names: the first line is data".to_owned(),
+        };
+        let names = match names {
+            Some(names) => {
+                remarks.extend(names.remarks);
+                names.names
+            }
+            None => numbered,
+        };
+        Ok(Self {
+            delimiter,
+            has_names: line.is_some(),
+            plans: plans_of(&rows),
+            names,
+            index,
+            header,
+            remarks,
+            rows,
+            trailing,
+            skip,
+        })
+    }
+}
+
+/// Whether a line consists mostly of a model's names.
+fn are_mostly(line: &Record, columns: &[String]) -> bool {
+    let names: HashSet<&str> = columns.iter().map(String::as_str).collect();
+    let known = line.iter().filter(|cell| names.contains(cell));
+    known.count() * 2 > line.len().min(columns.len())
+}
+
+/// The last line before the table, if it begins with `#` and names as many columns as the table has.
+fn note_of_names(
+    sample: &Sample,
+    delimiter: Delimiter,
+    width: usize,
+    words: &Words,
+) -> Option<Record> {
+    let (line, text) = sample.notes.last()?;
+    let unmarked = text.trim_start_matches('#');
+    let named = [unmarked, text].into_iter().find_map(|text| {
+        let mut record = Record::default();
+        let mut records = Records::new(text.as_bytes(), delimiter, None, *line);
+        let found = records.next_into("", &mut record).unwrap_or(false);
+        let first = record.get(0).unwrap_or_default().to_owned();
+        (found && record.len() == width && !first.is_empty()).then_some(record)
+    })?;
+    let is_name = |cell: &str| number(cell, Decimal::Point).is_none() && !words.are_missing(cell);
+    // A sentence is one field too.
+    let one_word = width > 1 || !unmarked.trim().contains(char::is_whitespace);
+    (one_word && named.iter().any(is_name)).then_some(named)
+}
+
+fn notes_remark(sample: &Sample, names: Option<&Record>) -> Option<String> {
+    let skipped = sample.notes.len() - usize::from(names.is_some());
+    let (first, last) = (sample.notes.first()?.0, sample.notes[..skipped].last()?.0);
+    Some(if first == last {
+        format!("line {first} begins with `#` and is left out")
+    } else {
+        format!("{skipped} of the lines {first} to {last} begin with `#` and are left out")
+    })
+}
+
+/// Rows of text behind the names.
+pub(super) struct Text<R> {
+    pub(super) source: String,
+    pub(super) layout: Layout,
+    pub(super) words: Words,
+    records: Records<Chain<Cursor<Vec<u8>>, R>>,
+}
+
+impl<R: BufRead> Text<R> {
+    /// Reads as far as the sample goes.
+    pub(super) fn open(source: &str, mut reader: R, options: &ReadOptions) -> Result<Self> {
+        let words = Words::of(options);
+        let sample = Sample::take(source, &mut reader, options, &words)?;
+        let layout = Layout::of(source, &sample, options, &words)?;
+        let mut records = Records::new(
+            Cursor::new(sample.bytes).chain(reader),
+            layout.delimiter,
+            options.comment.as_deref(),
+            sample.line,
+        );
+        if layout.skip {
+            records.next_into(source, &mut Record::default())?;
+        }
+        Ok(Self {
+            source: source.to_owned(),
+            layout,
+            words,
+            records,
+        })
+    }
+
+    /// The next row into `record`, which has a field for each column; `false` behind the last.
+    pub(super) fn next_into(&mut self, record: &mut Record) -> Result<bool> {
+        if !self.records.next_into(&self.source, record)? {
+            return Ok(false);
+        }
+        let width = self.layout.names.len();
+        let extra = record.len().checked_sub(width);
+        if extra.is_none_or(|extra| extra > self.layout.trailing.min(record.empty_at_end())) {
+            bail!(self.ragged(record));
+        }
+        Ok(true)
+    }
+
+    fn ragged(&self, record: &Record) -> String {
+        let width = self.layout.names.len();
+        let advice = if record.get(0).is_some_and(|cell| cell.starts_with('#')) {
+            "if it is a comment, give --comment '#'"
+        } else if record.len() == 2 * width && self.layout.delimiter == Delimiter::Byte(b',') {
+            "if its numbers have a decimal comma, put them in quotes or `;` between them"
+        } else {
+            "repair or remove the line"
+        };
+        let fields = if record.len() == 1 { "field" } else { "fields" };
+        format!(
+            "{}, line {}: {} {fields} where the first line has {width}; {advice}",
+            self.source,
+            record.line,
+            record.len(),
+        )
+    }
+
+    /// What was understood, for a summary: delimiter and decimal character.
+    pub(super) fn dialect(&self) -> String {
+        let mut text = self.layout.delimiter.shown();
+        let plans = || self.layout.plans.iter().filter(|plan| plan.certain);
+        if plans().any(|plan| plan.decimal == Decimal::Comma) {
+            text.push_str(", decimal comma");
+        }
+        text
+    }
+}
+
+/// Columns of numbers from text, read row by row.
+pub(super) struct NumberRows<R> {
+    text: Text<R>,
+    matched: Matched,
+    narrow: Narrow,
+    record: Record,
+}
+
+impl<R: BufRead> NumberRows<R> {
+    pub(super) fn open(source: &str, reader: R, options: &ReadOptions) -> Result<Self> {
+        let text = Text::open(source, reader, options)?;
+        let layout = &text.layout;
+        let matched = matched(
+            source,
+            &layout.names,
+            layout.has_names,
+            layout.index,
+            options,
+        )?;
+        let narrow = Narrow::new(source, &matched.names, &matched.kept, &options.offset)?;
+        Ok(Self {
+            text,
+            matched,
+            narrow,
+            record: Record::default(),
+        })
+    }
+
+    /// The names of the columns that are read.
+    pub(super) fn columns(&self) -> &[String] {
+        &self.matched.names
+    }
+
+    /// Says what was understood: of `rows` rows, or of a file whose rows are still to come.
+    pub(super) fn tell(&self, rows: Option<usize>, say: &mut dyn FnMut(&str)) {
+        let Text {
+            source,
+            layout,
+            words,
+            ..
+        } = &self.text;
+        let width = self.columns().len();
+        let columns = if width == 1 { "column" } else { "columns" };
+        let rows = match rows {
+            Some(1) => "1 row of ".to_owned(),
+            Some(rows) => format!("{rows} rows of "),
+            None => "in blocks of rows, ".to_owned(),
+        };
+        say(&format!(
+            "read {source}: {rows}{width} {columns}, {}; {}",
+            self.text.dialect(),
+            layout.header
+        ));
+        let kept = &self.matched.kept;
+        let plans = remarks::of_plans(layout, kept, words);
+        let values = remarks::of_values(layout, kept, words, false);
+        let remarks = layout.remarks.iter().chain(&self.matched.remarks);
+        for remark in remarks.chain(&plans).chain(&values) {
+            say(&format!("{source}: {remark}"));
+        }
+    }
+
+    /// The values of at most `limit` further rows; empty behind the last.
+    pub(super) fn next_rows(&mut self, limit: usize) -> Result<Vec<f32>> {
+        let mut values = Vec::new();
+        for _ in 0..limit {
+            if !self.text.next_into(&mut self.record)? {
+                break;
+            }
+            for (at, &column) in self.matched.kept.iter().enumerate() {
+                let cell = self.record.get(column).unwrap_or_default();
+                let value = self
+                    .number(cell, column)
+                    .map(|value| self.narrow.value(at, value));
+                match value.filter(|value| value.is_finite()) {
+                    Some(value) => values.push(value),
+                    None => bail!(
+                        "{}, line {}, column `{}`: {}",
+                        self.text.source,
+                        self.record.line,
+                        shown(&self.text.layout.names[column]),
+                        self.problem(cell, column)
+                    ),
+                }
+            }
+        }
+        self.narrow.check()?;
+        Ok(values)
+    }
+
+    /// The number in a cell that holds one.
+    fn number(&self, cell: &str, column: usize) -> Option<f64> {
+        let plan = &self.text.layout.plans[column];
+        let value = match plan.sort {
+            Sort::Truth => truth(cell),
+            _ => plan.number(cell),
+        };
+        value.filter(|value| !self.text.words.are_number(*value) && !plan.is_ambiguous(cell))
+    }
+
+    /// What is wrong with a cell that gives no number, and what to do.
+    fn problem(&self, cell: &str, column: usize) -> String {
+        let layout = &self.text.layout;
+        let plan = &layout.plans[column];
+        let leave_out = format!("--label-column {}", argument(&layout.names, column));
+        let name = shown(cell);
+        let number = plan.number(cell);
+        if cell.is_empty() {
+            return "the field is empty; fill in a number or remove the row".into();
+        }
+        if self.text.words.are_missing(cell)
+            || number.is_some_and(|n| self.text.words.are_number(n))
+        {
+            return format!(
+                "`{name}` is a missing value; fill in a number, remove the row, or leave the column out with {leave_out}"
+            );
+        }
+        if plan.is_ambiguous(cell) {
+            return format!(
+                "`{name}` may have a decimal comma or a comma between thousands; say which with --decimal , or --decimal ."
+            );
+        }
+        if let Sort::Units(a, b) = &plan.sort {
+            return format!(
+                "`{name}`: the column has units that differ, such as {} and {}; bring it to one, or leave it out with {leave_out}",
+                shown(a),
+                shown(b)
+            );
+        }
+        if let Some(unit) = &plan.unit {
+            return format!(
+                "`{name}` is no number with the unit {} as the others are; correct it, or leave the column out with {leave_out}",
+                shown(unit)
+            );
+        }
+        if number.is_some() || cell.parse::<f64>().is_ok() && plan.decimal == Decimal::Point {
+            return format!("`{name}` is not a finite number; fill in the value or remove the row");
+        }
+        if is_time(cell) && plan.sort == Sort::Times {
+            return format!(
+                "`{name}` is a date or a time, not a number; leave the column out with {leave_out}"
+            );
+        }
+        if evidence(cell) != Evidence::Text && plan.certain {
+            return format!(
+                "`{name}` is not a number, as the others have a decimal {}; correct it, or say which with --decimal",
+                match plan.decimal {
+                    Decimal::Point => "point",
+                    Decimal::Comma => "comma",
+                }
+            );
+        }
+        if cell.starts_with('#') {
+            return format!(
+                "`{name}` is not a number; correct it, or give --comment '#' if such lines are comments"
+            );
+        }
+        format!("`{name}` is not a number; correct it, or leave the column out with {leave_out}")
+    }
+}
+
+#[cfg(test)]
+mod tests;
