@@ -5,7 +5,7 @@
 //! rows that training never saw, [`evaluate`] judges what comes out, and [`emulator`] does the same
 //! on an emulated core.
 
-#![cfg_attr(not(test), deny(clippy::print_stdout))]
+#![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
 
 pub mod artifact;
 pub mod chain;

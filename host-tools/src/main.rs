@@ -1,6 +1,6 @@
 //! The command `autodidact`.
 
-#![deny(clippy::print_stdout)]
+#![deny(clippy::print_stdout, clippy::print_stderr)]
 
 mod cmd;
 

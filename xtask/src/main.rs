@@ -1,7 +1,10 @@
 //! The repository's commands. `cargo xtask --help` lists them.
 
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 use std::process::ExitCode;
 
+use autodidact_tools::{interrupt, talk};
 use clap::{Parser, Subcommand};
 
 mod cargo;
@@ -39,6 +42,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    interrupt::watch();
     let result = match Arguments::parse().command {
         Command::Setup(arguments) => cmd::setup::run(&arguments),
         Command::Demo(arguments) => cmd::demo::run(&arguments),
@@ -51,8 +55,10 @@ fn main() -> ExitCode {
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
+        // Nobody reads on, as behind `head`.
+        Err(error) if talk::is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            talk::complain(&error);
             ExitCode::FAILURE
         }
     }

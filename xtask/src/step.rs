@@ -38,7 +38,7 @@ pub(crate) fn run(
     command: &mut Command,
     summary: impl FnOnce(&str) -> Result<String>,
 ) -> Result<()> {
-    print!("  {name:<58}");
+    write!(io::stdout(), "  {name:<58}")?;
     io::stdout().flush()?;
     let begin = Instant::now();
     let folder = cargo::target_folder().join("checks/logs");
@@ -60,11 +60,11 @@ pub(crate) fn run(
     };
     match result {
         Ok(summary) => {
-            println!("{seconds:>6.1} s  {summary}");
+            writeln!(io::stdout(), "{seconds:>6.1} s  {summary}")?;
             Ok(())
         }
         Err(error) => {
-            println!("{seconds:>6.1} s  failed\n{said}");
+            writeln!(io::stdout(), "{seconds:>6.1} s  failed\n{said}")?;
             let line: Vec<_> = command.get_args().map(OsStr::to_string_lossy).collect();
             let program = command.get_program().display();
             bail!(

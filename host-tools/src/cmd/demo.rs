@@ -45,6 +45,7 @@ pub(crate) struct Demo {
 impl Demo {
     pub(crate) fn run(self, out: &mut Output) -> Result<()> {
         let core = Core::M4;
+        emulator::ready(core)?;
         fs::create_dir_all(&self.output)
             .with_context(|| format!("the folder {} cannot be made", self.output.display()))?;
         let device = device::open(self.device)?;

@@ -54,6 +54,7 @@ impl Emulate {
         let output = self.output.as_deref();
         let output = output.map(|path| open_output(path, &inputs, self.json));
         let output = output.transpose()?;
+        emulator::ready(self.core)?;
         let bytes = artifact::read(&self.model)?;
         let model = Model::load(&bytes)?;
         let (rows, source, counts) = self.data.counts(&model, self.rows)?;

@@ -55,6 +55,7 @@ impl Learn {
         let output = self.output.as_deref();
         let output = output.map(|path| open_output(path, &inputs, self.json));
         let output = output.transpose()?;
+        emulator::ready(self.core)?;
         let file = self.config.display().to_string();
         let text =
             fs::read_to_string(&self.config).with_context(|| format!("{file} cannot be read"))?;

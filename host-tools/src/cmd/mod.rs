@@ -35,6 +35,7 @@ mod reading;
 mod restore;
 mod run;
 mod sample;
+mod setup;
 mod shared;
 #[cfg(feature = "train")]
 mod study;
@@ -85,6 +86,8 @@ enum Verb {
     Emulate(emulate::Emulate),
     /// Learn from a file on an emulated core, pass after pass, and compare with the host and with f64.
     Learn(learn::Learn),
+    /// Install what the emulated cores need: Rust targets by rustup or a compiler by apt-get, and QEMU.
+    Setup(setup::Setup),
     /// Train on the bundled digits, build firmware around the model, run it on an emulated core.
     #[cfg(feature = "train")]
     Demo(demo::Demo),
@@ -115,6 +118,7 @@ impl Cli {
             Verb::Restore(restore) => restore.run(&mut out),
             Verb::Emulate(emulate) => emulate.run(&mut out),
             Verb::Learn(learn) => learn.run(&mut out),
+            Verb::Setup(setup) => setup.run(),
             #[cfg(feature = "train")]
             Verb::Demo(demo) => demo.run(&mut out),
             #[cfg(feature = "train")]

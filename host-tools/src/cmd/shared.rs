@@ -127,6 +127,9 @@ impl Drawer {
         model: &Model<'_>,
         request: &Request,
     ) -> Result<(Vec<i16>, Drawn)> {
+        if let Some(core) = self.core {
+            emulator::ready(core)?;
+        }
         let rows = request.on_host(model)?;
         let Some(core) = self.core else {
             return Ok((rows, Drawn(None)));

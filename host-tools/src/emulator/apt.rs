@@ -6,9 +6,13 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 
 use super::process;
+use crate::say;
 
 /// A slow mirror may take long, but not for ever.
 const INSTALL_TIMEOUT: Duration = Duration::from_secs(15 * 60);
+
+/// The command that installs packages, whose names follow.
+pub(crate) const INSTALL: &str = "apt-get install --no-install-recommends";
 
 /// Installs `packages` and says so in one line that gives `reason`.
 ///
@@ -25,11 +29,10 @@ pub fn install(packages: &[&str], reason: &str) -> Result<()> {
     }
     if !is_root()? {
         bail!(
-            "{reason}, and installing packages needs root: run `apt-get install --no-install-recommends {list}` \
-             as root and try again"
+            "{reason}, and installing packages needs root: run `{INSTALL} {list}` as root and try again"
         );
     }
-    eprintln!("setup: installing {list} with apt-get: {reason}");
+    say!("setup: installing {list} with apt-get: {reason}");
     if !apt_get(&["install", "-y", "--no-install-recommends"], packages)?.0 {
         // The package lists may be missing or out of date.
         apt_get(&["update"], &[])?;

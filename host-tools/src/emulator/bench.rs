@@ -41,7 +41,7 @@ pub struct Goal {
 ///
 /// # Errors
 ///
-/// Something is missing and cannot be installed, the firmware does not build, or the device reports an error.
+/// Something is missing, the firmware does not build, or the device reports an error.
 pub fn bench(core: Core) -> Result<Vec<BenchRow>> {
     let elf = build(core, Image::Bench)?;
     let (log, _) = run_image(core, &elf, &[], Duration::from_secs(300))?;

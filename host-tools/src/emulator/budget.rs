@@ -73,7 +73,7 @@ impl Footprint {
     ///
     /// # Errors
     ///
-    /// The toolchain is missing and cannot be installed, the image does not build, or the device did not say what
+    /// The toolchain is missing, the image does not build, or the device did not say what
     /// the model's buffers take.
     pub fn measure(core: Core, model_bytes: usize, replay: &Replay) -> Result<Self> {
         let size = measure_image(&build_for_size(core, Image::Replay)?)?;

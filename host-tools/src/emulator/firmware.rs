@@ -89,7 +89,7 @@ impl Image {
 ///
 /// # Errors
 ///
-/// The core has no such image, the toolchain is missing and cannot be installed, or the build fails.
+/// The core has no such image, the toolchain is missing, or the build fails.
 pub fn build(core: Core, image: Image) -> Result<PathBuf> {
     image.require(core)?;
     build_image(core, image.name(), core.machine().profile, &[], None)
@@ -112,7 +112,7 @@ pub(super) fn build_for_size(core: Core, image: Image) -> Result<PathBuf> {
 /// # Errors
 ///
 /// `core` has no demonstration (only [`Core::DEMO`] has), the model cannot be read or does not fit the machine, the
-/// toolchain is missing and cannot be installed, or the build fails.
+/// toolchain is missing, or the build fails.
 pub fn build_demo(core: Core, model: &Path, elf: &Path) -> Result<()> {
     build_around(core, "demo", model, elf)
 }
@@ -161,7 +161,7 @@ fn build_around(core: Core, image: &str, model: &Path, elf: &Path) -> Result<()>
 ///
 /// # Errors
 ///
-/// The toolchain is missing and cannot be installed, there is no clippy, or it found something: the message has it.
+/// The toolchain is missing, there is no clippy, or it found something: the message has it.
 pub fn lint(core: Core, model: &Path) -> Result<()> {
     let machine = core.machine();
     let toolchain = toolchain::find(machine.target)?;

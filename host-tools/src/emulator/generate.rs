@@ -43,7 +43,7 @@ impl GenerateRun {
 ///
 /// # Errors
 ///
-/// The core has no such image, the model is too large for the machine, something is missing and cannot be installed, the firmware does not
+/// The core has no such image, the model is too large for the machine, something is missing, the firmware does not
 /// build, or the device reports an error.
 pub fn generate(core: Core, model: &[u8], request: &Request) -> Result<GenerateRun> {
     Image::Generate.require(core)?;
@@ -67,7 +67,7 @@ pub fn generate(core: Core, model: &[u8], request: &Request) -> Result<GenerateR
 ///
 /// # Errors
 ///
-/// QEMU is missing and cannot be installed, or the device reports an error.
+/// QEMU is missing, or the device reports an error.
 pub fn draw(core: Core, elf: &Path, request: &Request) -> Result<GenerateRun> {
     let files = files(request)?;
     let files: Vec<(&str, &[u8])> = files

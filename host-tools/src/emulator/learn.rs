@@ -42,7 +42,7 @@ pub struct LearnRun {
 ///
 /// # Errors
 ///
-/// The core has no such image, something is missing and cannot be installed, the firmware does not build, or the device reports an error.
+/// The core has no such image, something is missing, the firmware does not build, or the device reports an error.
 pub fn learn(core: Core, model: &[u8], settings: &Settings, counts: &[i16]) -> Result<LearnRun> {
     Image::Learn.require(core)?;
     let machine = core.machine();

@@ -1,5 +1,5 @@
-//! Runs models on emulated microcontrollers: sets up what is missing, builds the firmware, runs it in QEMU, reads
-//! its log and measures its image.
+//! Runs models on emulated microcontrollers: builds the firmware, runs it in QEMU, reads its log and measures its
+//! image.
 //!
 //! - [`Core`] names the processors; [`Machine`] is how each is built for and emulated, [`Image`] what runs there.
 //! - [`replay`] runs rows of sensor counts through a model on a core and brings back the results' bytes.
@@ -11,7 +11,8 @@
 //!   tells its flash and RAM.
 //! - [`Footprint`] is what a model takes on a device, [`Board`] tells whether it fits.
 //! - [`lint`] has clippy read the firmware of a core.
-//! - [`set_up`] installs what a core needs; everything above does so too when it has to.
+//! - [`set_up`] installs what a core needs. Nothing else installs anything: where something is missing, it is an error
+//!   that says what to call; [`ready`] tells so before the work.
 
 mod apt;
 mod bench;
@@ -48,7 +49,22 @@ pub use run::{BufferBytes, PartCost, Replay, ReplayLog, replay, run_image};
 /// Something is missing and cannot be installed: one sentence says what and how to get it.
 pub fn set_up(core: Core) -> anyhow::Result<()> {
     let machine = core.machine();
+    toolchain::set_up(machine.target)?;
+    qemu::set_up(machine.qemu)?;
+    Ok(())
+}
+
+/// Whether all is there that building for and emulating `core` needs.
+///
+/// # Errors
+///
+/// Something is missing: one sentence says what and how to get it.
+pub fn ready(core: Core) -> anyhow::Result<()> {
+    let machine = core.machine();
     toolchain::find(machine.target)?;
     qemu::find(machine.qemu)?;
     Ok(())
 }
+
+/// The command that gets what is missing.
+const SET_UP: &str = "autodidact setup";

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-use super::{Machine, apt, process};
+use super::{Machine, SET_UP, apt, process};
 
 /// No run of ours takes this long; a guest that hangs is ended.
 pub const RUN_TIMEOUT: Duration = Duration::from_secs(300);
@@ -22,12 +22,27 @@ pub struct Finished {
     pub complaints: String,
 }
 
+/// The emulator's program.
+///
+/// # Errors
+///
+/// It is missing: the message says how to get it.
+pub(crate) fn find(program: &str) -> Result<PathBuf> {
+    process::which(program).with_context(|| {
+        format!(
+            "there is no {program} here, which runs firmware without a board: run `{SET_UP}`, or as root `{} {}`",
+            apt::INSTALL,
+            package(program)
+        )
+    })
+}
+
 /// The emulator's program, installed if it is missing.
 ///
 /// # Errors
 ///
 /// It is missing and cannot be installed.
-pub(crate) fn find(program: &str) -> Result<PathBuf> {
+pub(crate) fn set_up(program: &str) -> Result<PathBuf> {
     if let Some(path) = process::which(program) {
         return Ok(path);
     }

@@ -77,7 +77,7 @@ const ENTRIES: [Entry; 15] = [
 ///
 /// # Errors
 ///
-/// The toolchain is missing and cannot be installed, the build fails, or the image lacks a learner.
+/// The toolchain is missing, the build fails, or the image lacks a learner.
 pub fn ram(core: Core) -> Result<Vec<RamRow>> {
     let elf = build(core, Image::Learners)?;
     let variables = variables(&elf)?;

@@ -71,7 +71,7 @@ pub struct Replay {
 ///
 /// # Errors
 ///
-/// The model is too large for the machine, something is missing and cannot be installed, the firmware does not
+/// The model is too large for the machine, something is missing, the firmware does not
 /// build, or the device reports an error.
 pub fn replay(core: Core, model: &[u8], samples: &[i16]) -> Result<Replay> {
     let machine = core.machine();
@@ -98,7 +98,7 @@ pub fn replay(core: Core, model: &[u8], samples: &[i16]) -> Result<Replay> {
 ///
 /// # Errors
 ///
-/// QEMU is missing and cannot be installed, the run takes longer than `limit`, or the device reports an error.
+/// QEMU is missing, the run takes longer than `limit`, or the device reports an error.
 pub fn run_image(
     core: Core,
     elf: &Path,

@@ -1,6 +1,6 @@
-//! Finds a way to build for a bare-metal target, and makes one if there is none.
+//! Finds a way to build for a bare-metal target ([`find`]), and makes one if there is none ([`set_up`]).
 //!
-//! In this order:
+//! In this order, of which finding leaves out what installs something:
 //! 1. the compiler at hand has the target's library (rustup's `target add` was run, or a distribution ships it);
 //! 2. a recent enough compiler of the distribution has the library's source (Debian's `rustc-web` and
 //!    `rust-web-src`), and cargo builds `core` from it;
@@ -20,7 +20,8 @@ use std::{env, fs};
 
 use anyhow::{Context, Result, bail};
 
-use super::{apt, process};
+use super::{SET_UP, apt, process};
+use crate::say;
 
 /// The oldest compiler that builds the firmware: major and minor version.
 const MSRV: (u32, u32) = (1, 95);
@@ -94,19 +95,46 @@ impl Toolchain {
     }
 }
 
+/// Whether the target's library and its source may be used, by the environment.
+fn allowed() -> Result<(bool, bool)> {
+    let wish = env::var("AUTODIDACT_TOOLCHAIN").unwrap_or_default();
+    Ok(match wish.as_str() {
+        "" => (true, true),
+        "target" => (true, false),
+        "source" => (false, true),
+        other => bail!("AUTODIDACT_TOOLCHAIN is `{other}`; it may be `target` or `source`"),
+    })
+}
+
+/// Finds a way to build for `target`.
+///
+/// # Errors
+///
+/// There is none: the message says how to get one.
+pub(crate) fn find(target: &str) -> Result<Toolchain> {
+    let (allow_target, allow_source) = allowed()?;
+    if allow_target && let Some(toolchain) = with_target(target) {
+        return Ok(toolchain);
+    }
+    if allow_source
+        && let Some(toolchain) = from_source(&[DISTRIBUTION]).or_else(|| from_source(&ANY))
+    {
+        return Ok(toolchain);
+    }
+    bail!(
+        "there is no Rust target {target} here, which the firmware is built for: run `{SET_UP}`, or `rustup target add {target}`, or as root `{} {} lld`",
+        apt::INSTALL,
+        DEBIAN_PACKAGES.join(" ")
+    )
+}
+
 /// Finds or makes a way to build for `target`.
 ///
 /// # Errors
 ///
 /// There is none and none can be installed: the message says what is missing.
-pub(crate) fn find(target: &str) -> Result<Toolchain> {
-    let wish = env::var("AUTODIDACT_TOOLCHAIN").unwrap_or_default();
-    let (allow_target, allow_source) = match wish.as_str() {
-        "" => (true, true),
-        "target" => (true, false),
-        "source" => (false, true),
-        other => bail!("AUTODIDACT_TOOLCHAIN is `{other}`; it may be `target` or `source`"),
-    };
+pub(crate) fn set_up(target: &str) -> Result<Toolchain> {
+    let (allow_target, allow_source) = allowed()?;
     if allow_target && let Some(toolchain) = with_target(target) {
         return Ok(toolchain);
     }
@@ -163,7 +191,7 @@ fn add_target(target: &str) -> bool {
     if process::which("rustup").is_none() {
         return false;
     }
-    eprintln!("setup: adding the Rust target {target} with rustup: the firmware is built for it");
+    say!("setup: adding the Rust target {target} with rustup: the firmware is built for it");
     let mut rustup = Command::new("rustup");
     let said = match process::run(rustup.args(["target", "add", target]), RUSTUP_TIMEOUT) {
         Ok(output) if output.status.is_some_and(|status| status.success()) => return true,
@@ -171,7 +199,7 @@ fn add_target(target: &str) -> bool {
         Ok(output) => process::tail(&output.stderr, 1),
         Err(error) => error.to_string(),
     };
-    eprintln!("setup: rustup could not add {target} ({said}); building core from source instead");
+    say!("setup: rustup could not add {target} ({said}); building core from source instead");
     false
 }
 

@@ -1,5 +1,6 @@
 //! `cargo xtask bench`
 
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
@@ -31,23 +32,24 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         .map(Unfinished::beside)
         .transpose()?;
     setup::prepare(&cores)?;
-    println!("{}", header());
+    writeln!(io::stdout(), "{}", header())?;
     let mut rows = Vec::new();
     let mut missed = 0;
     for core in cores {
         for row in bench(core)? {
             let (line, held) = table_line(core, &row);
-            println!("{line}");
+            writeln!(io::stdout(), "{line}")?;
             missed += usize::from(!held);
             rows.push(row);
         }
     }
-    println!(
+    writeln!(
+        io::stdout(),
         "\nInstructions, not cycles: QEMU counts what is executed and knows no caches or wait states. Whole calls,\n\
          input preparation and requantisation included. operations: multiply-accumulates in theory; beside the longest\n\
          of many steps of a learner (_longest) the bound that its documentation states, of loading (load_) bytes of the\n\
          container. library: CMSIS-NN of July 2026 with GCC 12 -O3; CMSIS-DSP in f32 for nearest_l2."
-    );
+    )?;
     if let Some(json) = json {
         json.finish(&to_json(&rows)?)?;
     }

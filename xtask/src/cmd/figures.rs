@@ -1,5 +1,6 @@
 //! `cargo xtask figures`
 
+use std::io::{self, Write as _};
 use std::path::{PathBuf, absolute};
 
 use anyhow::{Context, Result};
@@ -20,7 +21,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         .to_str()
         .context("the data folder has a name that is no text")?;
     for study in ["seeding", "mixtures", "anomaly", "sketch"] {
-        println!("\n== {study} ==");
+        writeln!(io::stdout(), "\n== {study} ==")?;
         cargo::run([
             "run",
             "--release",

@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use autodidact_tools::emulator::{lint, set_up};
+use std::io::{self, Write as _};
 
 use crate::cargo;
 use crate::cores::Cores;
@@ -19,7 +20,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     for core in arguments.core.list() {
         set_up(core)?;
         lint(core, &model)?;
-        println!("{core}: nothing to complain about");
+        writeln!(io::stdout(), "{core}: nothing to complain about")?;
     }
     Ok(())
 }

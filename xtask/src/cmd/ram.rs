@@ -1,5 +1,6 @@
 //! `cargo xtask ram`
 
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 
 use anyhow::Result;
@@ -32,17 +33,25 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     for core in cores {
         rows.extend(ram(core)?);
     }
-    println!(
+    writeln!(
+        io::stdout(),
         "{:<7} {:<28} {:<13} {:>7} {:>7} {:>7} {:>8}",
-        "core", "learner", "shape", "memory", "struct", "bytes", "each row"
-    );
+        "core",
+        "learner",
+        "shape",
+        "memory",
+        "struct",
+        "bytes",
+        "each row"
+    )?;
     for row in &rows {
-        println!("{}", table_line(row));
+        writeln!(io::stdout(), "{}", table_line(row))?;
     }
-    println!(
+    writeln!(
+        io::stdout(),
         "\nBytes of RAM, from the symbols of the image. memory: what the caller hands to the learner; struct: what\n\
          borrows it; each row: what a batch learner keeps of every row. The stack is not in it."
-    );
+    )?;
     if let Some(json) = json {
         let mut bytes = serde_json::to_vec_pretty(&rows)?;
         bytes.push(b'\n');

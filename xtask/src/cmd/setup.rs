@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use autodidact_tools::emulator::{Core, set_up};
+use std::io::{self, Write as _};
 
 use crate::cores::Cores;
 use crate::vulkan;
@@ -21,7 +22,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     if arguments.gpu {
         vulkan::set_up()?;
     }
-    println!("everything needed is installed");
+    writeln!(io::stdout(), "everything needed is installed")?;
     Ok(())
 }
 

@@ -1,5 +1,6 @@
 //! `cargo xtask check`: what the tests of the workspace's own profile cannot show. One file a check.
 
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -62,7 +63,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             Check::Fuzz(arguments) => ("fuzz", fuzz::run(&arguments)),
         };
         result?;
-        println!("{name}: {:.0} s", begin.elapsed().as_secs_f64());
+        writeln!(
+            io::stdout(),
+            "{name}: {:.0} s",
+            begin.elapsed().as_secs_f64()
+        )?;
     }
     Ok(())
 }
