@@ -35,6 +35,8 @@ enum Command {
     Bench(cmd::bench::Arguments),
     /// Has clippy read the firmware, for each core's own target; warnings are errors.
     Lint(cmd::lint::Arguments),
+    /// Packs what is published, with the firmware's sources in the tools' package.
+    Package(cmd::package::Arguments),
     /// Measures the learners' RAM from the symbols of an image.
     Ram(cmd::ram::Arguments),
     /// Measures the figures of the docs again, from a folder with the data.
@@ -50,6 +52,7 @@ fn main() -> ExitCode {
         Command::Check(arguments) => cmd::check::run(&arguments),
         Command::Bench(arguments) => cmd::bench::run(&arguments),
         Command::Lint(arguments) => cmd::lint::run(&arguments),
+        Command::Package(arguments) => cmd::package::run(&arguments),
         Command::Ram(arguments) => cmd::ram::run(&arguments),
         Command::Figures(arguments) => cmd::figures::run(&arguments),
     };

@@ -1,13 +1,14 @@
 //! Builds the images of the firmware workspace.
 
 use std::fs::{self, File};
-use std::path::{Path, PathBuf};
+use std::io::{self, Write as _};
+use std::path::{self, Path, PathBuf};
 use std::time::Duration;
-use std::{env, io, path};
 
 use anyhow::{Context, Result, bail};
 
 use super::machine::list;
+use super::sources::{self, Sources};
 use super::toolchain::{self, Toolchain};
 use super::{Core, process};
 use crate::artifact;
@@ -146,7 +147,7 @@ fn build_around(core: Core, image: &str, model: &Path, elf: &Path) -> Result<()>
     }
     let model = path::absolute(model)?;
     // Another build could replace the file between its making and its copying.
-    let target = target_folder()?;
+    let target = sources::find()?.target;
     fs::create_dir_all(&target)
         .with_context(|| format!("the folder {} cannot be made", target.display()))?;
     let lock = File::create(target.join("firmware-demo.lock"))?;
@@ -165,13 +166,11 @@ fn build_around(core: Core, image: &str, model: &Path, elf: &Path) -> Result<()>
 pub fn lint(core: Core, model: &Path) -> Result<()> {
     let machine = core.machine();
     let toolchain = toolchain::find(machine.target)?;
+    let sources = sources::find()?;
     let mut command = toolchain.cargo(machine.target);
     command
-        .current_dir(source_folder()?)
-        .env(
-            "CARGO_TARGET_DIR",
-            target_folder()?.join(toolchain.folder()),
-        )
+        .current_dir(sources.workspace)
+        .env("CARGO_TARGET_DIR", sources.target.join(toolchain.folder()))
         .env("AUTODIDACT_MODEL", path::absolute(model)?)
         .args(["clippy", "--locked", "--release", "--lib", "--bins"])
         .args(["--package", machine.package, "--target", machine.target])
@@ -200,11 +199,11 @@ fn build_image(
 ) -> Result<PathBuf> {
     let machine = core.machine();
     let toolchain = toolchain::find(machine.target)?;
-    let source = source_folder()?;
-    let target_dir = target_folder()?.join(toolchain.folder());
+    let sources = sources::find()?;
+    let target_dir = sources.target.join(toolchain.folder());
     let mut command = toolchain.cargo(machine.target);
     command
-        .current_dir(&source)
+        .current_dir(&sources.workspace)
         .env("CARGO_TARGET_DIR", &target_dir)
         .args([
             "build",
@@ -226,18 +225,21 @@ fn build_image(
         Some(status) if status.success() => {
             Ok(target_dir.join(machine.target).join(profile).join(image))
         }
-        Some(_) => match overflow(&output.stderr) {
-            Some(what) => {
+        Some(_) => {
+            if let Some(what) = overflow(&output.stderr) {
                 bail!(Verdict::DoesNotFit(format!(
                     "the image {image} does not fit {core}: {what}; fit a smaller model"
-                )))
+                )));
             }
-            None => bail!(
+            if let Some(advice) = surroundings(&output.stderr, &sources) {
+                bail!("the firmware image {image} for {core} cannot be built: {advice}");
+            }
+            bail!(
                 "the firmware image {image} for {core} does not build{}:\n{}",
                 hint(&toolchain),
                 process::tail(&output.stderr, 40)
-            ),
-        },
+            )
+        }
         None => bail!(
             "building the firmware image {image} for {core} took longer than {BUILD_TIMEOUT:?}"
         ),
@@ -254,6 +256,41 @@ fn overflow(stderr: &[u8]) -> Option<String> {
         .map(|line| format!("a section {line}"))
 }
 
+/// What is wrong with the folder of builds or with the network, and what to do, if that is why cargo failed.
+fn surroundings(stderr: &[u8], sources: &Sources) -> Option<String> {
+    // What compilers and linkers say of a full disk differs: writing shows it.
+    if let Err(error) = write_a_little(&sources.target) {
+        return Some(format!(
+            "nothing can be written into {} ({error}); make room there, or let {} name another folder",
+            sources.target.display(),
+            sources.variable
+        ));
+    }
+    let text = String::from_utf8_lossy(stderr);
+    let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
+    if says(&["No space left on device"]) {
+        return Some("the disk of the temporary files is full; make room there".to_owned());
+    }
+    let offline = [
+        "failed to download",
+        "failed to get `",
+        "no matching package named",
+    ];
+    says(&offline).then(|| {
+        "the crates that it is made of are not here and cannot be downloaded; build it once with network, cargo keeps \
+         them"
+            .to_owned()
+    })
+}
+
+/// Fails where a folder does not take a file as long as a compiler's longer ones.
+fn write_a_little(folder: &Path) -> io::Result<()> {
+    fs::create_dir_all(folder)?;
+    let mut file = tempfile::tempfile_in(folder)?;
+    file.write_all(&vec![0; 16 << 20])?;
+    file.sync_data()
+}
+
 fn hint(toolchain: &Toolchain) -> &'static str {
     match toolchain {
         Toolchain::Target { .. } => "",
@@ -261,30 +298,36 @@ fn hint(toolchain: &Toolchain) -> &'static str {
     }
 }
 
-/// The firmware workspace: `AUTODIDACT_FIRMWARE`, or beside the sources this program was built from.
-fn source_folder() -> Result<PathBuf> {
-    let folder = env::var_os("AUTODIDACT_FIRMWARE").map_or_else(
-        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../firmware")),
-        PathBuf::from,
-    );
-    folder
-        .canonicalize()
-        .and_then(|folder| {
-            let manifest = folder.join("Cargo.toml");
-            if manifest.is_file() { Ok(folder) } else { Err(io::ErrorKind::NotFound.into()) }
-        })
-        .with_context(|| {
-            format!(
-                "the firmware sources are not at {}: set AUTODIDACT_FIRMWARE to the repository's firmware folder",
-                folder.display()
-            )
-        })
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// Where builds go: cargo's own target folder, the environment's or the repository's.
-fn target_folder() -> Result<PathBuf> {
-    match env::var_os("CARGO_TARGET_DIR") {
-        Some(folder) => Ok(path::absolute(folder)?),
-        None => Ok(source_folder()?.with_file_name("target")),
+    fn advice(target: &Path, said: &str) -> Option<String> {
+        let sources = Sources {
+            workspace: "/cache/firmware".into(),
+            target: target.into(),
+            variable: "XDG_CACHE_HOME",
+        };
+        surroundings(said.as_bytes(), &sources)
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_built_in_is_named() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let folder = file.path().join("target");
+        let advice = advice(&folder, "ld terminated with signal 7").unwrap();
+        assert!(advice.contains(&*folder.to_string_lossy()), "{advice}");
+        assert!(advice.contains("XDG_CACHE_HOME"), "{advice}");
+    }
+
+    #[test]
+    fn missing_crates_are_told_from_a_program_that_is_wrong() {
+        let folder = tempfile::tempdir().unwrap();
+        let offline = "error: failed to get `defmt` as a dependency of package `x`";
+        assert!(advice(folder.path(), offline).unwrap().contains("network"));
+        assert_eq!(
+            advice(folder.path(), "error[E0308]: mismatched types"),
+            None
+        );
     }
 }

@@ -11,6 +11,8 @@
 //!   tells its flash and RAM.
 //! - [`Footprint`] is what a model takes on a device, [`Board`] tells whether it fits.
 //! - [`lint`] has clippy read the firmware of a core.
+//! - [`firmware_pack`] is the firmware's sources, which the program brings along.
+//! - [`compiler()`] is what images are built by.
 //! - [`set_up`] installs what a core needs. Nothing else installs anything: where something is missing, it is an error
 //!   that says what to call; [`ready`] tells so before the work.
 
@@ -27,6 +29,7 @@ mod process;
 mod qemu;
 mod ram;
 mod run;
+mod sources;
 mod toolchain;
 
 pub use apt::install as install_packages;
@@ -41,6 +44,7 @@ pub use machine::{Core, Machine};
 pub use qemu::{Finished, RUN_TIMEOUT};
 pub use ram::{RamRow, ram};
 pub use run::{BufferBytes, PartCost, Replay, ReplayLog, replay, run_image};
+pub use sources::firmware_pack;
 
 /// Finds or installs all that building for and emulating `core` needs, and says what it installs and why.
 ///
@@ -68,3 +72,12 @@ pub fn ready(core: Core) -> anyhow::Result<()> {
 
 /// The command that gets what is missing.
 const SET_UP: &str = "autodidact setup";
+
+/// The version of the compiler that builds the images of `core`: instructions are counted for one compiler.
+///
+/// # Errors
+///
+/// The toolchain is missing, or does not say its version.
+pub fn compiler(core: Core) -> anyhow::Result<String> {
+    toolchain::find(core.machine().target)?.compiler()
+}

@@ -78,6 +78,21 @@ impl Toolchain {
         command
     }
 
+    /// What the compiler says of its version: `rustc 1.95.0`.
+    pub(crate) fn compiler(&self) -> Result<String> {
+        let rustc = match self {
+            Self::Target { .. } => at_hand(),
+            Self::Source { rustc, .. } => rustc.clone(),
+        };
+        let output = Command::new(&rustc)
+            .arg("--version")
+            .output()
+            .with_context(|| format!("{} cannot be started", rustc.display()))?;
+        let said = String::from_utf8_lossy(&output.stdout);
+        let words: Vec<_> = said.split_whitespace().take(2).collect();
+        Ok(words.join(" "))
+    }
+
     /// Arguments that a `build` with this toolchain needs.
     pub(crate) fn build_args(&self) -> &'static [&'static str] {
         match self {
@@ -175,11 +190,15 @@ pub(crate) fn set_up(target: &str) -> Result<Toolchain> {
     })
 }
 
+/// The compiler that cargo calls unless it is told another.
+fn at_hand() -> PathBuf {
+    env::var_os("RUSTC").map_or_else(|| PathBuf::from("rustc"), PathBuf::from)
+}
+
 /// The compiler at hand, if it has the target's library.
 fn with_target(target: &str) -> Option<Toolchain> {
-    let rustc = env::var_os("RUSTC").map_or_else(|| PathBuf::from("rustc"), PathBuf::from);
     let cargo = env::var_os("CARGO").map_or_else(|| PathBuf::from("cargo"), PathBuf::from);
-    let library = sysroot(&rustc)?
+    let library = sysroot(&at_hand())?
         .join("lib/rustlib")
         .join(target)
         .join("lib");

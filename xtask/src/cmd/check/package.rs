@@ -1,4 +1,5 @@
-//! What a registry would get: every published package is packed, unpacked again, built and tested from there.
+//! What a registry would get: every published package is packed, unpacked again, built and tested from there. The tools'
+//! tests emulate a core, with the firmware that their package holds.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -9,6 +10,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
+use crate::cmd::package::Firmware;
 use crate::{cargo, step};
 
 /// What every package holds beside its sources.
@@ -66,7 +68,9 @@ fn unpack() -> Result<Vec<String>> {
     for (name, _) in &packages {
         pack.args(["--package", name]);
     }
+    let firmware = Firmware::enclose()?;
     step::run("packing", &mut pack, step::silent)?;
+    drop(firmware);
     let fresh = folder.join("unpacked");
     if fresh.exists() {
         fs::remove_dir_all(&fresh)?;
