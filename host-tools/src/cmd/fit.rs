@@ -246,6 +246,7 @@ fn fit_minibatch(
 fn fit_gmm(common: &Common, options: GmmOptions, components: Option<usize>) -> Result<()> {
     let output = common.open_output()?;
     let mut prepared = common.prepare()?;
+    quantize::check_gmm(options.k, components.unwrap_or(prepared.features.width()))?;
     let options = GmmOptions {
         seed: prepared.seed,
         ..options

@@ -68,6 +68,23 @@ impl From<Gmm<'_>> for QuantisedGmm {
     }
 }
 
+/// Checks that the device takes a mixture of `k` components over `d` features, before one is fitted.
+///
+/// # Errors
+///
+/// More components or features than that.
+pub fn check_gmm(k: usize, d: usize) -> Result<()> {
+    ensure!(
+        k <= MAX_COMPONENTS,
+        "a mixture has at most {MAX_COMPONENTS} components on the device, not {k}; ask for fewer"
+    );
+    ensure!(
+        d <= MAX_DIMENSIONS,
+        "a mixture reads at most {MAX_DIMENSIONS} features on the device, not {d}; put principal components before it (`fit gmm -n 8`), or leave columns out"
+    );
+    Ok(())
+}
+
 /// The device's integers for a mixture of standardised features.
 ///
 /// # Errors
@@ -75,12 +92,7 @@ impl From<Gmm<'_>> for QuantisedGmm {
 /// More components or features than the device takes; a mean eight standard deviations away or further; a
 /// variance of 128 or more.
 pub fn gmm(model: &GmmModel) -> Result<QuantisedGmm> {
-    ensure!(
-        model.k <= MAX_COMPONENTS && model.d <= MAX_DIMENSIONS,
-        "a mixture of {} components over {} features is larger than the device takes ({MAX_COMPONENTS} over {MAX_DIMENSIONS}); ask for fewer components, or reduce the features with --components",
-        model.k,
-        model.d
-    );
+    check_gmm(model.k, model.d)?;
     let covariance = match model.kind() {
         CovarianceKind::Diagonal => Covariance::Diagonal,
         CovarianceKind::Tied => Covariance::Tied,

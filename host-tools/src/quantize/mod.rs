@@ -19,7 +19,7 @@ mod stack;
 
 pub use bytes::AlignedBytes;
 pub use device_network::DeviceNetwork;
-pub use gmm::{QuantisedGmm, gmm};
+pub use gmm::{QuantisedGmm, check_gmm, gmm};
 pub use graph::{OpError, QuantisedGraph, QuantisedOp, graph, score};
 #[cfg(feature = "train")]
 pub(crate) use grid::ValueGrid;

@@ -74,12 +74,20 @@ pub struct Progress {
 /// The mean of each column, in f64.
 #[cfg(feature = "train")]
 fn means(data: &crate::data::Table) -> Vec<f64> {
-    let mut mean = vec![0.0; data.width()];
-    for row in data.iter_rows() {
+    means_of_rows(data.values(), data.width())
+}
+
+/// The mean of each of `width` columns, in f64.
+#[cfg(feature = "train")]
+fn means_of_rows(values: &[f32], width: usize) -> Vec<f64> {
+    let mut mean = vec![0.0; width];
+    let rows = values.chunks_exact(width);
+    let count = rows.len() as f64;
+    for row in rows {
         for (sum, &value) in mean.iter_mut().zip(row) {
             *sum += f64::from(value);
         }
     }
-    mean.iter_mut().for_each(|sum| *sum /= data.rows() as f64);
+    mean.iter_mut().for_each(|sum| *sum /= count);
     mean
 }

@@ -1,4 +1,5 @@
-//! Principal components by the eigenvectors of the covariance.
+//! Principal components by the eigenvectors of the covariance, or, of fewer rows than columns, of the rows'
+//! products with each other, which are fewer and have the same directions ([`gram`]).
 //!
 //! Mean and covariance are accumulated in one pass over blocks of rows, each centred by its own mean, and
 //! merged pairwise (T. Chan, G. Golub and R. LeVeque, *Algorithms for computing the sample variance*, The
@@ -9,16 +10,21 @@
 //! may have no f64, in f32, a block at a time: centred rows keep the error of a block near 1e-6 of its
 //! variance, and blocks are summed in f64.
 
-use anyhow::{Result, anyhow, ensure};
-use faer::{Accum, Mat, MatRef, Par, Scale, Side, linalg::matmul::matmul};
+mod gram;
+mod scatter;
 
+use anyhow::{Result, ensure};
+
+use self::scatter::Scatter;
 use super::device::TrainingDevice;
 use super::model::{PcaModel, fix_sign};
-use super::tensors::{download, upload};
 use crate::data::{Chunks, Table, for_each_chunk};
 
 /// Rows multiplied at once when all of them are in memory.
 const BLOCK_ROWS: usize = 4096;
+
+/// Most columns whose covariance is made, which takes 2 GB then.
+const MOST_COLUMNS: usize = 1 << 14;
 
 /// What to fit; [`PcaOptions::check`] makes it a [`PcaConfig`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,7 +68,8 @@ impl PcaConfig {
 ///
 /// # Errors
 ///
-/// More components than columns, or not fewer than rows; rows that are all equal.
+/// More components than columns, or not fewer than rows; rows that are all equal; more than 16384 columns and as
+/// many rows.
 pub fn fit(config: &PcaConfig, data: &Table, device: &TrainingDevice) -> Result<PcaModel> {
     fit_chunks(config, &mut data.chunks(BLOCK_ROWS), device)
 }
@@ -80,39 +87,34 @@ pub fn fit_chunks(
     let k = config.options().components;
     let d = chunks.columns().len();
     let source = chunks.source().to_owned();
+    let mut sums = Sums::new(d);
+    let rows = for_each_chunk(chunks, |chunk| sums.add(chunk, device))?;
+    let most = d.min(rows - 1);
     ensure!(
-        k <= d,
-        "{source} has {d} columns, too few for {k} components; ask for at most {d}",
+        k <= most,
+        "{source}: {rows} rows to train on, of {d} columns, have no more than {most} components; {}",
+        if most == 0 {
+            "give at least 2 rows".to_owned()
+        } else {
+            format!("ask for at most {most}")
+        }
     );
-    let mut scatter = Scatter::new(d);
-    let rows = for_each_chunk(chunks, |chunk| scatter.add(chunk, device))?;
-    ensure!(
-        k < rows,
-        "{source} has {rows} rows, too few for {k} components; give more rows or ask for at most {}",
-        rows - 1
-    );
-    let covariance = scatter.products * Scale(1.0 / (rows - 1) as f64);
-    let total_variance: f64 = (0..d).map(|at| covariance[(at, at)]).sum();
+    let (mean, directions) = sums.directions(k)?;
+    let total_variance = directions.total_variance;
     ensure!(
         total_variance > 0.0,
         "{source} never changes in any column; give data that varies",
     );
-    let eigen = covariance
-        .self_adjoint_eigen(Side::Lower)
-        .map_err(|error| anyhow!("the eigenvalues of the covariance were not found: {error:?}"))?;
-    // faer sorts by rising eigenvalue.
-    let by_falling_variance = (0..d).rev().take(k);
     let mut components = Vec::with_capacity(k * d);
     let mut explained_variance = Vec::with_capacity(k);
-    for at in by_falling_variance {
-        let mut direction: Vec<f64> = eigen.U().col(at).iter().copied().collect();
+    for (variance, mut direction) in directions.of_largest_variance {
         fix_sign(&mut direction);
         components.extend(direction.iter().map(|&value| value as f32));
-        // Rounding may push the eigenvalue of an empty direction below 0.
-        explained_variance.push(eigen.S()[at].max(0.0));
+        let empty = is_empty(variance, total_variance);
+        explained_variance.push(if empty { 0.0 } else { variance });
     }
     Ok(PcaModel {
-        mean: scatter.mean.iter().map(|&mean| mean as f32).collect(),
+        mean: mean.iter().map(|&mean| mean as f32).collect(),
         components,
         explained_variance,
         total_variance,
@@ -121,66 +123,67 @@ pub fn fit_chunks(
     })
 }
 
-/// Mean and scatter matrix (sum of outer products of centred rows) of the rows so far, in f64.
-struct Scatter {
-    rows: f64,
-    mean: Vec<f64>,
-    products: Mat<f64>,
+/// Directions by falling variance, each of length one and orthogonal to the others.
+struct Directions {
+    total_variance: f64,
+    of_largest_variance: Vec<(f64, Vec<f64>)>,
 }
 
-impl Scatter {
-    fn new(d: usize) -> Self {
-        Self {
-            rows: 0.0,
-            mean: vec![0.0; d],
-            products: Mat::zeros(d, d),
+/// Whether a variance is nothing but rounding of the total.
+fn is_empty(variance: f64, total: f64) -> bool {
+    variance <= 1e-14 * total
+}
+
+/// What the components are found from: rows while there are fewer of them than columns, then their covariance.
+enum Sums {
+    Rows { values: Vec<f32>, d: usize },
+    Scatter(Scatter),
+}
+
+impl Sums {
+    const fn new(d: usize) -> Self {
+        Self::Rows {
+            values: Vec::new(),
+            d,
         }
     }
 
-    /// Adds the rows of a chunk, centred by their own mean; then the scatter between the two means,
-    /// `delta delta^T m n / (m + n)`, with `delta` their difference (Chan, Golub and LeVeque's pairwise
-    /// update, for a matrix).
     fn add(&mut self, chunk: &Table, device: &TrainingDevice) -> Result<()> {
-        let d = self.mean.len();
-        let mean = super::means(chunk);
-        let centred = chunk
-            .iter_rows()
-            .flat_map(|row| row.iter().zip(&mean))
-            .map(|(&value, mean)| f64::from(value) - mean);
-        if device.is_cpu() {
-            let centred: Vec<f64> = centred.collect();
-            let centred = MatRef::from_row_major_slice(&centred, chunk.rows(), d);
-            // One thread: the same sums in the same order on any number of cores.
-            matmul(
-                self.products.as_mut(),
-                Accum::Add,
-                centred.transpose(),
-                centred,
-                1.0,
-                Par::Seq,
-            );
-        } else {
-            let centred = centred.map(|value| value as f32).collect();
-            let centred = upload(centred, d, &device.device);
-            let products = download(centred.clone().transpose().matmul(centred))?;
-            for (i, row) in products.chunks_exact(d).enumerate() {
-                for (j, product) in row.iter().enumerate() {
-                    self.products[(i, j)] += f64::from(*product);
+        match self {
+            Self::Scatter(scatter) => scatter.add(chunk, device),
+            Self::Rows { values, d } if values.len() + chunk.values().len() < *d * *d => {
+                values.extend_from_slice(chunk.values());
+                Ok(())
+            }
+            Self::Rows { values, d } => {
+                ensure!(
+                    *d <= MOST_COLUMNS,
+                    "{} has {d} columns and no fewer rows: the components of more than {MOST_COLUMNS} columns take too much memory; give fewer rows than columns, or leave columns out",
+                    chunk.source()
+                );
+                let mut scatter = Scatter::new(*d);
+                if !values.is_empty() {
+                    let columns = chunk.columns().to_vec();
+                    let before = Table::new(chunk.source(), columns, std::mem::take(values))?;
+                    scatter.add(&before, device)?;
                 }
+                scatter.add(chunk, device)?;
+                *self = Self::Scatter(scatter);
+                Ok(())
             }
         }
-        let (m, n) = (self.rows, chunk.rows() as f64);
-        let delta: Vec<f64> = mean.iter().zip(&self.mean).map(|(b, a)| b - a).collect();
-        for (i, di) in delta.iter().enumerate() {
-            for (j, dj) in delta.iter().enumerate() {
-                self.products[(i, j)] += di * dj * (m * n / (m + n));
+    }
+
+    /// The mean, and the `k` directions of largest variance.
+    fn directions(self, k: usize) -> Result<(Vec<f64>, Directions)> {
+        match self {
+            Self::Rows { values, d } => {
+                let mean = super::means_of_rows(&values, d);
+                let directions = gram::directions(&values, &mean, k)?;
+                Ok((mean, directions))
             }
+            Self::Scatter(scatter) => Ok((scatter.mean.clone(), scatter.directions(k)?)),
         }
-        for (mean, delta) in self.mean.iter_mut().zip(&delta) {
-            *mean += delta * (n / (m + n));
-        }
-        self.rows += n;
-        Ok(())
     }
 }
 
@@ -286,6 +289,83 @@ mod tests {
         }
     }
 
+    /// Components by the covariance, however few the rows.
+    fn by_covariance(data: &Table, k: usize) -> Directions {
+        let mut scatter = Scatter::new(data.width());
+        scatter.add(data, &TrainingDevice::cpu()).unwrap();
+        scatter.directions(k).unwrap()
+    }
+
+    #[test]
+    fn few_rows_have_the_components_of_their_covariance() {
+        let mut generator = generator(7, 0);
+        for (rows, d) in [(3, 4), (9, 70), (30, 31), (40, 200)] {
+            let spread: Vec<f32> = (0..d).map(|at| 1.0 + (at % 7) as f32).collect();
+            let values = (0..rows * d)
+                .map(|at| 1e3 + spread[at % d] * normal(&mut generator))
+                .collect();
+            let data = Table::new("made", Table::numbered_columns(d), values).unwrap();
+            let k = rows - 1;
+            let model = fit_on_cpu(k, &data).unwrap();
+            let expected = by_covariance(&data, k);
+            assert!((model.total_variance / expected.total_variance - 1.0).abs() < 1e-12);
+            let found = model.components.chunks_exact(d);
+            for (at, (component, (variance, mut direction))) in
+                found.zip(expected.of_largest_variance).enumerate()
+            {
+                fix_sign(&mut direction);
+                assert!((model.explained_variance[at] / variance - 1.0).abs() < 1e-9);
+                for (a, b) in component.iter().zip(direction) {
+                    assert!(
+                        (f64::from(*a) - b).abs() < 1e-5,
+                        "{rows} x {d}, {at}: {a} {b}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn directions_without_variance_are_orthonormal_too() {
+        // Twelve rows of three kinds among twenty columns: two directions vary, nine do not.
+        let values: Vec<f32> = (0..12 * 20)
+            .map(|at| ((at / 20 % 3) * (at % 20 + 1) % 7) as f32)
+            .collect();
+        let data = Table::new("made", Table::numbered_columns(20), values.clone()).unwrap();
+        let wide =
+            gram::directions(&values, &super::super::means_of_rows(&values, 20), 11).unwrap();
+        for directions in [wide, by_covariance(&data, 11)] {
+            let found = directions.of_largest_variance;
+            for (i, (_, a)) in found.iter().enumerate() {
+                for (j, (_, b)) in found.iter().enumerate() {
+                    let dot: f64 = a.iter().zip(b).map(|(a, b)| a * b).sum();
+                    assert!(
+                        (dot - f64::from(u8::from(i == j))).abs() < 1e-14,
+                        "{i} {j}: {dot}"
+                    );
+                }
+            }
+        }
+        let model = fit_on_cpu(11, &data).unwrap();
+        assert!(model.explained_variance[..2].iter().all(|v| *v > 0.1));
+        assert_eq!(model.explained_variance[2..], [0.0; 9]);
+    }
+
+    #[test]
+    fn rows_in_blocks_change_routes_when_they_are_as_many_as_columns() {
+        let data = correlated();
+        for rows in [3, 4, 5, 6, 9] {
+            let few = data.first(rows);
+            let config = PcaOptions { components: 2 }.check().unwrap();
+            let cpu = TrainingDevice::cpu();
+            let whole = fit(&config, &few, &cpu).unwrap();
+            let parts = fit_chunks(&config, &mut few.chunks(2), &cpu).unwrap();
+            for (a, b) in parts.components.iter().zip(&whole.components) {
+                assert!((a - b).abs() < 1e-5, "{rows}: {a} {b}");
+            }
+        }
+    }
+
     #[test]
     fn components_are_orthonormal_with_their_largest_loading_positive() {
         let model = fit_on_cpu(16, &digits().unwrap()).unwrap();
@@ -333,14 +413,12 @@ mod tests {
         let data = Table::new("made.csv", columns, vec![1.0; 6]).unwrap();
         let message = |components| fit_on_cpu(components, &data).unwrap_err().to_string();
         assert_eq!(message(0), "the number of components is 0; give at least 1");
-        assert_eq!(
-            message(4),
-            "made.csv has 3 columns, too few for 4 components; ask for at most 3"
-        );
-        assert_eq!(
-            message(2),
-            "made.csv has 2 rows, too few for 2 components; give more rows or ask for at most 1"
-        );
+        for components in [2, 4] {
+            assert_eq!(
+                message(components),
+                "made.csv: 2 rows to train on, of 3 columns, have no more than 1 components; ask for at most 1"
+            );
+        }
         assert_eq!(
             message(1),
             "made.csv never changes in any column; give data that varies"
