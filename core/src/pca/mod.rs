@@ -26,6 +26,8 @@ use crate::{Defect, Operand, ShapeError};
 
 /// Fractional bits of a component (`I1F15`).
 const COMPONENT_BITS: u32 = 15;
+/// Most dimensions of principal components: sums over more could leave their numbers.
+pub const MAX_DIMENSIONS: usize = 1 << 16;
 /// Columns that a reconstruction sums at a time.
 const BLOCK: usize = 4;
 
@@ -68,7 +70,10 @@ impl<'a> Pca<'a> {
         offsets: &'a [i64],
     ) -> Result<Self, Defect> {
         let len = mean.len().checked_mul(offsets.len()).ok_or(Defect::Shape)?;
-        if len == 0 || len != components.len() || offsets.len() > mean.len() || mean.len() > 1 << 16
+        if len == 0
+            || len != components.len()
+            || offsets.len() > mean.len()
+            || mean.len() > MAX_DIMENSIONS
         {
             return Err(Defect::Shape);
         }

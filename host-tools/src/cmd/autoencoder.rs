@@ -136,6 +136,7 @@ impl AeFit {
     pub(super) fn run(self) -> Result<()> {
         let output = self.common.open_output()?;
         let prepared = self.common.prepare()?;
+        prepared.check_width("a network", autodidact::net::MAX_WIDTH)?;
         let config = self.network.options(prepared.seed).check()?;
         let bar = bar("epoch");
         let stack = autoencoder::fit(&config, &prepared.features, &prepared.device, &mut |p| {
@@ -181,6 +182,7 @@ impl StackedFit {
     pub(super) fn run(self) -> Result<()> {
         let output = self.common.open_output()?;
         let prepared = self.common.prepare()?;
+        prepared.check_width("a network", autodidact::net::MAX_WIDTH)?;
         let network = self.network.options(prepared.seed);
         let options = StackedOptions {
             corruption: match self.corruption {

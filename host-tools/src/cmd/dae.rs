@@ -163,6 +163,7 @@ impl DaeFit {
         let noise = self.corruption.noise(common)?;
         let output = common.open_output()?;
         let mut prepared = common.prepare()?;
+        prepared.check_width("a network", autodidact::net::MAX_WIDTH)?;
         let corruption = noise.in_features(&prepared.standardiser)?;
         let image = image_shape(self.width, prepared.features.width())?;
         let shape = match (self.conv, image) {

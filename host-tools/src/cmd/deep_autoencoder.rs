@@ -58,6 +58,7 @@ impl DeepAutoencoderFit {
         let common = &self.common;
         let output = common.open_output()?;
         let mut prepared = common.prepare()?;
+        prepared.check_width("a network", autodidact::net::MAX_WIDTH)?;
         let scaling = &prepared.standardiser;
         let pixels = (scaling.minimum >= 0.0 && scaling.maximum <= 1.0).then_some(scaling);
         let shape = format!("{:?}", self.encoder);

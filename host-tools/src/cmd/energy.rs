@@ -63,6 +63,12 @@ struct Training {
 impl Training {
     /// Reads and scales the data.
     fn prepare(&self, common: &Common) -> Result<Prepared> {
+        let prepared = self.prepare_any_width(common)?;
+        prepared.check_width("a Boltzmann machine", autodidact::rbm::MAX_UNITS)?;
+        Ok(prepared)
+    }
+
+    fn prepare_any_width(&self, common: &Common) -> Result<Prepared> {
         match self.units {
             VisibleUnits::Gaussian => {
                 ensure!(

@@ -168,6 +168,7 @@ impl Fit {
             Family::Pca { common, components } => {
                 let output = common.open_output()?;
                 let mut prepared = common.prepare()?;
+                prepared.check_width("PCA", autodidact::pca::MAX_DIMENSIONS)?;
                 let config = PcaOptions { components }.check()?;
                 let model = pca::fit(&config, &prepared.features, &prepared.device)?;
                 prepared
@@ -246,6 +247,9 @@ fn fit_minibatch(
 fn fit_gmm(common: &Common, options: GmmOptions, components: Option<usize>) -> Result<()> {
     let output = common.open_output()?;
     let mut prepared = common.prepare()?;
+    if components.is_some() {
+        prepared.check_width("PCA", autodidact::pca::MAX_DIMENSIONS)?;
+    }
     quantize::check_gmm(options.k, components.unwrap_or(prepared.features.width()))?;
     let options = GmmOptions {
         seed: prepared.seed,

@@ -65,6 +65,7 @@ impl GanFit {
         let common = &self.common;
         let output = common.open_output()?;
         let mut prepared = common.prepare()?;
+        prepared.check_width("a network", autodidact::net::MAX_WIDTH)?;
         let options = GanOptions {
             latent: self.latent,
             generator: self.hidden.clone(),

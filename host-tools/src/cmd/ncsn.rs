@@ -122,6 +122,7 @@ impl NcsnFit {
         );
         let output = common.open_output_beside(self.checkpoint.as_deref().as_slice())?;
         let mut prepared = common.prepare()?;
+        prepared.check_width("a network", autodidact::net::MAX_WIDTH)?;
         let columns = prepared.features.width();
         let image = match self.width {
             None => None,

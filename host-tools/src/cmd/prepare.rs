@@ -74,6 +74,18 @@ pub(super) struct Prepared<F = Table> {
     pub(super) model: QuantisedModel,
 }
 
+impl<F> Prepared<F> {
+    /// Checks, before the work, that what is trained may read as many features on the device.
+    pub(super) fn check_width(&self, what: &str, most: usize) -> Result<()> {
+        let (source, width) = (self.held_out.source(), self.held_out.width());
+        ensure!(
+            width <= most,
+            "{source} has {width} columns, and {what} reads at most {most} on the device; leave columns out, or average neighbouring ones"
+        );
+        Ok(())
+    }
+}
+
 impl Common {
     /// The container to write, which must be none of the files that it is made from.
     pub(super) fn open_output(&self) -> Result<Unfinished> {
