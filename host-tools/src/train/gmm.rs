@@ -123,12 +123,7 @@ pub fn fit(
 ) -> Result<GmmModel> {
     let options = config.options();
     let (rows, d) = (data.rows(), data.width());
-    ensure!(
-        options.k <= rows,
-        "{} has {rows} rows, too few for {} components; give more rows or ask for fewer components",
-        data.source(),
-        options.k
-    );
+    kmeans::check_distinct(data, options.k, "components")?;
     let offset = super::means(data);
     let centred: Vec<f64> = data
         .iter_rows()

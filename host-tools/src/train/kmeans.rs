@@ -38,6 +38,7 @@ use self::{
 use super::{
     Progress,
     device::TrainingDevice,
+    distinct::DistinctRows,
     model::{KMeansModel, Metric},
     random::generator,
 };
@@ -139,6 +140,49 @@ pub fn fit(
     Ok(finish(fitted.model, &fitted.offset))
 }
 
+/// Checks that a table has `wanted` rows that differ, for as many `parts`, before any are fitted.
+///
+/// # Errors
+///
+/// There are fewer, with their number.
+pub(super) fn check_distinct(data: &Table, wanted: usize, parts: &str) -> Result<()> {
+    let mut distinct = Distinct::new(Metric::L2, wanted);
+    distinct.add(data);
+    distinct.check(data.source(), parts)
+}
+
+/// Rows that a metric tells apart.
+struct Distinct {
+    metric: Metric,
+    rows: DistinctRows,
+}
+
+impl Distinct {
+    fn new(metric: Metric, wanted: usize) -> Self {
+        Self {
+            metric,
+            rows: DistinctRows::up_to(wanted),
+        }
+    }
+
+    fn add(&mut self, data: &Table) {
+        for row in data.iter_rows() {
+            match self.metric {
+                Metric::Cosine => self.rows.add_direction(row),
+                Metric::L1 | Metric::L2 => self.rows.add(row.iter().map(|&x| f64::from(x))),
+            }
+        }
+    }
+
+    fn check(&self, source: &str, parts: &str) -> Result<()> {
+        let differing = match self.metric {
+            Metric::Cosine => "distinct directions",
+            Metric::L1 | Metric::L2 => "distinct ones",
+        };
+        self.rows.check(source, differing, parts)
+    }
+}
+
 /// A model whose centroids are still relative to an offset.
 struct Fitted {
     model: KMeansModel,
@@ -152,14 +196,10 @@ fn fit_prepared(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Fitted> {
     let options = config.options();
-    ensure!(
-        options.k <= data.rows(),
-        "{} has {} rows, too few for {} clusters; give more rows or ask for fewer clusters",
-        data.source(),
-        data.rows(),
-        options.k
-    );
     let metric = options.metric;
+    let mut distinct = Distinct::new(metric, options.k);
+    distinct.add(data);
+    distinct.check(data.source(), "clusters")?;
     let rows = Rows::new(metric, data, offset(metric, data), &device.device);
     let restarts = match &options.seeding {
         Seeding::Given(_) => 1,

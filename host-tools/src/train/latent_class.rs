@@ -11,7 +11,7 @@ use anyhow::{Result, ensure};
 use autodidact::em::{self, ExpectationMaximization};
 use rand_chacha::rand_core::Rng;
 
-use super::random::generator;
+use super::{distinct::DistinctRows, random::generator};
 use crate::data::{Column, Kind, MixedTable};
 
 /// How to fit.
@@ -210,13 +210,18 @@ impl Distribution {
 ///
 /// # Errors
 ///
-/// Options that make no sense.
+/// Options that make no sense; fewer distinct rows than classes.
 pub fn fit(
     table: &MixedTable,
     options: LatentClassOptions,
     mut progress: impl FnMut(usize, f64),
 ) -> Result<(LatentClassModel, LatentClassFit)> {
     let options = options.check()?;
+    let mut distinct = DistinctRows::up_to(options.classes);
+    for row in table.iter_rows() {
+        distinct.add(row.iter().copied());
+    }
+    distinct.check(table.source(), "distinct ones", "classes")?;
     let rows = table.rows() as f64;
     let mut best: Option<(LatentClassModel, em::Fit<f64>)> = None;
     for start in 0..options.restarts {

@@ -29,6 +29,7 @@ pub mod deep_autoencoder;
 mod dense_net;
 #[cfg(feature = "train")]
 pub mod device;
+mod distinct;
 #[cfg(feature = "train")]
 mod epochs;
 #[cfg(feature = "train")]

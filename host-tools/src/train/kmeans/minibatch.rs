@@ -14,7 +14,7 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
 use super::{
-    KMeansConfig, Seeding,
+    Distinct, KMeansConfig, Seeding,
     assign::{assign, sums},
     check_given, finish,
     lloyd::{count, medians},
@@ -59,7 +59,10 @@ pub fn fit_minibatch(
     let options = config.options();
     ensure!(passes > 0, "the number of passes is 0; give at least 1");
     let metric = options.metric;
-    let sample = sample(chunks, &mut generator(options.seed, SAMPLE_STREAM))?;
+    let mut distinct = Distinct::new(metric, options.k);
+    let mut draw = generator(options.seed, SAMPLE_STREAM);
+    let sample = sample(chunks, &mut draw, &mut |chunk| distinct.add(chunk))?;
+    distinct.check(chunks.source(), "clusters")?;
     let (offset, start) = match &options.seeding {
         Seeding::Given(given) => {
             check_given(given, options.k, &sample)?;
@@ -157,12 +160,17 @@ impl MovingCentroids {
 }
 
 /// At most [`SAMPLE_ROWS`] rows, drawn uniformly in one pass (J. Vitter, *Random sampling with a
-/// reservoir*, ACM Transactions on Mathematical Software 11, 1985, algorithm R).
-fn sample(chunks: &mut dyn Chunks, generator: &mut ChaCha8Rng) -> Result<Table> {
+/// reservoir*, ACM Transactions on Mathematical Software 11, 1985, algorithm R); `each` sees every chunk.
+fn sample(
+    chunks: &mut dyn Chunks,
+    generator: &mut ChaCha8Rng,
+    each: &mut dyn FnMut(&Table),
+) -> Result<Table> {
     let mut kept: Vec<f32> = Vec::new();
     let mut seen = 0;
     for_each_chunk(chunks, |chunk| {
         let width = chunk.width();
+        each(chunk);
         for row in chunk.iter_rows() {
             if seen < SAMPLE_ROWS {
                 kept.extend_from_slice(row);
@@ -268,7 +276,7 @@ mod tests {
         let rows = 4 * SAMPLE_ROWS;
         let values = (0..rows).map(|n| n as f32).collect();
         let data = Table::new("made", Table::numbered_columns(1), values).unwrap();
-        let drawn = sample(&mut data.chunks(1000), &mut generator(1, 0)).unwrap();
+        let drawn = sample(&mut data.chunks(1000), &mut generator(1, 0), &mut |_| {}).unwrap();
         assert_eq!(drawn.rows(), SAMPLE_ROWS);
         let mut quarters = [0_usize; 4];
         for row in drawn.iter_rows() {
@@ -299,7 +307,7 @@ mod tests {
         assert_eq!(message(1, 0), "the number of passes is 0; give at least 1");
         assert_eq!(
             message(3, 1),
-            "made.csv has 2 rows, too few for 3 clusters; give more rows or ask for fewer clusters"
+            "made.csv: the 2 rows to train on are 2 distinct ones, too few for 3 clusters; ask for at most 2"
         );
     }
 }

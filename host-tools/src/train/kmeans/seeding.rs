@@ -18,9 +18,10 @@ pub(super) fn plus_plus(rows: &Rows, k: usize, generator: &mut ChaCha8Rng) -> Re
         let total: f64 = nearest.iter().sum();
         ensure!(
             total > 0.0,
-            "{} has only {} distinct rows, too few for {k} clusters; ask for fewer clusters",
+            "{}: the {} rows to train on are {found} that arithmetic tells apart, too few for {k} clusters; ask for at most {found}",
             rows.source,
-            seeds.len()
+            rows.count,
+            found = seeds.len()
         );
         let mut left = generator.random::<f64>() * total;
         let drawn = nearest.iter().position(|distance| {
