@@ -2,8 +2,8 @@
 
 use anyhow::Result;
 use autodidact_tools::artifact::Unfinished;
-use autodidact_tools::data::Table;
-use autodidact_tools::evaluate::{FloatPart, whitened};
+use autodidact_tools::data::{Table, for_each_chunk};
+use autodidact_tools::evaluate::{FloatPart, mark_used, whitened};
 use autodidact_tools::quantize::{self, QuantisedPart};
 use autodidact_tools::say;
 use autodidact_tools::talk;
@@ -163,7 +163,11 @@ impl Fit {
                 );
                 let part = quantize::kmeans(&model)?;
                 prepared.model.parts.push((common.name("clusters"), part));
-                common.finish(&prepared, output, &[FloatPart::KMeans(&model)])
+                let float = FloatPart::KMeans(&model);
+                let mut used = vec![false; k];
+                mark_used(float, &prepared.features, &mut used)?;
+                prepared.without_row = Some(unused(&used));
+                common.finish(&prepared, output, &[float])
             }
             Family::Pca { common, components } => {
                 let output = common.open_output()?;
@@ -241,7 +245,15 @@ fn fit_minibatch(
     prepared.model.note("algorithm", algorithm);
     let part = quantize::kmeans(&model)?;
     prepared.model.parts.push((common.name("clusters"), part));
-    common.finish(&prepared, output, &[FloatPart::KMeans(&model)])
+    let float = FloatPart::KMeans(&model);
+    let mut used = vec![false; model.k];
+    let standardiser = &prepared.standardiser;
+    for_each_chunk(
+        &mut standardiser.transform_chunks(&mut prepared.features)?,
+        |chunk| mark_used(float, chunk, &mut used),
+    )?;
+    prepared.without_row = Some(unused(&used));
+    common.finish(&prepared, output, &[float])
 }
 
 fn fit_gmm(common: &Common, options: GmmOptions, components: Option<usize>) -> Result<()> {
@@ -299,11 +311,19 @@ fn fit_gmm(common: &Common, options: GmmOptions, components: Option<usize>) -> R
     prepared.model.parts.push((common.name("mixture"), part));
     let density = model.density()?;
     let mut floats: Vec<FloatPart<'_>> = pca.iter().map(FloatPart::Pca).collect();
-    floats.push(FloatPart::Gmm {
+    let float = FloatPart::Gmm {
         density: &density,
         whitening: pca.as_ref(),
-    });
+    };
+    floats.push(float);
+    let mut used = vec![false; model.k];
+    mark_used(float, &prepared.features, &mut used)?;
+    prepared.without_row = Some(unused(&used));
     common.finish(&prepared, output, &floats)
+}
+
+fn unused(used: &[bool]) -> usize {
+    used.iter().filter(|used| !**used).count()
 }
 
 /// The training rows as a mixture behind `pca` reads them.

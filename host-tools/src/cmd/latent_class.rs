@@ -91,6 +91,13 @@ impl LatentClassFit {
             fit.parameters,
             fit.rounds
         );
+        let without_row = model.without_row(&training);
+        if without_row > 0 {
+            say!(
+                "{without_row} of {} classes explain no training row best, as copies of others do; ask for fewer",
+                self.k
+            );
+        }
         let quantised = quantise(&model)?;
         let loss = quantisation_loss(&model, &quantised, &held_out)?;
         let coding = Coding::of(&model);

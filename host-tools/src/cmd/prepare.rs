@@ -72,6 +72,8 @@ pub(super) struct Prepared<F = Table> {
     pub(super) device: TrainingDevice,
     pub(super) order: Order,
     pub(super) model: QuantisedModel,
+    /// Clusters or components that no training row falls to, where they were counted.
+    pub(super) without_row: Option<usize>,
 }
 
 impl<F> Prepared<F> {
@@ -188,6 +190,7 @@ impl Common {
             device,
             order: fast_order(self.core),
             model,
+            without_row: None,
         })
     }
 
@@ -227,7 +230,14 @@ impl Common {
             });
             judged.collect()
         };
-        let float = judge(floats)?;
+        let mut float = judge(floats)?;
+        let mut device = device;
+        if let Some(count) = prepared.without_row {
+            float
+                .iter_mut()
+                .for_each(|report| report.count_training_rows(count));
+            device.iter_mut().for_each(PartReport::leave_out_empty);
+        }
         let others = beside
             .iter()
             .map(|(title, part)| Ok((*title, judge(&[*part])?)))

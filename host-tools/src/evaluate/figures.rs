@@ -34,7 +34,32 @@ pub struct PartReport {
     pub figures: Vec<Figure>,
 }
 
+/// What has no row in a mixture of several: the figures that count them among the rows judged, and the same among
+/// the rows trained on.
+const WITHOUT_ROW: [(&str, &str); 2] = [
+    ("empty_clusters", "clusters without a training row"),
+    ("unused_components", "components without a training row"),
+];
+
 impl PartReport {
+    /// Clusters or components without a row: `count` of them among the rows trained on, in place of those among
+    /// the rows judged, which are fewer.
+    pub fn count_training_rows(&mut self, count: usize) {
+        for (key, label) in WITHOUT_ROW {
+            let mut figures = self.figures.iter_mut();
+            if let Some(figure) = figures.find(|figure| figure.key == key) {
+                figure.label = label;
+                figure.value = count as f64;
+            }
+        }
+    }
+
+    /// Leaves out how many clusters or components have no row among those judged.
+    pub fn leave_out_empty(&mut self) {
+        let counts = |figure: &Figure| WITHOUT_ROW.iter().any(|(key, _)| *key == figure.key);
+        self.figures.retain(|figure| !counts(figure));
+    }
+
     /// A figure by its key.
     #[must_use]
     pub fn figure(&self, key: &str) -> Option<f64> {

@@ -149,6 +149,27 @@ impl FloatPart<'_> {
     }
 }
 
+/// Marks the centroids or components that rows of features fall to, as a part says; there are `used.len()`.
+///
+/// # Errors
+///
+/// None with finite features.
+pub fn mark_used(part: FloatPart<'_>, features: &Table, used: &mut [bool]) -> Result<()> {
+    for row in features.iter_rows() {
+        let row: Vec<f64> = row.iter().map(|&x| f64::from(x)).collect();
+        if let Outcome::KMeans { index, .. }
+        | Outcome::Mixture {
+            most_probable: index,
+            ..
+        } = part.run(&row)?
+            && let Some(used) = used.get_mut(index)
+        {
+            *used = true;
+        }
+    }
+    Ok(())
+}
+
 impl Outcome {
     /// What a device's result for a part means.
     #[must_use]

@@ -46,7 +46,9 @@ impl Comparison {
     /// How much a figure differs from the reference: in per cent, or as it is.
     #[must_use]
     pub fn difference(&self, device: f64) -> f64 {
-        if self.relative {
+        if device == self.reference {
+            0.0
+        } else if self.relative {
             100.0 * (device / self.reference - 1.0)
         } else {
             device - self.reference
@@ -57,7 +59,7 @@ impl Comparison {
 /// Judges the states that a device handed on.
 ///
 /// - k-means: inertia a row of the rows learnt from, against Lloyd's algorithm in f64 from the device's own
-///   start, until it converges;
+///   start, until it converges; where there are some, how many centroids have no row;
 /// - PCA: percentage of the variance that all components and the first two capture, against exact
 ///   eigenvectors; largest entry of `|U U^T - I|`, against 0;
 /// - mixtures and latent classes: mean nats a row by the device's arithmetic, of the rows learnt from and of those held out,
@@ -96,22 +98,42 @@ fn clusters(problem: &Problem, states: &[State], start: &[i16]) -> Result<Vec<Co
     let (rows, d) = (&problem.rows, problem.width);
     let count = (rows.len() / d) as f64;
     let mut device = Vec::new();
+    let mut empty = Vec::new();
     for state in states {
         let Learnt::KMeans { centroids, .. } = &state.learnt else {
             bail!("a state is of another kind than the first");
         };
         let centroids = real(centroids, FEATURE_UNIT);
         device.push(oracle::inertia(&centroids, rows.chunks_exact(d)) / count);
+        empty.push(without_row(&centroids, rows, d));
     }
     let start = real(start, FEATURE_UNIT);
     let metric = oracle::Metric::SquaredEuclidean;
     let reference = oracle::lloyd(metric, rows, d, &start, ROUNDS);
-    Ok(vec![Comparison {
+    let mut comparisons = vec![Comparison {
         label: "inertia a row",
         device,
         reference: reference.inertia / count,
         relative: true,
-    }])
+    }];
+    if empty.iter().any(|count| *count > 0.0) {
+        comparisons.push(Comparison {
+            label: "clusters without a row",
+            device: empty,
+            reference: without_row(&reference.centroids, rows, d),
+            relative: false,
+        });
+    }
+    Ok(comparisons)
+}
+
+/// How many centroids no row is nearest to.
+fn without_row(centroids: &[f64], rows: &[f64], d: usize) -> f64 {
+    let mut used = vec![false; centroids.len() / d];
+    for row in rows.chunks_exact(d) {
+        used[oracle::nearest(centroids, row).index] = true;
+    }
+    used.iter().filter(|used| !**used).count() as f64
 }
 
 fn components(problem: &Problem, states: &[State]) -> Result<Vec<Comparison>> {

@@ -475,6 +475,43 @@ mod tests {
     }
 
     #[test]
+    fn too_few_distinct_rows_are_refused_alike_however_they_are_clustered() {
+        let values: Vec<f32> = (0..40).flat_map(|at| [1.0, (at % 5) as f32]).collect();
+        let data = Table::new("made.csv", Table::numbered_columns(2), values).unwrap();
+        for metric in [Metric::L2, Metric::L1, Metric::Cosine] {
+            let what = match metric {
+                Metric::Cosine => "distinct directions",
+                _ => "distinct ones",
+            };
+            let expected = |k| {
+                format!(
+                    "made.csv: the 40 rows to train on are 5 {what}, too few for {k} clusters; ask for at most 5"
+                )
+            };
+            for seeding in [Seeding::PlusPlus, Seeding::Random] {
+                let options = |k| KMeansOptions {
+                    k,
+                    metric,
+                    seeding: seeding.clone(),
+                    ..KMeansOptions::default()
+                };
+                let device = TrainingDevice::cpu();
+                for k in [6, 41] {
+                    let whole = fit_quietly(options(k), &data).unwrap_err();
+                    assert_eq!(whole.to_string(), expected(k));
+                    let config = options(k).check().unwrap();
+                    let blocks =
+                        fit_minibatch(&config, &mut data.chunks(7), 2, &device, &mut |_| {});
+                    assert_eq!(blocks.unwrap_err().to_string(), expected(k));
+                }
+                // As many as there are: each is a centroid.
+                let model = fit_quietly(options(5), &data).unwrap();
+                assert!(model.inertia < 1e-6, "{metric}: {}", model.inertia);
+            }
+        }
+    }
+
+    #[test]
     fn impossible_requests_are_one_clear_sentence() {
         let columns = Table::numbered_columns(1);
         let data = Table::new("made.csv", columns, vec![0.0, 0.0, 1.0, 0.0]).unwrap();
@@ -505,11 +542,11 @@ mod tests {
         );
         assert_eq!(
             message(5, 1),
-            "made.csv has 4 rows, too few for 5 clusters; give more rows or ask for fewer clusters"
+            "made.csv: the 4 rows to train on are 2 distinct ones, too few for 5 clusters; ask for at most 2"
         );
         assert_eq!(
             message(3, 1),
-            "made.csv has only 2 distinct rows, too few for 3 clusters; ask for fewer clusters"
+            "made.csv: the 4 rows to train on are 2 distinct ones, too few for 3 clusters; ask for at most 2"
         );
     }
 }

@@ -182,6 +182,23 @@ impl LatentClassModel {
             / table.rows() as f64
     }
 
+    /// How many classes explain none of a table's rows best.
+    #[must_use]
+    pub fn without_row(&self, table: &MixedTable) -> usize {
+        let mut used = vec![false; self.classes()];
+        for row in table.iter_rows() {
+            let (shares, _) = self.posterior(row);
+            let best = (1..shares.len()).fold(
+                0,
+                |best, at| {
+                    if shares[at] > shares[best] { at } else { best }
+                },
+            );
+            used[best] = true;
+        }
+        used.iter().filter(|used| !**used).count()
+    }
+
     /// Bayesian information criterion of a table's rows.
     #[must_use]
     pub fn bic(&self, table: &MixedTable) -> f64 {
@@ -675,7 +692,7 @@ mod tests {
         ]
         .concat();
         let table = MixedTable::new("made", columns.clone(), rows).unwrap();
-        for classes in [1, 7] {
+        for classes in [1, 3] {
             for smoothing in [0.0, 1.0] {
                 let options = LatentClassOptions {
                     classes,
@@ -695,16 +712,17 @@ mod tests {
                 assert!((mean - 7.5).abs() < 0.01, "{mean}");
             }
         }
-        assert!(
-            fit(
-                &table,
-                LatentClassOptions {
-                    classes: 0,
-                    ..Default::default()
-                },
-                |_, _| ()
-            )
-            .is_err()
+        let message = |classes| {
+            let options = LatentClassOptions {
+                classes,
+                ..Default::default()
+            };
+            fit(&table, options, |_, _| ()).unwrap_err().to_string()
+        };
+        assert_eq!(message(0), "0 classes were asked for; ask for 1 to 256");
+        assert_eq!(
+            message(4),
+            "made: the 3 rows to train on are 3 distinct ones, too few for 4 classes; ask for at most 3"
         );
     }
 

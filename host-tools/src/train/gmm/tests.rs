@@ -323,6 +323,6 @@ fn impossible_requests_are_one_clear_sentence() {
             k: 5,
             ..GmmOptions::default()
         }),
-        "drawn has 4 rows, too few for 5 components; give more rows or ask for fewer components"
+        "drawn: the 4 rows to train on are 4 distinct ones, too few for 5 components; ask for at most 4"
     );
 }
