@@ -398,3 +398,15 @@ fn exit_codes_tell_a_wrong_call_from_a_failure() {
     }
     assert!(!desk.path("a.adm").exists());
 }
+
+#[test]
+fn shells_and_readers_of_manuals_find_every_command() {
+    let desk = Desk::new();
+    let script = rows(&desk.run(["completions", "bash"]));
+    assert!(script.contains("euclidean manhattan cosine"));
+    let page = rows(&desk.run(["man"]));
+    assert!(page.contains(".TH autodidact 1"), "{page}");
+    assert!(desk.run(["man", "pages"]).status.success());
+    let page = fs::read_to_string(desk.path("pages/autodidact-fit-kmeans.1")).unwrap();
+    assert!(page.contains("manhattan"), "{page}");
+}

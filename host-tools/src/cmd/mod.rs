@@ -26,6 +26,7 @@ mod inspect;
 #[cfg(feature = "train")]
 mod latent_class;
 mod learn;
+mod manual;
 #[cfg(feature = "train")]
 mod ncsn;
 #[cfg(feature = "train")]
@@ -46,9 +47,13 @@ use anyhow::Result;
 use autodidact_tools::talk::{self, Output};
 use clap::{Parser, Subcommand};
 
+/// The end of the help.
+const EXIT_CODES: &str = "Data go to standard output, everything else to standard error. Exit codes: 0, done; 1, failed; 2, called \
+                          wrongly; 3, the model does not fit the board; 4, a core gave other bits than the host.";
+
 /// Learning without labels for microcontrollers: train here, run there, the same bits.
 #[derive(Debug, Parser)]
-#[command(version, max_term_width = 100)]
+#[command(name = "autodidact", version, max_term_width = 100, after_help = EXIT_CODES)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     verb: Verb,
@@ -91,6 +96,10 @@ enum Verb {
     /// Train on the bundled digits, build firmware around the model, run it on an emulated core.
     #[cfg(feature = "train")]
     Demo(demo::Demo),
+    /// Print a shell's completions.
+    Completions(manual::Completions),
+    /// Print the manual page, or write one for every command.
+    Man(manual::Manual),
     /// Measure the figures of the docs again.
     #[cfg(feature = "train")]
     Study(study::Study),
@@ -119,6 +128,8 @@ impl Cli {
             Verb::Emulate(emulate) => emulate.run(&mut out),
             Verb::Learn(learn) => learn.run(&mut out),
             Verb::Setup(setup) => setup.run(),
+            Verb::Completions(completions) => completions.run(&mut out),
+            Verb::Man(manual) => manual.run(&mut out),
             #[cfg(feature = "train")]
             Verb::Demo(demo) => demo.run(&mut out),
             #[cfg(feature = "train")]
