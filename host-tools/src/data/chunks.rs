@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Result, ensure};
 
 use super::{
-    HELD_OUT_REMAINDER, HELD_OUT_STRIDE, ReadOptions, Standardiser, Table,
+    HeldOut, ReadOptions, Standardiser, Table,
     binary::BinaryRows,
     open::{Format, text_reader},
     text::NumberRows,
@@ -63,48 +63,56 @@ pub fn for_each_chunk(
     Ok(rows)
 }
 
-/// The training rows of chunks: all but those whose index modulo 4 is 3.
+/// The training rows of chunks: all but those that are held out.
 #[derive(Debug)]
 pub struct TrainingChunks<C> {
     chunks: C,
+    held_out: HeldOut,
     /// Index of the first row of the next block.
     at: usize,
+    /// Training rows before it.
+    given: usize,
 }
 
 impl<C: Chunks> TrainingChunks<C> {
     /// Leaves the held-out rows of `chunks` out.
-    pub const fn of(chunks: C) -> Self {
-        Self { chunks, at: 0 }
+    pub const fn of(chunks: C, held_out: HeldOut) -> Self {
+        Self {
+            chunks,
+            held_out,
+            at: 0,
+            given: 0,
+        }
     }
 
     /// Training rows in the blocks read since the last rewind.
     pub const fn rows_given(&self) -> usize {
-        // Every fourth row is held out, the last of four.
-        self.at - self.at / HELD_OUT_STRIDE
+        self.given
     }
 
-    /// The first `most` rows that are held out, as a table. Goes through the chunks as far as it needs to.
+    /// The first `most` rows that are held out, as a table; the first of all where none is. Goes through the chunks
+    /// as far as it needs to.
     ///
     /// # Errors
     ///
-    /// Fewer than four rows; the chunks cannot be read.
+    /// Nothing is held out of so few rows; the chunks cannot be read.
     pub fn held_out(&mut self, most: usize) -> Result<Table> {
         self.rewind()?;
         let width = self.columns().len();
+        let wanted = !matches!(self.held_out, HeldOut::None | HeldOut::File(_));
         let mut values = Vec::new();
         while values.len() < most * width {
-            let Some(block) = self.next_where(true)? else {
+            let Some(block) = self.next_where(wanted)? else {
                 break;
             };
             values.extend(block.unwrap_or_default());
         }
+        let rows = self.at;
         values.truncate(most * width);
         self.rewind()?;
-        ensure!(
-            !values.is_empty(),
-            "{} has fewer than 4 rows, but every fourth row is held out for the report; give at least 4 rows",
-            self.source()
-        );
+        if values.is_empty() {
+            self.held_out.check(rows, self.source())?;
+        }
         Table::new(self.source(), self.columns().to_vec(), values)
     }
 
@@ -115,11 +123,14 @@ impl<C: Chunks> TrainingChunks<C> {
         };
         let first = self.at;
         self.at += block.rows();
-        let kept = block
-            .iter_rows()
-            .enumerate()
-            .filter(|(row, _)| ((first + row) % HELD_OUT_STRIDE == HELD_OUT_REMAINDER) == held_out);
-        let values: Vec<f32> = kept.flat_map(|(_, row)| row.iter().copied()).collect();
+        let mut values = Vec::new();
+        for (row, value) in block.iter_rows().enumerate() {
+            let is_held_out = self.held_out.holds(first + row);
+            self.given += usize::from(!is_held_out);
+            if is_held_out == held_out {
+                values.extend_from_slice(value);
+            }
+        }
         Ok(Some((!values.is_empty()).then_some(values)))
     }
 }
@@ -135,6 +146,7 @@ impl<C: Chunks> Chunks for TrainingChunks<C> {
 
     fn rewind(&mut self) -> Result<()> {
         self.at = 0;
+        self.given = 0;
         self.chunks.rewind()
     }
 
@@ -455,7 +467,7 @@ mod tests {
         let table = Table::new("made.csv", Table::numbered_columns(2), values).unwrap();
         let split = table.split_held_out().unwrap();
         for block in [1, 3, 4, 100] {
-            let mut chunks = TrainingChunks::of(table.chunks(block));
+            let mut chunks = TrainingChunks::of(table.chunks(block), HeldOut::EVERY_FOURTH);
             let mut seen = Vec::new();
             let rows = for_each_chunk(&mut chunks, |chunk| {
                 seen.extend_from_slice(chunk.values());

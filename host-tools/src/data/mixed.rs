@@ -9,7 +9,7 @@ use super::open::text_reader;
 use super::records::Record;
 use super::table::find_columns;
 use super::text::Text;
-use super::{HELD_OUT_REMAINDER, HELD_OUT_STRIDE, ReadOptions};
+use super::{HeldOut, ReadOptions};
 use anyhow::{Context, Result, anyhow, bail, ensure};
 
 /// Separates the members of a set in one cell.
@@ -223,29 +223,26 @@ impl MixedTable {
         }
     }
 
-    /// Training rows and held-out rows (index modulo 4 = 3); both keep all levels.
+    /// Training rows and held-out rows; both keep all levels. Where nothing of the table is held out, its rows are
+    /// both.
     ///
     /// # Errors
     ///
-    /// Fewer than four rows, so that nothing would be held out.
-    pub fn split_held_out(&self) -> Result<(Self, Self)> {
-        ensure!(
-            self.rows() >= HELD_OUT_STRIDE,
-            "{} has {} rows, but every fourth row is held out for the report; give at least 4 rows",
-            self.source,
-            self.rows()
-        );
-        let part = |held_out: bool| Self {
+    /// Nothing would be held out, or nothing left.
+    pub fn split(&self, held_out: &HeldOut) -> Result<(Self, Self)> {
+        held_out.check(self.rows(), &self.source)?;
+        let (training, rest) = held_out.split(&self.values, self.width());
+        let part = |values| Self {
             columns: self.columns.clone(),
-            values: self
-                .iter_rows()
-                .enumerate()
-                .filter(|(at, _)| (at % HELD_OUT_STRIDE == HELD_OUT_REMAINDER) == held_out)
-                .flat_map(|(_, row)| row.iter().copied())
-                .collect(),
+            values,
             source: self.source.clone(),
         };
-        Ok((part(false), part(true)))
+        let judged = if rest.is_empty() {
+            self.clone()
+        } else {
+            part(rest)
+        };
+        Ok((part(training), judged))
     }
 }
 
@@ -618,7 +615,7 @@ mod tests {
                 "[1.0, 40.0, 1.0, 0.0, 1.0]"
             ]
         );
-        let (training, held_out) = table.split_held_out().unwrap();
+        let (training, held_out) = table.split(&HeldOut::EVERY_FOURTH).unwrap();
         assert_eq!((training.rows(), held_out.rows()), (3, 1));
         assert_eq!(held_out.columns(), table.columns());
     }

@@ -1,8 +1,7 @@
 //! Tables of numbers: where they come from, how they are split and scaled.
 //!
 //! [`open`] reads CSV, NPY and IDX files (each also gzipped) into a [`Table`]; [`digits`] is the bundled
-//! data set; [`open_chunks`] reads what does not fit in memory, block by block. [`Table::split_held_out`] is the one rule that separates training rows from rows that no
-//! training ever sees. [`Scaling`] turns data units into the standardised features that every model
+//! data set; [`open_chunks`] reads what does not fit in memory, block by block. [`HeldOut`] separates training rows from rows that no training ever sees. [`Scaling`] turns data units into the standardised features that every model
 //! is trained on.
 //!
 //! Every function that fails says, in one sentence, which file, row and column is meant and what to do.
@@ -17,11 +16,13 @@ mod dialect;
 mod digits;
 mod element;
 mod header;
+mod hold_out;
 mod idx;
 mod literal;
 mod matching;
 mod mixed;
 mod narrow;
+mod moments;
 mod npy;
 mod npz;
 mod open;
@@ -40,11 +41,12 @@ pub use chunks::{
     open_chunks_with,
 };
 pub use digits::{DIGIT_MAX, digit_labels, digits};
+pub use hold_out::{Amount, HeldOut, HoldOut, ROWS_FOR_ORDER, follows};
 pub use mixed::{Column, Kind, MixedOptions, MixedTable, open_mixed, parse_schema, schema_lines};
 pub use npy::Array;
 pub use npz::Npz;
 pub use open::{open, open_with};
 pub use reading::{Decimal, Delimiter, ReadOptions};
-pub use scale::{Scaling, Standardiser};
+pub use scale::{LARGEST_FEATURE, Scaling, Standardiser, ending};
 pub use selection::columns_named;
-pub use table::{HELD_OUT_REMAINDER, HELD_OUT_STRIDE, Split, Table, split_labels};
+pub use table::{Split, Table, split_labels};

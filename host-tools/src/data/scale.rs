@@ -2,11 +2,21 @@
 
 use anyhow::{Context, Result, bail, ensure};
 
+use super::moments::{ColumnMoments, KeptRows, Moments, Quartiles, Range};
 use super::{Chunks, Table, for_each_chunk};
 
-/// The largest count that the fitted data may reach: half of what an `i16` holds, so that new data may
+/// The largest count that fitted data which is rescaled may reach: half of what an `i16` holds, so that new data may
 /// be twice as large before it saturates.
 const LARGEST_COUNT: f64 = 16_384.0;
+
+/// The largest reading that is its own count.
+const LARGEST_READING: f64 = 32_767.0;
+
+/// Features end here on the device, in deviations: `I4F12`.
+pub const LARGEST_FEATURE: f64 = 8.0;
+
+/// One unit of a feature.
+const FEATURE_STEP: f64 = 1.0 / 4096.0;
 
 /// How the spread of each column is brought to one.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -14,6 +24,13 @@ pub enum Scaling {
     /// Every column by its own standard deviation: for columns of different units.
     Standard {
         /// Accept columns that never change, and give them the spread that [`Scaling::Uniform`] would.
+        ignore_constant: bool,
+    },
+    /// Every column by its own interquartile range around its median: a few wild readings change nothing. The range
+    /// is divided by 1.349, which makes it the standard deviation of a normal column; a column of which half the
+    /// rows agree keeps mean and standard deviation.
+    Robust {
+        /// As of [`Scaling::Standard`].
         ignore_constant: bool,
     },
     /// All columns by one common standard deviation, the root of the mean variance: distances keep their
@@ -26,20 +43,21 @@ pub enum Scaling {
     },
 }
 
-/// By how much of the spread a threshold lies above the value that becomes feature 0: one unit of `I4F12`.
-const ABOVE_ZERO: f64 = 1.0 / 4096.0;
-
-/// The affine map between data units and features: `feature_j = (value_j - mean_j) / std_j`.
+/// The affine map between data units and features: `feature_j = (value_j - mean_j) / std_j`, which ends at -8 and 8
+/// as on the device.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Standardiser {
-    /// Mean of each column, in data units.
+    /// What becomes feature 0 in each column, in data units: its mean, or its median.
     pub mean: Vec<f64>,
     /// What each column is divided by, in data units; positive.
     pub std: Vec<f64>,
     /// What one count of the device's `i16` sample is worth in each column, in data units: 1 if the values
-    /// are integers of at most 2^14, otherwise the smallest power of two by which the largest magnitude is
-    /// at most 2^14 counts. Under [`Scaling::Uniform`] one for all columns.
+    /// are integers that an `i16` holds, otherwise the smallest power of two by which the largest magnitude is
+    /// at most 2^14 counts. Values beyond eight deviations do not count: features end there. Under
+    /// [`Scaling::Uniform`] one for all columns.
     pub lsb: Vec<f64>,
+    /// Whether a count is a reading itself, so that however small the spread nothing is lost.
+    pub own_counts: Vec<bool>,
     /// Smallest value of the fitted data.
     pub minimum: f32,
     /// Largest value of the fitted data.
@@ -55,7 +73,17 @@ impl Scaling {
     /// Fewer than two rows; a constant column under [`Scaling::Standard`] unless ignored; data that does
     /// not vary at all.
     pub fn fit(self, table: &Table) -> Result<Standardiser> {
-        self.standardise(&Moments::of(table), table.source(), table.columns())
+        let quartiles = self.is_robust().then(|| {
+            let mut kept = KeptRows::new(table.width());
+            kept.add(table);
+            kept.quartiles()
+        });
+        let moments = Moments::of(table);
+        self.standardise(&moments, quartiles, table.source(), table.columns())
+    }
+
+    const fn is_robust(self) -> bool {
+        matches!(self, Self::Robust { .. })
     }
 
     /// Fits mean and spread in one pass over chunks; the moments of the chunks are merged pairwise
@@ -67,8 +95,12 @@ impl Scaling {
     /// As [`Scaling::fit`]; the chunks cannot be read.
     pub fn fit_chunks(self, chunks: &mut dyn Chunks) -> Result<Standardiser> {
         let mut all: Option<Moments> = None;
+        let mut kept = KeptRows::new(chunks.columns().len());
         for_each_chunk(chunks, |chunk| {
             let moments = Moments::of(chunk);
+            if self.is_robust() {
+                kept.add(chunk);
+            }
             match &mut all {
                 Some(all) => all.merge(&moments),
                 None => all = Some(moments),
@@ -76,12 +108,14 @@ impl Scaling {
             Ok(())
         })?;
         let all = all.with_context(|| format!("{} has no rows", chunks.source()))?;
-        self.standardise(&all, chunks.source(), chunks.columns())
+        let quartiles = self.is_robust().then(|| kept.quartiles());
+        self.standardise(&all, quartiles, chunks.source(), chunks.columns())
     }
 
     fn standardise(
         self,
         moments: &Moments,
+        quartiles: Option<Vec<Quartiles>>,
         source: &str,
         columns: &[String],
     ) -> Result<Standardiser> {
@@ -114,16 +148,16 @@ impl Scaling {
                     "the values of {source} go from {low} to {high} and none is on the other side of {at}; give a --threshold between"
                 );
                 let std = (high - low) / 2.0;
-                mean.fill(at - ABOVE_ZERO * std);
+                mean.fill(at - FEATURE_STEP * std);
                 vec![std; columns.len()]
             }
             Self::Uniform => vec![common.sqrt(); columns.len()],
-            Self::Standard { ignore_constant } => {
+            Self::Standard { ignore_constant } | Self::Robust { ignore_constant } => {
                 let constant = moments.columns.iter().position(ColumnMoments::is_constant);
                 if let (Some(at), false) = (constant, ignore_constant) {
+                    let column = &columns[at];
                     bail!(
-                        "{source}, column `{}` has the same value in every row; train with --scale uniform, or with --ignore-constant to keep it without scaling it up",
-                        columns[at]
+                        "{source}, column `{column}` has the same value in every training row; leave it out with --label-column '{column}', keep it without scaling it up with --ignore-constant, or give columns of one unit --scale uniform"
                     );
                 }
                 variance
@@ -140,17 +174,64 @@ impl Scaling {
                     .collect()
             }
         };
+        let mut std = std;
+        for (at, quartiles) in quartiles.iter().flatten().enumerate() {
+            if let Some(spread) = quartiles.spread() {
+                (mean[at], std[at]) = (quartiles.median, spread);
+            }
+        }
+        // Beyond eight deviations features have ended, whatever the count.
+        let clipped: Vec<Range> = moments
+            .columns
+            .iter()
+            .zip(mean.iter().zip(&std))
+            .map(|(column, (mean, std))| Range {
+                minimum: column
+                    .range
+                    .minimum
+                    .max((mean - LARGEST_FEATURE * std) as f32),
+                maximum: column
+                    .range
+                    .maximum
+                    .min((mean + LARGEST_FEATURE * std) as f32),
+                integers: column.range.integers,
+            })
+            .collect();
+        let lsb = match self {
+            Self::Uniform | Self::Threshold { .. } => {
+                let all = clipped
+                    .iter()
+                    .fold(Range::EMPTY, |all, range| all.joined(*range));
+                vec![lsb(all); columns.len()]
+            }
+            Self::Standard { .. } | Self::Robust { .. } => {
+                clipped.iter().map(|range| lsb(*range)).collect()
+            }
+        };
         Ok(Standardiser {
             mean,
             std,
-            lsb: match self {
-                Self::Uniform | Self::Threshold { .. } => vec![range.lsb(); columns.len()],
-                Self::Standard { .. } => of_columns(|column, _| column.range.lsb()),
-            },
+            own_counts: lsb.iter().map(|lsb| *lsb == 1.0).collect(),
+            lsb,
             minimum: range.minimum,
             maximum: range.maximum,
         })
     }
+}
+
+/// What one count is worth; see [`Standardiser::lsb`].
+fn lsb(range: Range) -> f64 {
+    let largest = f64::from(range.minimum.abs().max(range.maximum.abs()));
+    if largest <= LARGEST_READING && range.integers {
+        return 1.0;
+    }
+    (largest / LARGEST_COUNT).log2().ceil().exp2()
+}
+
+/// A feature as the device holds it: from -8 to one unit below 8.
+#[must_use]
+pub fn ending(feature: f64) -> f64 {
+    feature.clamp(-LARGEST_FEATURE, LARGEST_FEATURE - FEATURE_STEP)
 }
 
 impl Standardiser {
@@ -160,13 +241,30 @@ impl Standardiser {
         self.mean.len()
     }
 
-    /// Features of a table in data units.
+    /// Features of a table in data units; beyond eight deviations they end, as on the device.
     ///
     /// # Errors
     ///
     /// A table of another width.
     pub fn transform(&self, table: &Table) -> Result<Table> {
-        self.map(table, |value, mean, std| (value - mean) / std)
+        self.map(table, |value, mean, std| ending((value - mean) / std))
+    }
+
+    /// Counts of the sensor's own: `lsb` data units each in the column of that index.
+    ///
+    /// # Errors
+    ///
+    /// An `i16` does not hold the readings, or they do not move by a count.
+    pub fn count_by(&mut self, column: usize, name: &str, lsb: f64) -> Result<()> {
+        let (mean, std) = (self.mean[column], self.std[column]);
+        let reach = mean.abs() + std;
+        ensure!(
+            reach / lsb <= LARGEST_READING,
+            "column `{name}`: values of {reach:.4e} are {:.0} counts of {lsb}, and 16 bits hold {LARGEST_READING}; check --lsb, or subtract a constant with --offset",
+            reach / lsb
+        );
+        (self.lsb[column], self.own_counts[column]) = (lsb, true);
+        Ok(())
     }
 
     /// Data units of a table of features.
@@ -203,103 +301,6 @@ impl Standardiser {
             self.width()
         );
         Ok(())
-    }
-}
-
-/// What is known of some rows, column by column.
-struct Moments {
-    rows: usize,
-    columns: Vec<ColumnMoments>,
-}
-
-struct ColumnMoments {
-    mean: f64,
-    /// Sum of squared deviations from the mean.
-    squares: f64,
-    range: Range,
-}
-
-impl Moments {
-    /// Two passes, so that a large mean does not eat the variance.
-    fn of(table: &Table) -> Self {
-        let rows = table.rows() as f64;
-        let column = |at: usize| {
-            let values = || table.iter_rows().map(move |row| row[at]);
-            let mean = values().map(f64::from).sum::<f64>() / rows;
-            ColumnMoments {
-                mean,
-                squares: values().map(|x| (f64::from(x) - mean).powi(2)).sum(),
-                range: values().collect(),
-            }
-        };
-        Self {
-            rows: table.rows(),
-            columns: (0..table.width()).map(column).collect(),
-        }
-    }
-
-    /// Chan, Golub and LeVeque's equations 2.1: with `delta` the difference of the means, the sum of
-    /// squares grows by `delta^2 m n / (m + n)`.
-    fn merge(&mut self, other: &Self) {
-        let (m, n) = (self.rows as f64, other.rows as f64);
-        self.rows += other.rows;
-        for (a, b) in self.columns.iter_mut().zip(&other.columns) {
-            let delta = b.mean - a.mean;
-            a.mean += delta * n / (m + n);
-            a.squares += b.squares + delta * delta * m * n / (m + n);
-            a.range = a.range.joined(b.range);
-        }
-    }
-}
-
-impl ColumnMoments {
-    fn is_constant(&self) -> bool {
-        self.range.minimum == self.range.maximum
-    }
-}
-
-#[derive(Clone, Copy)]
-struct Range {
-    minimum: f32,
-    maximum: f32,
-    /// Every value is an integer.
-    integers: bool,
-}
-
-impl Range {
-    const EMPTY: Self = Self {
-        minimum: f32::INFINITY,
-        maximum: f32::NEG_INFINITY,
-        integers: true,
-    };
-
-    fn joined(self, other: Self) -> Self {
-        Self {
-            minimum: self.minimum.min(other.minimum),
-            maximum: self.maximum.max(other.maximum),
-            integers: self.integers && other.integers,
-        }
-    }
-
-    /// What one count is worth; see [`Standardiser::lsb`].
-    fn lsb(self) -> f64 {
-        let largest = f64::from(self.minimum.abs().max(self.maximum.abs()));
-        if largest <= LARGEST_COUNT && self.integers {
-            return 1.0;
-        }
-        (largest / LARGEST_COUNT).log2().ceil().exp2()
-    }
-}
-
-impl FromIterator<f32> for Range {
-    fn from_iter<I: IntoIterator<Item = f32>>(values: I) -> Self {
-        values.into_iter().fold(Self::EMPTY, |range, value| {
-            range.joined(Self {
-                minimum: value,
-                maximum: value,
-                integers: value.fract() == 0.0,
-            })
-        })
     }
 }
 
@@ -357,13 +358,19 @@ mod tests {
     fn one_count_is_a_power_of_two_that_leaves_headroom() {
         for (values, expected) in [
             ([0.0, 16.0], 1.0),
-            ([-3.0, 16_384.0], 1.0),
-            ([0.0, 16_385.0], 2.0),
+            ([-3.0, 32_767.0], 1.0),
+            ([0.0, 32_768.0], 2.0),
+            ([0.5, 16_384.0], 1.0),
+            ([0.5, 16_385.0], 2.0),
             ([0.0, 1.0 / 3.0], 1.0 / 32_768.0),
             ([0.5, 1.0], 1.0 / 16_384.0),
             ([0.5, -1.5], 1.0 / 8_192.0),
         ] {
-            assert_eq!(Range::from_iter(values).lsb(), expected, "{values:?}");
+            assert_eq!(
+                lsb(Moments::of(&table(1, &values)).columns[0].range),
+                expected,
+                "{values:?}"
+            );
         }
         // Columns of different units each have their own.
         let data = table(2, &[101_325.0, 20.5, 99_000.0, 21.25]);
@@ -372,11 +379,46 @@ mod tests {
     }
 
     #[test]
+    fn a_wild_reading_moves_no_robust_scale_and_costs_no_resolution() {
+        let calm: Vec<f32> = (0..100).map(|at| 500.0 + (at % 25) as f32).collect();
+        let mut wild = calm.clone();
+        wild[40] = 65_535.0;
+        let robust = Scaling::Robust {
+            ignore_constant: false,
+        };
+        let [calm, wild] = [calm, wild].map(|values| robust.fit(&table(1, &values)).unwrap());
+        assert!((calm.mean[0] - wild.mean[0]).abs() <= 0.5);
+        assert!((calm.std[0] / wild.std[0] - 1.0).abs() < 0.05);
+        assert_eq!((calm.lsb[0], wild.lsb[0]), (1.0, 1.0));
+        // 12.5 / 1.349 of a normal column would be its deviation.
+        let features = wild.transform(&table(1, &[512.0, 65_535.0])).unwrap();
+        assert!(features.values()[1] == 8.0 - 1.0 / 4096.0);
+        // Half of the rows agree: no interquartile range to go by.
+        let stuck = table(1, &[0.0, 0.0, 0.0, 0.0, 0.0, 6.0]);
+        assert_eq!(
+            robust.fit(&stuck).unwrap().std,
+            STANDARD.fit(&stuck).unwrap().std
+        );
+    }
+
+    #[test]
+    fn a_sensors_own_count_is_kept() {
+        let mut fitted = STANDARD.fit(&table(1, &[0.98, 1.02, 1.0])).unwrap();
+        fitted.count_by(0, "z", 0.001).unwrap();
+        assert_eq!((fitted.lsb[0], fitted.own_counts[0]), (0.001, true));
+        let message = fitted.count_by(0, "z", 1e-5).unwrap_err().to_string();
+        assert_eq!(
+            message,
+            "column `z`: values of 1.0163e0 are 101633 counts of 0.00001, and 16 bits hold 32767; check --lsb, or subtract a constant with --offset"
+        );
+    }
+
+    #[test]
     fn what_cannot_be_scaled_is_one_clear_sentence() {
         let constant = table(2, &[1.0, 5.0, 2.0, 5.0]);
         assert_eq!(
             STANDARD.fit(&constant).unwrap_err().to_string(),
-            "made.csv, column `column 2` has the same value in every row; train with --scale uniform, or with --ignore-constant to keep it without scaling it up"
+            "made.csv, column `column 2` has the same value in every training row; leave it out with --label-column 'column 2', keep it without scaling it up with --ignore-constant, or give columns of one unit --scale uniform"
         );
         let ignored = Scaling::Standard {
             ignore_constant: true,

@@ -2,12 +2,8 @@
 
 use anyhow::{Context, Result, bail, ensure};
 
+use super::HeldOut;
 use super::cells::shown;
-
-/// Every fourth row is held out ...
-pub const HELD_OUT_STRIDE: usize = 4;
-/// ... namely those whose index modulo [`HELD_OUT_STRIDE`] is this.
-pub const HELD_OUT_REMAINDER: usize = 3;
 
 /// Rows of finite `f32`, all of one width, with named columns.
 ///
@@ -25,7 +21,7 @@ pub struct Table {
 pub struct Split {
     /// Rows that training and calibration may use.
     pub training: Table,
-    /// Rows whose index modulo 4 is 3: used for reports only.
+    /// Rows that were held out: used for reports only.
     pub held_out: Table,
 }
 
@@ -139,31 +135,36 @@ impl Table {
             })
     }
 
-    /// Separates the held-out rows (index modulo 4 = 3) from the training rows.
+    /// Separates every fourth row (index modulo 4 = 3) from the others.
     ///
     /// # Errors
     ///
     /// Fewer than four rows, so that nothing would be held out.
     pub fn split_held_out(&self) -> Result<Split> {
-        ensure!(
-            self.rows() >= HELD_OUT_STRIDE,
-            "{} has {} rows, but every fourth row is held out for the report; give at least 4 rows",
-            self.source,
-            self.rows()
-        );
-        let part = |held_out: bool| Self {
-            values: self
-                .iter_rows()
-                .enumerate()
-                .filter(|(index, _)| (index % HELD_OUT_STRIDE == HELD_OUT_REMAINDER) == held_out)
-                .flat_map(|(_, row)| row.iter().copied())
-                .collect(),
+        self.split(&HeldOut::EVERY_FOURTH)
+    }
+
+    /// Separates the held-out rows from the training rows. Where nothing of the table is held out, its rows are
+    /// both.
+    ///
+    /// # Errors
+    ///
+    /// Nothing would be held out, or nothing left.
+    pub fn split(&self, held_out: &HeldOut) -> Result<Split> {
+        held_out.check(self.rows(), &self.source)?;
+        let (training, rest) = held_out.split(&self.values, self.width());
+        let part = |values| Self {
+            values,
             columns: self.columns.clone(),
             source: self.source.clone(),
         };
         Ok(Split {
-            training: part(false),
-            held_out: part(true),
+            held_out: if rest.is_empty() {
+                self.clone()
+            } else {
+                part(rest)
+            },
+            training: part(training),
         })
     }
 
@@ -228,13 +229,7 @@ impl Table {
 /// Labels of training rows and of held-out rows, split as [`Table::split_held_out`] splits the rows.
 #[must_use]
 pub fn split_labels(labels: &[u8]) -> (Vec<u8>, Vec<u8>) {
-    let part = |held_out: bool| {
-        let rows = labels.iter().enumerate();
-        rows.filter(|(at, _)| (at % HELD_OUT_STRIDE == HELD_OUT_REMAINDER) == held_out)
-            .map(|(_, &label)| label)
-            .collect()
-    };
-    (part(false), part(true))
+    HeldOut::EVERY_FOURTH.split(labels, 1)
 }
 
 /// The number in a name such as `column 3`, which a column without a name has.

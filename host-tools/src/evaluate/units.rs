@@ -4,7 +4,7 @@ use anyhow::{Context, Result, ensure};
 use autodidact::model::Model;
 use autodidact::scaler::Affine;
 
-use crate::data::{Standardiser, Table};
+use crate::data::{Standardiser, Table, ending};
 use crate::quantize::FEATURE_UNIT;
 use crate::train::corruption::Corruption;
 use crate::train::random::judging;
@@ -122,6 +122,9 @@ impl Noise {
 pub struct Units {
     /// Data units of one count, in each column.
     pub lsb: Vec<f64>,
+    /// Constant of each column that is subtracted before anything else, on the device by the firmware; 0 where
+    /// nothing is.
+    pub offset: Vec<f64>,
     /// Mean of each column, data units.
     pub mean: Vec<f64>,
     /// Standard deviation of each column, data units.
@@ -154,6 +157,17 @@ impl Units {
             .map(|lsb: Vec<f64>| if lsb.len() == 1 { vec![lsb[0]; width] } else { lsb })
             .filter(|lsb| lsb.len() == width && lsb.iter().all(|l| l.is_finite() && *l > 0.0))
             .context("the model's provenance has no valid line `lsb`, so its counts have no unit; export it again with this tool")?;
+        let offset = model.text_value("offset").map_or_else(
+            || Some(vec![0.0; width]),
+            |text| {
+                text.split(',')
+                    .map(|value| value.trim().parse().ok())
+                    .collect()
+            },
+        );
+        let offset = offset
+            .filter(|offset: &Vec<f64>| offset.len() == width && offset.iter().all(|c| c.is_finite()))
+            .context("the model's provenance has an invalid line `offset`; export it again with this tool")?;
         let line = |affine: &Affine| {
             let unit = 2f64.powi(affine.shift as i32);
             let half = if affine.shift == 0 { 0.0 } else { 0.5 };
@@ -174,6 +188,7 @@ impl Units {
             .unzip();
         Ok(Self {
             lsb,
+            offset,
             mean,
             std,
             counts_range: model.scaler().counts_range(),
@@ -189,16 +204,23 @@ impl Units {
         (same(&self.std) && same(&self.lsb)).then_some(first)
     }
 
-    /// Features of a row in data units.
+    /// Features of a row in data units, less the offset; beyond eight deviations they end, as on the device.
     #[must_use]
     pub fn features(&self, row: &[f32]) -> Vec<f64> {
         let columns = row.iter().zip(&self.mean).zip(&self.std);
         columns
-            .map(|((&x, mean), std)| (f64::from(x) - mean) / std)
+            .map(|((&x, mean), std)| ending((f64::from(x) - mean) / std))
             .collect()
     }
 
-    /// Data units of a row of features, clipped as the device clips counts.
+    /// Data units of a row of features, the offset added again, as a person reads them.
+    #[must_use]
+    pub fn readings(&self, features: &[f64]) -> Vec<f64> {
+        let data = self.data(features);
+        data.iter().zip(&self.offset).map(|(x, c)| x + c).collect()
+    }
+
+    /// Data units of a row of features less the offset, clipped as the device clips counts.
     #[must_use]
     pub fn data(&self, features: &[f64]) -> Vec<f64> {
         let (min, max) = self.counts_range;
@@ -308,7 +330,8 @@ mod tests {
             .unwrap_err()
             .to_string();
         assert!(
-            message.starts_with("column `column 1` varies by"),
+            message.starts_with("column `column 1` varies by")
+                && message.contains("--offset 'column 1=101325.4'"),
             "{message}"
         );
     }

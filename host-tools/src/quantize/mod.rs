@@ -136,19 +136,20 @@ impl QuantisedModel {
             .mean
             .iter()
             .zip(&standardiser.std)
-            .zip(&standardiser.lsb);
+            .zip(standardiser.lsb.iter().zip(&standardiser.own_counts));
         let scaler = lines
             .zip(columns)
-            .map(|(((&mean, &std), &lsb), column)| {
+            .map(|(((&mean, &std), (&lsb, &own_counts)), column)| {
                 let to_feature =
                     Affine::from_f64(lsb / std * FEATURE_UNIT, -mean / std * FEATURE_UNIT);
                 let to_counts = Affine::from_f64(std / FEATURE_UNIT / lsb, mean / lsb);
-                // Integers are exact whatever their spread; anything else needs a few counts of it.
-                let coarse = lsb != 1.0 && std < LEAST_SPREAD * lsb;
+                // Readings are exact whatever their spread; anything else needs a few counts of it.
+                let coarse = !own_counts && std < LEAST_SPREAD * lsb;
                 let (Some(to_feature), Some(to_counts), false) = (to_feature, to_counts, coarse)
                 else {
                     anyhow::bail!(
-                        "column `{column}` varies by {std:.3e} around {mean:.3e}: too little for 16-bit counts of {lsb:.3e}; subtract its mean beforehand or leave the column out"
+                        "column `{column}` varies by {std:.3e} around {mean:.6e}: too little for 16-bit counts of {lsb:.3e}; subtract a constant, here with --offset '{column}={}' and in the firmware alike, or leave the column out with --label-column '{column}'",
+                        round_near(mean, std)
                     );
                 };
                 Ok(ScalerFeature { to_feature, to_counts })
@@ -262,6 +263,22 @@ impl QuantisedModel {
     }
 }
 
+/// A round number within a deviation of `mean`.
+fn round_near(mean: f64, std: f64) -> f64 {
+    let step = 10f64.powf(std.log10().floor());
+    if step.is_normal() {
+        // Divided by a whole number rather than multiplied by 0.1, so that it prints as it is meant.
+        let inverse = (1.0 / step).round().max(1.0);
+        if step < 1.0 {
+            (mean * inverse).round() / inverse
+        } else {
+            (mean / step).round() * step
+        }
+    } else {
+        mean
+    }
+}
+
 /// What the writer borrows of a part with layers.
 struct Stack<'a> {
     layers: Vec<LayerSpec<'a>>,
@@ -371,7 +388,7 @@ fn features(values: &[f32], width: usize, what: &str) -> Result<Vec<i16>> {
         .map(|(at, &value)| {
             fixed(value, FEATURE_UNIT).with_context(|| {
                 format!(
-                    "{what} {} lies {value:.2} standard deviations from the mean in column {}, and features end at 8; remove outliers from the data or use --scale standard",
+                    "{what} {} lies {value:.2} deviations from the middle of column {}, and features end at 8 of them; give the data that it was fitted to",
                     at / width,
                     at % width + 1
                 )

@@ -242,6 +242,7 @@ pub fn container(
         mean: vec![0.0; columns.len()],
         std: vec![1.0; columns.len()],
         lsb: vec![1.0 / FEATURE_UNIT; columns.len()],
+        own_counts: vec![false; columns.len()],
         minimum: -4.0,
         maximum: 4.0,
     };

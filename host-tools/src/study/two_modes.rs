@@ -179,6 +179,7 @@ pub fn train(quick: bool, device: &TrainingDevice) -> Result<Conditional> {
         mean: vec![0.0; 2],
         std: vec![1.0; 2],
         lsb: vec![1.0 / 256.0; 2],
+        own_counts: vec![true; 2],
         minimum: -64.0,
         maximum: 64.0,
     };

@@ -470,7 +470,7 @@ mod tests {
     use rand_distr::{Distribution as _, StandardNormal};
 
     use super::*;
-    use crate::data::{MixedOptions, open_mixed};
+    use crate::data::{HeldOut, MixedOptions, open_mixed};
     use crate::oracle::{LatentClasses, LatentColumn};
     use crate::quantize::latent_class::{Coding, quantisation_loss, quantise};
     use crate::query::{Answer, Query, answer, joint};
@@ -747,7 +747,7 @@ mod tests {
                 "site=radio"
             ]
         );
-        let (training, held_out) = table.split_held_out().unwrap();
+        let (training, held_out) = table.split(&HeldOut::EVERY_FOURTH).unwrap();
         let (model, report) = fit(
             &training,
             LatentClassOptions {

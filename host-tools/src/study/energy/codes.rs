@@ -7,7 +7,7 @@ use anyhow::Result;
 
 use super::{Bar, Figure, machines::images};
 use crate::{
-    data::{DIGIT_MAX, Scaling, Standardiser, Table, digit_labels},
+    data::{DIGIT_MAX, Scaling, Standardiser, Table, digit_labels, split_labels},
     oracle::{self, Projection},
     train::{
         deep_autoencoder::{self, DeepAutoencoderOptions},
@@ -73,19 +73,11 @@ pub fn digit_codes(device: &TrainingDevice) -> Result<DigitCodes> {
         &training,
         device,
     )?);
-    let labels = |held_out: bool| -> Result<Vec<u8>> {
-        let labels = digit_labels()?.into_iter().enumerate();
-        let stride = crate::data::HELD_OUT_STRIDE;
-        let is_held_out = |at: usize| at % stride == crate::data::HELD_OUT_REMAINDER;
-        Ok(labels
-            .filter(|(at, _)| is_held_out(*at) == held_out)
-            .map(|(_, label)| label)
-            .collect())
-    };
+    let (training_labels, held_out_labels) = split_labels(&digit_labels()?);
     Ok(DigitCodes {
         deep: [&training, &held_out].map(|rows| each(rows, &|row| oracle::forward(&encoder, row))),
         linear: [&training, &held_out].map(|rows| each(rows, &|row| components.project(row))),
-        labels: [labels(false)?, labels(true)?],
+        labels: [training_labels, held_out_labels],
         seconds,
     })
 }

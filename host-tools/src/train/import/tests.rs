@@ -54,6 +54,7 @@ fn standardiser(std: [f64; 4]) -> Standardiser {
         mean: vec![5.8, 3.0, 3.7, 1.2],
         std: std.to_vec(),
         lsb: vec![1.0; 4],
+        own_counts: vec![true; 4],
         minimum: 0.0,
         maximum: 8.0,
     }
