@@ -227,12 +227,12 @@ impl<'a> Sampler<'a> {
     }
 }
 
-/// A row of the device's features (`I4F12`) in data units.
+/// A row of the device's features (`I4F12`) in data units, as a person reads them.
 #[must_use]
 pub fn in_data_units(units: &Units, features: &[i16]) -> Vec<f64> {
     let features: Vec<f64> = features
         .iter()
         .map(|&y| f64::from(y) / FEATURE_UNIT)
         .collect();
-    units.data(&features)
+    units.readings(&features)
 }

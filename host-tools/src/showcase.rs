@@ -112,7 +112,7 @@ fn model_of_training_rows(
 ) -> Result<QuantisedModel> {
     let mut quantised = QuantisedModel::new(standardiser, columns)?;
     quantised.note("data", "UCI optical digits, 8x8, shades 0..=1 (CC BY 4.0)");
-    quantised.note("held_out", "row index mod 4 = 3");
+    quantised.note("held_out", crate::data::HeldOut::EVERY_FOURTH);
     quantised.note("scale", "uniform");
     quantised.note("seed", SEED);
     quantised.note("tool", concat!("autodidact ", env!("CARGO_PKG_VERSION")));

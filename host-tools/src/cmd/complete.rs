@@ -30,7 +30,7 @@ pub(crate) struct Complete {
     unknown: String,
 
     /// Which rows.
-    #[arg(long, value_enum, default_value_t = Rows::HeldOut)]
+    #[arg(long, value_enum, default_value_t = Rows::All)]
     rows: Rows,
 
     /// Most rows.
@@ -95,7 +95,7 @@ impl Complete {
 pub(super) fn in_data_units(rbm: &Rbm<'_>, units: &Units, row: Vec<f64>) -> Vec<f64> {
     match rbm.units() {
         UnitKind::Bernoulli => row,
-        UnitKind::Gaussian => units.data(&row),
+        UnitKind::Gaussian => units.readings(&row),
     }
 }
 

@@ -24,7 +24,7 @@ pub(crate) struct Eval {
     data: Data,
 
     /// Rows to judge it on.
-    #[arg(long, value_enum, default_value_t = Rows::HeldOut)]
+    #[arg(long, value_enum, default_value_t = Rows::All)]
     rows: Rows,
 
     /// Print one flat JSON object instead of a table.
@@ -42,7 +42,7 @@ impl Eval {
         let (rows, source, reports) = if mixed {
             self.judge_classes(&model)?
         } else {
-            let table = self.rows.of(self.data.read()?)?;
+            let table = self.data.table(&model, self.rows)?;
             let replay = |counts: &[i16]| replay::replay(&model, counts);
             let reports = evaluate::evaluate(&model, &table, &replay)?;
             (table.rows(), table.source().to_owned(), reports)

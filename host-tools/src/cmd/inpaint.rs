@@ -29,7 +29,7 @@ pub(crate) struct Inpaint {
     unknown: String,
 
     /// Which rows.
-    #[arg(long, value_enum, default_value_t = Rows::HeldOut)]
+    #[arg(long, value_enum, default_value_t = Rows::All)]
     rows: Rows,
 
     /// Most rows.

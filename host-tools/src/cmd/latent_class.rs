@@ -13,8 +13,10 @@ use autodidact_tools::say;
 use autodidact_tools::train::latent_class::{self, LatentClassOptions};
 use clap::Args;
 
+use super::held_out::{self, Holding};
+use super::number::number;
 use super::reading::Reading;
-use super::shared::{draw_seed, number};
+use super::shared::draw_seed;
 
 #[derive(Debug, Args)]
 pub(super) struct LatentClassFit {
@@ -45,6 +47,9 @@ pub(super) struct LatentClassFit {
     #[command(flatten)]
     reading: Reading,
 
+    #[command(flatten)]
+    holding: Holding,
+
     /// Independent starts; the best is kept.
     #[arg(long, default_value_t = 10)]
     restarts: usize,
@@ -71,7 +76,11 @@ impl LatentClassFit {
             },
         )?;
         let seed = draw_seed(self.seed);
-        let (training, held_out) = table.split_held_out()?;
+        let names: Vec<String> = table.columns().iter().map(|c| c.name.clone()).collect();
+        let rule = self
+            .holding
+            .of(table.source(), table.rows(), &names, table.values())?;
+        let (training, held_out) = table.split(&rule)?;
         let options = LatentClassOptions {
             classes: self.k,
             restarts: self.restarts,
@@ -113,7 +122,7 @@ impl LatentClassFit {
             container.note(&key, value);
         }
         container.note("rows", training.rows());
-        container.note("held_out", "row index mod 4 = 3");
+        container.note("held_out", &rule);
         container.note("seed", seed);
         container.note("algorithm", format!("latent classes, {} classes", self.k));
         container.note("tool", concat!("autodidact ", env!("CARGO_PKG_VERSION")));
@@ -129,9 +138,8 @@ impl LatentClassFit {
             say!("    {:<20} {kind}", column.name);
         }
         say!(
-            "trained on {} rows, judged on {} others: {} nats a row in f64, {} on the device, the same class for {} %",
-            training.rows(),
-            held_out.rows(),
+            "{}: {} nats a row in f64, {} on the device, the same class for {} %",
+            held_out::in_words(&rule, training.rows(), held_out.rows()),
             number(loss.exact),
             number(loss.integer),
             number(100.0 * loss.same_class)

@@ -2,6 +2,8 @@
 
 #[cfg(feature = "train")]
 mod autoencoder;
+#[cfg(feature = "train")]
+mod compare;
 mod complete;
 #[cfg(feature = "train")]
 mod dae;
@@ -20,6 +22,8 @@ mod fit;
 #[cfg(feature = "train")]
 mod gan;
 #[cfg(feature = "train")]
+mod held_out;
+#[cfg(feature = "train")]
 mod import;
 mod inpaint;
 mod inspect;
@@ -29,6 +33,7 @@ mod learn;
 mod manual;
 #[cfg(feature = "train")]
 mod ncsn;
+mod number;
 #[cfg(feature = "train")]
 mod prepare;
 mod query;

@@ -1,12 +1,16 @@
 //! What `fit` and `import` share: data read and scaled before, a model judged and written after.
 
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Error, Result, ensure};
 use autodidact::kernels::Order;
 use autodidact::model::Model;
 use autodidact_tools::artifact::Unfinished;
-use autodidact_tools::data::{FileChunks, Scaling, Standardiser, Table, TrainingChunks};
+use autodidact_tools::data::{
+    Chunks as _, FileChunks, HeldOut, HoldOut, ROWS_FOR_ORDER, Scaling, Standardiser, Table,
+    TrainingChunks, columns_named, for_each_chunk,
+};
 use autodidact_tools::emulator::Core;
 use autodidact_tools::evaluate::{self, FloatPart, PartReport, Units};
 use autodidact_tools::quantize::QuantisedModel;
@@ -15,6 +19,8 @@ use autodidact_tools::say;
 use autodidact_tools::train::device::{self, DeviceChoice, TrainingDevice};
 use clap::{Args, ValueEnum};
 
+use super::compare;
+use super::held_out::{self, Holding};
 use super::shared::{Data, draw_seed, fast_order, report_table};
 
 #[derive(Debug, Args)]
@@ -26,14 +32,22 @@ pub(super) struct Common {
     #[arg(short, long, value_name = "FILE")]
     pub(super) output: PathBuf,
 
-    /// How columns are scaled: each by its own spread, or all by one (columns of one unit, such as
-    /// pixels).
+    /// How columns are scaled: each by its own standard deviation, each by its own quartiles (which a few wild
+    /// readings do not move), or all by one deviation (columns of one unit, such as pixels).
     #[arg(long, value_enum, default_value_t = ScaleChoice::Standard)]
     pub(super) scale: ScaleChoice,
 
     /// Keep columns that never change, without scaling them up.
     #[arg(long)]
     ignore_constant: bool,
+
+    /// What one count of the sensor is worth in the unit of the file: of all columns, or of one; may be given again.
+    /// The driver then passes its readings as they are.
+    #[arg(long, value_name = "[COLUMN=]VALUE")]
+    lsb: Vec<CountOf>,
+
+    #[command(flatten)]
+    holding: Holding,
 
     /// Fixes everything random; drawn and printed when it is not given.
     #[arg(long)]
@@ -55,7 +69,32 @@ pub(super) struct Common {
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(super) enum ScaleChoice {
     Standard,
+    Robust,
     Uniform,
+}
+
+/// What a count of a column is worth, or of every column.
+#[derive(Debug, Clone)]
+struct CountOf {
+    column: Option<String>,
+    value: f64,
+}
+
+impl FromStr for CountOf {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let (column, value) = match text.rsplit_once('=') {
+            Some((column, value)) => (Some(column.to_owned()), value),
+            None => (None, text),
+        };
+        let value = value.trim().parse::<f64>().ok();
+        let value = value.filter(|value| value.is_normal() && *value > 0.0);
+        let value = value.with_context(|| {
+            format!("`{text}`: give what one count is worth, such as 0.001 or temp=0.01")
+        })?;
+        Ok(Self { column, value })
+    }
 }
 
 /// Most held-out rows that a model from chunks is judged on.
@@ -64,7 +103,11 @@ const MOST_JUDGED: usize = 65_536;
 /// Training data, prepared.
 pub(super) struct Prepared<F = Table> {
     pub(super) training_rows: usize,
+    /// As many training rows as are judged, in data units; none where the file is not loaded whole.
+    seen: Option<Table>,
+    /// The rows that the report is about.
     pub(super) held_out: Table,
+    rule: HeldOut,
     /// Standardised training rows; chunks in data units where the file is not loaded whole.
     pub(super) features: F,
     pub(super) standardiser: Standardiser,
@@ -88,6 +131,15 @@ impl<F> Prepared<F> {
     }
 }
 
+/// Rows before they are prepared.
+struct Rows<F> {
+    training_rows: usize,
+    seen: Option<Table>,
+    held_out: Table,
+    rule: HeldOut,
+    features: F,
+}
+
 impl Common {
     /// The container to write, which must be none of the files that it is made from.
     pub(super) fn open_output(&self) -> Result<Unfinished> {
@@ -96,7 +148,9 @@ impl Common {
 
     /// As [`open_output`](Self::open_output), where there are `others` to read than the data.
     pub(super) fn open_output_beside(&self, others: &[&Path]) -> Result<Unfinished> {
-        let inputs: Vec<&Path> = others.iter().copied().chain([self.data.path()]).collect();
+        let judged = self.holding.file();
+        let own = [self.data.path()].into_iter().chain(judged);
+        let inputs: Vec<&Path> = others.iter().copied().chain(own).collect();
         Unfinished::of(&self.output, &inputs)
     }
 
@@ -107,17 +161,63 @@ impl Common {
 
     /// As [`prepare`](Self::prepare) with a scaling of the family's own.
     pub(super) fn prepare_scaled(&self, scaling: Scaling) -> Result<Prepared> {
+        self.prepare_by(&|rows| scaling.fit(rows), name(scaling))
+    }
+
+    /// As [`prepare`](Self::prepare) with a scaling that `fit` makes of the training rows, of the name `scale`.
+    pub(super) fn prepare_by(
+        &self,
+        fit: &dyn Fn(&Table) -> Result<Standardiser>,
+        scale: &str,
+    ) -> Result<Prepared> {
         self.check_name()?;
-        let split = self.data.read()?.split_held_out()?;
-        let standardiser = scaling.fit(&split.training)?;
-        let features = standardiser.transform(&split.training)?;
-        self.prepared(
-            split.training.rows(),
-            split.held_out,
-            scaling,
-            standardiser,
-            features,
-        )
+        let table = self.data.read()?;
+        let holding = &self.holding;
+        let rule = holding.of(
+            table.source(),
+            table.rows(),
+            table.columns(),
+            table.values(),
+        )?;
+        let mut split = table.split(&rule)?;
+        if let Some(HoldOut::File(path)) = &holding.hold_out {
+            split.held_out = self.data.read_beside(path, &split.training)?;
+        }
+        let standardiser = fit(&split.training)?;
+        let standardiser = self.counting(standardiser, table.columns())?;
+        let training = &split.training;
+        for remark in standardiser.stretched_remarks(training) {
+            say!("{remark}");
+        }
+        let ending = standardiser.ending_remark(training, "training");
+        let judged = (rule != HeldOut::None)
+            .then(|| standardiser.ending_remark(&split.held_out, "held-out"))
+            .flatten();
+        for remark in ending.into_iter().chain(judged) {
+            say!("{remark}");
+        }
+        let rows = Rows {
+            training_rows: training.rows(),
+            seen: Some(training.first(split.held_out.rows())),
+            features: standardiser.transform(training)?,
+            held_out: split.held_out,
+            rule,
+        };
+        self.prepared(rows, scale, standardiser)
+    }
+
+    /// Counts of the sensor's own, where they were given.
+    fn counting(&self, mut standardiser: Standardiser, columns: &[String]) -> Result<Standardiser> {
+        for CountOf { column, value } in &self.lsb {
+            let chosen = match column {
+                Some(name) => columns_named(name, columns)?,
+                None => vec![true; columns.len()],
+            };
+            for (at, name) in columns.iter().enumerate().filter(|(at, _)| chosen[*at]) {
+                standardiser.count_by(at, name, *value)?;
+            }
+        }
+        Ok(standardiser)
     }
 
     fn check_name(&self) -> Result<()> {
@@ -139,52 +239,80 @@ impl Common {
         block_rows: usize,
     ) -> Result<Prepared<TrainingChunks<FileChunks>>> {
         self.check_name()?;
-        let mut chunks = TrainingChunks::of(self.data.chunks(block_rows)?);
+        let mut chunks = self.data.chunks(block_rows)?;
+        let rule = self.rule_of_chunks(&mut chunks)?;
+        let mut chunks = TrainingChunks::of(chunks, rule.clone());
         let scaling = self.scaling();
         let standardiser = scaling.fit_chunks(&mut chunks)?;
+        let standardiser = self.counting(standardiser, chunks.columns())?;
         // That went through the whole file.
-        let rows = chunks.rows_given();
-        let held_out = chunks.held_out(MOST_JUDGED)?;
-        self.prepared(rows, held_out, scaling, standardiser, chunks)
+        let training_rows = chunks.rows_given();
+        let held_out = match &self.holding.hold_out {
+            Some(HoldOut::File(path)) => {
+                let like = chunks.held_out(1)?;
+                self.data.read_beside(path, &like)?
+            }
+            _ => chunks.held_out(MOST_JUDGED)?,
+        };
+        if let Some(remark) = standardiser.ending_remark(&held_out, "judged") {
+            say!("{remark}");
+        }
+        let rows = Rows {
+            training_rows,
+            seen: None,
+            held_out,
+            rule,
+            features: chunks,
+        };
+        self.prepared(rows, name(scaling), standardiser)
+    }
+
+    /// Which rows of chunks are held out; goes through them to count them where that matters.
+    fn rule_of_chunks(&self, chunks: &mut FileChunks) -> Result<HeldOut> {
+        let columns = chunks.columns().to_vec();
+        let mut first: Vec<f32> = Vec::new();
+        while first.len() < ROWS_FOR_ORDER * columns.len() {
+            let Some(chunk) = chunks.next_chunk()? else {
+                break;
+            };
+            first.extend_from_slice(chunk.values());
+        }
+        chunks.rewind()?;
+        let rows = for_each_chunk(chunks, |_| Ok(()))?;
+        chunks.rewind()?;
+        self.holding.of(chunks.source(), rows, &columns, &first)
     }
 
     pub(super) fn scaling(&self) -> Scaling {
+        let ignore_constant = self.ignore_constant;
         match self.scale {
-            ScaleChoice::Standard => Scaling::Standard {
-                ignore_constant: self.ignore_constant,
-            },
+            ScaleChoice::Standard => Scaling::Standard { ignore_constant },
+            ScaleChoice::Robust => Scaling::Robust { ignore_constant },
             ScaleChoice::Uniform => Scaling::Uniform,
         }
     }
 
     fn prepared<F>(
         &self,
-        training_rows: usize,
-        held_out: Table,
-        scaling: Scaling,
+        rows: Rows<F>,
+        scale: &str,
         standardiser: Standardiser,
-        features: F,
     ) -> Result<Prepared<F>> {
         let seed = draw_seed(self.seed);
         let device = device::open(self.device)?;
-        let mut model = QuantisedModel::new(&standardiser, held_out.columns())?;
+        let mut model = QuantisedModel::new(&standardiser, rows.held_out.columns())?;
         model.note("data", self.data.name());
-        model.note("rows", training_rows);
-        model.note("held_out", "row index mod 4 = 3");
-        model.note(
-            "scale",
-            match scaling {
-                Scaling::Standard { .. } => "standard",
-                Scaling::Uniform => "uniform",
-                Scaling::Threshold { .. } => "threshold",
-            },
-        );
+        model.note("rows", rows.training_rows);
+        model.note("held_out", &rows.rule);
+        model.note("scale", scale);
         model.note("seed", seed);
         model.note("tool", concat!("autodidact ", env!("CARGO_PKG_VERSION")));
         Ok(Prepared {
-            training_rows,
-            held_out,
-            features,
+            training_rows: rows.training_rows,
+            seen: rows.seen,
+            held_out: rows.held_out,
+            rule: rows.rule,
+            features: rows.features,
             standardiser,
             seed,
             device,
@@ -223,14 +351,14 @@ impl Common {
         let table = &prepared.held_out;
         let device = evaluate::evaluate(&model, table, &|counts| replay::replay(&model, counts))?;
         let units = Units::of(&model)?;
-        let judge = |floats: &[FloatPart<'_>]| -> Result<Vec<PartReport>> {
+        let judge = |floats: &[FloatPart<'_>], table: &Table| -> Result<Vec<PartReport>> {
             let judged = model.parts().zip(floats).map(|(part, float)| {
                 let outcomes = evaluate::float_outcomes(*float, &units, table)?;
                 evaluate::figures(&part, &units, table, &outcomes)
             });
             judged.collect()
         };
-        let mut float = judge(floats)?;
+        let mut float = judge(floats, table)?;
         let mut device = device;
         if let Some(count) = prepared.without_row {
             float
@@ -240,13 +368,16 @@ impl Common {
         }
         let others = beside
             .iter()
-            .map(|(title, part)| Ok((*title, judge(&[*part])?)))
+            .map(|(title, part)| Ok((*title, judge(&[*part], table)?)))
             .collect::<Result<Vec<_>>>()?;
+        let mut remarks = compare::apart(&float, &device, &prepared.standardiser, table);
+        if let (Some(seen), false) = (&prepared.seen, prepared.rule == HeldOut::None) {
+            remarks.extend(compare::overfitted(&judge(floats, seen)?, &float));
+        }
         output.finish(&bytes)?;
         say!(
-            "trained on {} rows, judged on {} others",
-            prepared.training_rows,
-            table.rows()
+            "{}",
+            held_out::in_words(&prepared.rule, prepared.training_rows, table.rows())
         );
         let mut columns = vec![("host", float.as_slice()), ("device", device.as_slice())];
         columns.extend(
@@ -255,7 +386,23 @@ impl Common {
                 .map(|(title, reports)| (*title, reports.as_slice())),
         );
         say!("{}", report_table(&columns));
+        for remark in remarks {
+            say!("{remark}");
+        }
+        if let Some(line) = units.driver(prepared.held_out.columns()) {
+            say!("{line}");
+        }
         say!("{}: {} bytes", self.output.display(), bytes.len());
         Ok(())
+    }
+}
+
+/// As a container's text names it.
+const fn name(scaling: Scaling) -> &'static str {
+    match scaling {
+        Scaling::Standard { .. } => "standard",
+        Scaling::Robust { .. } => "robust",
+        Scaling::Uniform => "uniform",
+        Scaling::Threshold { .. } => "threshold",
     }
 }

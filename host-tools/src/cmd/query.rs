@@ -15,6 +15,8 @@ use autodidact_tools::query::{self, Answer};
 use autodidact_tools::talk::Output;
 use clap::Args;
 
+use super::number::reading;
+
 /// `interest | site=pubmed` asks for a category given a site; `age | interest=sport, gender=f` for a number;
 /// `interest` alone for its distribution over everybody; `x3 | x1=0.5` for the third column of a table
 /// without names.
@@ -111,7 +113,7 @@ fn ask_mixture(gmm: &Gmm<'_>, units: &Units, question: &query::Query) -> Result<
     let (k, d) = (gmm.k(), gmm.dimensions());
     let (mut features, mut observed) = (vec![0; d], vec![false; d]);
     for &(column, value) in &question.given {
-        let feature = (value - units.mean[column]) / units.std[column];
+        let feature = (value - units.offset[column] - units.mean[column]) / units.std[column];
         // A float cast saturates.
         features[column] = (feature * FEATURE_UNIT).round_ties_even() as i16;
         observed[column] = true;
@@ -135,7 +137,9 @@ fn ask_mixture(gmm: &Gmm<'_>, units: &Units, question: &query::Query) -> Result<
         );
         Ok(Answer::Number {
             column,
-            mean: f64::from(mean[column]) / FEATURE_UNIT * units.std[column] + units.mean[column],
+            mean: f64::from(mean[column]) / FEATURE_UNIT * units.std[column]
+                + units.mean[column]
+                + units.offset[column],
             std: (variances[column] as f64 / COVARIANCE_ONE as f64).sqrt() * units.std[column],
         })
     };
@@ -161,7 +165,13 @@ fn print(out: &mut Output, answers: &[Answer], columns: &[Column]) -> Result<()>
                 }
             }
             Answer::Number { column, mean, std } => {
-                writeln!(out, "{:<20} {mean:.4} +- {std:.4}", name(*column))?;
+                writeln!(
+                    out,
+                    "{:<20} {} +- {}",
+                    name(*column),
+                    reading(*mean),
+                    reading(*std)
+                )?;
             }
         }
     }

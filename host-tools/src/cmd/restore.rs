@@ -18,6 +18,7 @@ use autodidact_tools::say;
 use autodidact_tools::talk::Output;
 use clap::Args;
 
+use super::number::reading;
 use super::sample::names;
 use super::shared::{Data, Drawer, Rows, draw_seed};
 
@@ -58,7 +59,7 @@ pub(crate) struct Restore {
     png: Option<PathBuf>,
 
     /// Which rows.
-    #[arg(long, value_enum, default_value_t = Rows::HeldOut)]
+    #[arg(long, value_enum, default_value_t = Rows::All)]
     rows: Rows,
 
     /// Most rows.
@@ -100,7 +101,7 @@ impl Restore {
         let model = Model::load(&bytes)?;
         let units = Units::of(&model)?;
         let scale = Scale::of_units(&units)?;
-        let clean = self.clean()?;
+        let clean = self.clean(&model)?;
         let problem = Problem {
             damage: self.damage(&model)?,
             noise: self.noise,
@@ -129,8 +130,9 @@ impl Restore {
             let quality = problem.quality(&clean, table);
             writeln!(
                 out,
-                "{name:<10} {:>10.2} {:>20.5}",
-                quality.psnr, quality.error
+                "{name:<10} {:>10.2} {:>20}",
+                quality.psnr,
+                reading(quality.error)
             )?;
         }
         if hidden {
@@ -144,8 +146,8 @@ impl Restore {
         Ok(())
     }
 
-    fn clean(&self) -> Result<Table> {
-        let table = self.rows.of(self.data.read()?)?;
+    fn clean(&self, model: &Model<'_>) -> Result<Table> {
+        let table = self.data.table(model, self.rows)?;
         Ok(table.first(self.count.unwrap_or(usize::MAX)))
     }
 

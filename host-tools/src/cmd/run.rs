@@ -13,6 +13,7 @@ use autodidact_tools::replay::{self, PartResult};
 use autodidact_tools::talk::Output;
 use clap::Args;
 
+use super::number::reading;
 use super::shared::{Data, Rows};
 
 #[derive(Debug, Args)]
@@ -153,8 +154,9 @@ pub(crate) fn to_csv(model: &Model<'_>, rows: &[Vec<PartResult>]) -> Result<Stri
                         .iter()
                         .map(|&x| f64::from(x) / FEATURE_UNIT)
                         .collect();
-                    for value in units.data(&features) {
-                        csv += &format!(",{value:.5}");
+                    for value in units.readings(&features) {
+                        csv.push(',');
+                        csv += &reading(value);
                     }
                 }
             }

@@ -3,13 +3,13 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use autodidact::kernels::Order;
 use autodidact::model::{Body, Model};
 use autodidact_tools::artifact::Unfinished;
 #[cfg(feature = "train")]
 use autodidact_tools::data::FileChunks;
-use autodidact_tools::data::{self, MixedOptions, Table};
+use autodidact_tools::data::{self, HeldOut, MixedOptions, ReadOptions, Table};
 use autodidact_tools::emulator::{self, Core, GenerateRun, Image};
 use autodidact_tools::evaluate::{PartReport, Units};
 use autodidact_tools::generate::{Request, Work};
@@ -21,6 +21,7 @@ use autodidact_tools::verdict::ensure_same;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 
+use super::number::{number, reading};
 use super::reading::Reading;
 
 /// Where rows come from.
@@ -49,11 +50,26 @@ impl Data {
         data::open_with(&self.path, &options, &mut |line| say!("{line}"))
     }
 
+    /// The rows of another file, with the columns of `table`.
+    #[cfg(feature = "train")]
+    pub(crate) fn read_beside(&self, path: &Path, table: &Table) -> Result<Table> {
+        let options = ReadOptions {
+            columns: Some(table.columns().to_vec()),
+            ..self.reading.options()
+        };
+        data::open_with(path, &options, &mut |line| say!("{line}"))
+    }
+
     /// The file in blocks, without loading it whole.
     #[cfg(feature = "train")]
     pub(crate) fn chunks(&self, block_rows: usize) -> Result<FileChunks> {
         let options = self.reading.options();
         data::open_chunks_with(&self.path, &options, block_rows, &mut |line| say!("{line}"))
+    }
+
+    /// The rows meant, in the columns of the model.
+    pub(crate) fn table(&self, model: &Model<'_>, rows: Rows) -> Result<Table> {
+        rows.of(model, self.read()?)
     }
 
     /// Counts of the rows meant, as the model takes them, with the number of rows and where they are from.
@@ -67,7 +83,7 @@ impl Data {
             _ => None,
         });
         let Some(classes) = classes else {
-            let table = rows.of(self.read()?)?;
+            let table = self.table(model, rows)?;
             let counts = Units::of(model)?.counts(&table)?;
             return Ok((table.rows(), table.source().into(), counts));
         };
@@ -82,8 +98,8 @@ impl Data {
         )?
         .in_columns_of(coding.columns())?;
         let table = match rows {
-            Rows::HeldOut => table.split_held_out()?.1,
-            Rows::Training => table.split_held_out()?.0,
+            Rows::HeldOut => table.split(&held_out(model)?)?.1,
+            Rows::Training => table.split(&held_out(model)?)?.0,
             Rows::All => table,
         };
         let counts = table
@@ -275,7 +291,7 @@ impl Drawing {
         let Some(width) = self.width else {
             writeln!(out, "{}", names.join(","))?;
             for row in rows {
-                let cells: Vec<String> = row.iter().map(|x| decimal(*x)).collect();
+                let cells: Vec<String> = row.iter().map(|x| reading(*x)).collect();
                 writeln!(out, "{}", cells.join(","))?;
             }
             return Ok(());
@@ -306,34 +322,33 @@ impl Drawing {
     }
 }
 
-/// Four decimals, none for whole numbers.
-fn decimal(value: f64) -> String {
-    if value == value.trunc() {
-        format!("{value}")
-    } else {
-        format!("{value:.4}")
-    }
-}
-
 /// Which rows of a file are meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Rows {
-    /// Rows whose index mod 4 is 3: training never sees them.
+    /// Those that the model's training held out of the file that it was trained on.
     HeldOut,
-    /// The other rows.
+    /// The others of that file.
     Training,
     /// Every row.
     All,
 }
 
 impl Rows {
-    pub(crate) fn of(self, table: Table) -> Result<Table> {
+    fn of(self, model: &Model<'_>, table: Table) -> Result<Table> {
         Ok(match self {
-            Self::HeldOut => table.split_held_out()?.held_out,
-            Self::Training => table.split_held_out()?.training,
+            Self::HeldOut => table.split(&held_out(model)?)?.held_out,
+            Self::Training => table.split(&held_out(model)?)?.training,
             Self::All => table,
         })
     }
+}
+
+/// The rows that a model's training held out, as its text says.
+fn held_out(model: &Model<'_>) -> Result<HeldOut> {
+    model.text_value("held_out").map_or_else(
+        || bail!("the model does not say which rows its training held out; give --rows all"),
+        str::parse,
+    )
 }
 
 /// Rows and columns of images of `pixels`, if their width was given.
@@ -394,17 +409,6 @@ pub(crate) fn report_table(columns: &[(&str, &[PartReport])]) -> String {
         }
     }
     lines.join("\n")
-}
-
-/// A number with as many decimals as a reader wants.
-pub(crate) fn number(value: f64) -> String {
-    if value == value.trunc() && value.abs() < 1e9 {
-        format!("{value:.0}")
-    } else if value.abs() >= 100.0 {
-        format!("{value:.2}")
-    } else {
-        format!("{value:.4}")
-    }
 }
 
 /// `12345678` as `12 345 678`.

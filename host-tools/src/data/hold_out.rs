@@ -6,8 +6,6 @@ use std::str::FromStr;
 
 use anyhow::{Error, Result, anyhow, ensure};
 
-use super::Table;
-
 /// Neighbouring rows correlated by this or more follow one another, as readings in time do.
 const FOLLOWS: f64 = 0.5;
 
@@ -198,6 +196,27 @@ impl HeldOut {
         }
     }
 
+    /// In words, as a person reads it behind the number of rows.
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        match self {
+            Self::Spread {
+                part: 1,
+                of: 4,
+                run: 1,
+            } => "every fourth row".into(),
+            Self::Spread {
+                part: 1,
+                of: 4,
+                run,
+            } => format!("every fourth run of {run} rows"),
+            Self::Spread { part, of, .. } => format!("{part} of every {of}"),
+            Self::Last { .. } => "the last ones".into(),
+            Self::None => "the same ones".into(),
+            Self::File(name) => format!("all of {name}"),
+        }
+    }
+
     /// Values of rows of `width` that are not held out, and of those that are.
     pub(super) fn split<T: Copy>(&self, values: &[T], width: usize) -> (Vec<T>, Vec<T>) {
         let (mut training, mut held_out) = (Vec::new(), Vec::new());
@@ -263,28 +282,38 @@ impl FromStr for HeldOut {
     }
 }
 
-/// A column whose rows follow one another: neighbours are correlated by 0.5 or more, as readings in time are.
+/// A column whose rows follow one another: neighbours are correlated by 0.5 or more, as readings in time are. Its
+/// index, and the correlation.
 ///
-/// A sum over the first [`ROWS_FOR_ORDER`] rows of `(x_i - mean) (x_{i+1} - mean)`, divided by that of the squares.
+/// The sum over the first [`ROWS_FOR_ORDER`] rows of `(x_i - mean) (x_{i+1} - mean)`, divided by that of the squares;
+/// a missing value, NaN, counts as the mean.
 #[must_use]
-pub fn follows(table: &Table) -> Option<(usize, f64)> {
-    let rows = table.rows().min(ROWS_FOR_ORDER);
+pub fn follows<T: Copy + Into<f64>>(values: &[T], width: usize) -> Option<(usize, f64)> {
+    let rows = (values.len() / width).min(ROWS_FOR_ORDER);
     if rows < LEAST_ORDERED {
         return None;
     }
-    let width = table.width();
-    let values = &table.values()[..rows * width];
-    let mut mean = vec![0.0; width];
+    let values = &values[..rows * width];
+    let (mut sum, mut present) = (vec![0.0; width], vec![0.0; width]);
     for row in values.chunks_exact(width) {
-        for (mean, &x) in mean.iter_mut().zip(row) {
-            *mean += f64::from(x) / rows as f64;
+        for (at, &x) in row.iter().enumerate() {
+            let x: f64 = x.into();
+            if !x.is_nan() {
+                sum[at] += x;
+                present[at] += 1.0;
+            }
         }
     }
     let (mut squares, mut products) = (vec![0.0; width], vec![0.0; width]);
     let mut before = vec![0.0; width];
     for row in values.chunks_exact(width) {
         for (at, &x) in row.iter().enumerate() {
-            let deviation = f64::from(x) - mean[at];
+            let x: f64 = x.into();
+            let deviation = if x.is_nan() {
+                0.0
+            } else {
+                x - sum[at] / present[at]
+            };
             squares[at] += deviation * deviation;
             products[at] += deviation * before[at];
             before[at] = deviation;
@@ -348,15 +377,14 @@ mod tests {
 
     #[test]
     fn rows_in_time_follow_one_another_and_shuffled_ones_do_not() {
-        let walk = |order: &dyn Fn(usize) -> usize| {
+        let walk = |order: &dyn Fn(usize) -> usize| -> Vec<f32> {
             let value = |at: usize| (order(at) as f32 / 40.0).sin();
-            let values = (0..400).flat_map(|at| [value(at), ((at * 7919) % 101) as f32]);
-            let values = values.collect();
-            Table::new("made", Table::numbered_columns(2), values).unwrap()
+            let rows = (0..400).map(|at| [value(at), ((at * 7919) % 101) as f32]);
+            rows.flatten().collect()
         };
-        let (column, r) = follows(&walk(&|at| at)).unwrap();
+        let (column, r) = follows(&walk(&|at| at), 2).unwrap();
         assert!(column == 0 && r > 0.95, "{column} {r}");
-        assert_eq!(follows(&walk(&|at| (at * 7919) % 400)), None);
-        assert_eq!(follows(&walk(&|at| at).first(20)), None);
+        assert_eq!(follows(&walk(&|at| (at * 7919) % 400), 2), None);
+        assert_eq!(follows(&walk(&|at| at)[..40], 2), None);
     }
 }

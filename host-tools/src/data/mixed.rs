@@ -144,6 +144,12 @@ impl MixedTable {
         self.values.len() / self.width()
     }
 
+    /// All values, row after row; NaN where one is missing.
+    #[must_use]
+    pub fn values(&self) -> &[f64] {
+        &self.values
+    }
+
     /// The rows in order; NaN where a value is missing.
     pub fn iter_rows(&self) -> std::slice::ChunksExact<'_, f64> {
         self.values.chunks_exact(self.width())

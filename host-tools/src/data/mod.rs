@@ -33,6 +33,7 @@ mod scale;
 mod selection;
 mod table;
 mod text;
+mod wild;
 
 pub use cells::MISSING_WORDS;
 pub(crate) use cells::truth;

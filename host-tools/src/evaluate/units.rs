@@ -196,6 +196,44 @@ impl Units {
         })
     }
 
+    /// What the driver does with a reading before the device sees it, in one line; none where a count is a reading.
+    #[must_use]
+    pub fn driver(&self, names: &[String]) -> Option<String> {
+        const SHOWN: usize = 4;
+        let plain = |at: usize| self.lsb[at] == 1.0 && self.offset[at] == 0.0;
+        let width = self.lsb.len();
+        if (0..width).all(plain) {
+            return None;
+        }
+        let term = |at: usize, name: &str| {
+            let value = match self.offset[at] {
+                0.0 => name.to_owned(),
+                offset => format!("({name} - {offset})"),
+            };
+            match self.lsb[at] {
+                1.0 => value,
+                lsb if lsb.log2().fract() == 0.0 && lsb > 1.0 => format!("{value} / {lsb}"),
+                lsb if lsb.log2().fract() == 0.0 => format!("{value} x 2^{}", -lsb.log2()),
+                lsb => format!("{value} / {lsb}"),
+            }
+        };
+        let alike = |at: usize| self.lsb[at] == self.lsb[0] && self.offset[at] == self.offset[0];
+        let terms = if (0..width).all(alike) {
+            format!("{} in every column", term(0, "value"))
+        } else {
+            let shown: Vec<String> = (0..width.min(SHOWN))
+                .map(|at| term(at, names.get(at).map_or("value", String::as_str)))
+                .collect();
+            match width.saturating_sub(SHOWN) {
+                0 => shown.join(", "),
+                more => format!("{} and {more} more", shown.join(", ")),
+            }
+        };
+        Some(format!(
+            "the driver passes counts, rounded to whole numbers: {terms}"
+        ))
+    }
+
     /// The common standard deviation, if there is one: then distances have a data unit.
     #[must_use]
     pub fn common_std(&self) -> Option<f64> {

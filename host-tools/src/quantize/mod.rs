@@ -156,15 +156,11 @@ impl QuantisedModel {
             })
             .collect::<Result<Vec<_>>>()?;
         // Columns of one unit go back to the range seen in training, others have none in common.
-        let common = standardiser
+        let one_count = standardiser
             .lsb
             .iter()
-            .all(|lsb| *lsb == standardiser.lsb[0])
-            && standardiser
-                .std
-                .iter()
-                .all(|std| *std == standardiser.std[0]);
-        let counts_range = if common {
+            .all(|lsb| *lsb == standardiser.lsb[0]);
+        let counts_range = if one_count {
             // Float casts saturate.
             let count =
                 |value: f32| (f64::from(value) / standardiser.lsb[0]).round_ties_even() as i16;
@@ -185,7 +181,7 @@ impl QuantisedModel {
             .collect();
         model.note(
             "lsb",
-            if common {
+            if one_count {
                 list[0].clone()
             } else {
                 list.join(",")

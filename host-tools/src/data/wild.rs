@@ -1,0 +1,151 @@
+//! What a person should know of rows before they become features.
+
+use super::moments::{KeptRows, Moments};
+use super::scale::LARGEST_FEATURE;
+use super::{Standardiser, Table};
+
+/// A single reading that makes up more than this share of a column's variance stretches it.
+const STRETCHING: f64 = 0.25;
+
+/// Columns named in a remark before it says how many more there are.
+const NAMED: usize = 3;
+
+impl Standardiser {
+    /// How many rows have a feature that ends, and in which columns how many.
+    #[must_use]
+    pub fn ending_rows(&self, table: &Table) -> (usize, Vec<usize>) {
+        let mut columns = vec![0; self.width()];
+        let mut rows = 0;
+        for row in table.iter_rows() {
+            let mut ends = false;
+            for (at, &x) in row.iter().enumerate() {
+                if ((f64::from(x) - self.mean[at]) / self.std[at]).abs() > LARGEST_FEATURE {
+                    columns[at] += 1;
+                    ends = true;
+                }
+            }
+            rows += usize::from(ends);
+        }
+        (rows, columns)
+    }
+
+    /// The rows whose features end at eight deviations, in one sentence, and the columns that they are in; none if
+    /// there is no such row. `which` rows they are, such as `training`.
+    #[must_use]
+    pub fn ending_remark(&self, table: &Table, which: &str) -> Option<String> {
+        let (rows, columns) = self.ending_rows(table);
+        let counted = columns.iter().zip(table.columns());
+        let counted = counted.filter(|(count, _)| **count > 0);
+        let places: Vec<String> = counted
+            .map(|(count, name)| format!("`{name}` ({count})"))
+            .collect();
+        (rows > 0).then(|| {
+            format!(
+                "{rows} of {} {which} rows {} beyond 8 deviations, where features end on the device and here: column {}",
+                table.rows(),
+                if rows == 1 { "lies" } else { "lie" },
+                listed(&places)
+            )
+        })
+    }
+
+    /// The columns of training rows whose deviation comes from a single reading, a sentence each.
+    #[must_use]
+    pub fn stretched_remarks(&self, training: &Table) -> Vec<String> {
+        let moments = Moments::of(training);
+        let rows = training.rows() as f64;
+        let stretched: Vec<(usize, f64, f64)> = moments
+            .columns
+            .iter()
+            .enumerate()
+            .filter_map(|(at, column)| {
+                let range = column.range;
+                let far = [range.minimum, range.maximum]
+                    .map(|x| (f64::from(x), (f64::from(x) - column.mean).powi(2)));
+                let (value, square) = if far[0].1 > far[1].1 { far[0] } else { far[1] };
+                let share = square / column.squares;
+                // A column that was scaled by something else is not stretched.
+                let own = (column.squares / rows).sqrt();
+                let is_own = (self.std[at] / own - 1.0).abs() < 1e-6;
+                (share > STRETCHING && is_own && rows >= 8.0).then_some((at, value, share))
+            })
+            .collect();
+        if stretched.is_empty() {
+            return Vec::new();
+        }
+        let mut kept = KeptRows::new(training.width());
+        kept.add(training);
+        let quartiles = kept.quartiles();
+        let mut remarks: Vec<String> = stretched
+            .iter()
+            .take(NAMED)
+            .map(|&(at, value, share)| {
+                let name = &training.columns()[at];
+                let share = 100.0 * share;
+                let advice = if quartiles[at].spread().is_some() {
+                    "if it is a glitch, remove its row or give --scale robust".to_owned()
+                } else {
+                    format!("if it is a glitch, remove its row; --label-column '{name}' leaves the column out")
+                };
+                format!(
+                    "column `{name}`: one reading of {value} makes up {share:.0} % of the variance, and stretches a deviation to {:.4} where half of the rows lie from {} to {}; {advice}",
+                    self.std[at], quartiles[at].first, quartiles[at].third
+                )
+            })
+            .collect();
+        if stretched.len() > NAMED {
+            remarks.push(format!(
+                "{} more columns have a variance that comes from one reading",
+                stretched.len() - NAMED
+            ));
+        }
+        remarks
+    }
+}
+
+/// The first few of some names, and how many more.
+fn listed(names: &[String]) -> String {
+    let shown = names[..names.len().min(NAMED)].join(", ");
+    match names.len().saturating_sub(NAMED) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::Scaling;
+
+    fn with_glitch(scaling: Scaling) -> (Standardiser, Table) {
+        let mut values: Vec<f32> = (0..200).map(|at| 500.0 + (at % 25) as f32).collect();
+        values[77] = 65_535.0;
+        let table = Table::new("made", vec!["a".into()], values).unwrap();
+        (scaling.fit(&table).unwrap(), table)
+    }
+
+    #[test]
+    fn a_glitch_is_named_with_what_it_does() {
+        let standard = Scaling::Standard {
+            ignore_constant: false,
+        };
+        let (fitted, table) = with_glitch(standard);
+        assert_eq!(
+            fitted.ending_remark(&table, "training").unwrap(),
+            "1 of 200 training rows lies beyond 8 deviations, where features end on the device and here: column `a` (1)"
+        );
+        let remarks = fitted.stretched_remarks(&table);
+        assert_eq!(
+            remarks,
+            [
+                "column `a`: one reading of 65535 makes up 99 % of the variance, and stretches a deviation to 4586.6216 where half of the rows lie from 506 to 518; if it is a glitch, remove its row or give --scale robust"
+            ]
+        );
+        let robust = Scaling::Robust {
+            ignore_constant: false,
+        };
+        let (fitted, table) = with_glitch(robust);
+        assert_eq!(fitted.stretched_remarks(&table), [""; 0]);
+        assert_eq!(fitted.ending_rows(&table), (1, vec![1]));
+    }
+}
