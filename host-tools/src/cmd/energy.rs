@@ -1,15 +1,17 @@
 //! `autodidact fit rbm` and `fit dbn`: Boltzmann machines, one or a stack.
 
 use anyhow::{Result, ensure};
-use autodidact_tools::data::{Scaling, Table};
+use autodidact_tools::data::{Scaling, Standardiser, Table, listed};
 use autodidact_tools::evaluate::{FloatPart, Likelihood};
 use autodidact_tools::quantize::{self, FEATURE_UNIT, QuantisedPart};
+use autodidact_tools::say;
 use autodidact_tools::train::dbn::{self, DbnOptions};
 use autodidact_tools::train::model::VisibleUnits;
 use autodidact_tools::train::rbm::{self, Algorithm, Binarise, RbmOptions};
 use clap::Args;
 
 use super::fit::{advance, bar};
+use super::number::reading;
 use super::prepare::{Common, Prepared};
 
 /// Learning rates that suit states of 0 and 1, and features.
@@ -79,9 +81,36 @@ impl Training {
             }
             VisibleUnits::Bernoulli => {
                 let at = self.threshold;
-                common.prepare_scaled(Scaling::Threshold { at })
+                let prepared = common.prepare_scaled(Scaling::Threshold { at })?;
+                self.check_threshold(&prepared)?;
+                Ok(prepared)
             }
         }
+    }
+
+    /// Names the columns that never reach the threshold; where it was guessed and most do not, that is an error.
+    fn check_threshold(&self, prepared: &Prepared) -> Result<()> {
+        let (never, varying) = Standardiser::never_above(&prepared.features);
+        if never.is_empty() {
+            return Ok(());
+        }
+        let names = prepared.features.columns();
+        let named: Vec<String> = never.iter().map(|&at| format!("`{}`", names[at])).collect();
+        let fitted = &prepared.standardiser;
+        let never = format!(
+            "{} of {varying} columns that vary never reach the threshold {}: {}",
+            never.len(),
+            reading(fitted.mean[0] + fitted.std[0] / FEATURE_UNIT),
+            listed(&named)
+        );
+        ensure!(
+            self.threshold.is_some() || 2 * named.len() <= varying,
+            "{never}; it is the middle of all values, which go from {} to {}: give a --threshold that means something in every column, such as 0.5 for states of 0 and 1, or --units gaussian for columns of numbers",
+            fitted.minimum,
+            fitted.maximum
+        );
+        say!("{never}; their units are always 0");
+        Ok(())
     }
 
     /// The rows that the units see, and how they are made 0 and 1.

@@ -8,9 +8,12 @@ use autodidact::kmeans::Metric;
 use autodidact::model::{Body, Input, Model, TensorElement, TensorInfo};
 use autodidact::net::{Element, Graph, Layer, Network, OpKind};
 use autodidact::rbm::{Gibbs, Rbm, Units};
-use autodidact_tools::artifact;
+use autodidact_tools::data::parse_schema;
 use autodidact_tools::talk::Output;
+use autodidact_tools::{artifact, evaluate};
 use clap::Args;
+
+use super::sample::names;
 
 #[derive(Debug, Args)]
 pub(crate) struct Inspect {
@@ -157,7 +160,13 @@ impl Inspect {
                 writeln!(out, "    {}", describe(&tensor))?;
             }
         }
-        writeln!(out, "provenance")?;
+        print_columns(out, &model)?;
+        let text = model.text().len();
+        writeln!(
+            out,
+            "provenance      {text} bytes of text, {:.0} % of the file",
+            100.0 * text as f64 / bytes.len() as f64
+        )?;
         for line in model.text().lines() {
             match line.char_indices().nth(90) {
                 Some((end, _)) => writeln!(out, "    {}…", &line[..end])?,
@@ -166,6 +175,31 @@ impl Inspect {
         }
         Ok(())
     }
+}
+
+/// The columns that a row holds, and what the driver makes of a reading.
+fn print_columns(out: &mut Output, model: &Model<'_>) -> Result<()> {
+    const SHOWN: usize = 8;
+    let classes = parse_schema(model.text())?;
+    let names: Vec<String> = if classes.is_empty() {
+        names(model)
+    } else {
+        classes.into_iter().map(|column| column.name).collect()
+    };
+    let more = match names.len().saturating_sub(SHOWN) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let shown = names[..names.len().min(SHOWN)].join(", ");
+    writeln!(out, "columns         {}: {shown}{more}", names.len())?;
+    // Models that other tools wrote may not say what a count is worth.
+    if let Some(line) = evaluate::Units::of(model)
+        .ok()
+        .and_then(|units| units.driver(&names))
+    {
+        writeln!(out, "counts          {line}")?;
+    }
+    Ok(())
 }
 
 fn flash(model: &Model<'_>, part: &str) -> u32 {

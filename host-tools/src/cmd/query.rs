@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail, ensure};
 use autodidact::gmm::{Conditional, Gmm, parameters::COVARIANCE_ONE};
 use autodidact::model::{Body, Input, Model, Part};
 use autodidact_tools::artifact;
-use autodidact_tools::data::{Column, Kind, parse_schema};
+use autodidact_tools::data::{Column, Kind, names_of_line, parse_schema};
 use autodidact_tools::evaluate::Units;
 use autodidact_tools::quantize::FEATURE_UNIT;
 use autodidact_tools::quantize::latent_class::Coding;
@@ -95,15 +95,12 @@ pub(super) fn coding(
 
 /// Names of numeric columns, as far as the model's text has them.
 pub(super) fn columns(model: &Model<'_>, width: usize) -> Vec<Column> {
-    let names: Vec<&str> = model
-        .text_value("columns")
-        .map(|names| names.split(',').collect())
-        .unwrap_or_default();
-    (0..width)
-        .map(|at| Column {
-            name: names
-                .get(at)
-                .map_or_else(|| format!("x{}", at + 1), |name| (*name).into()),
+    let names = names_of_line(model.text_value("columns"), width);
+    let names = names.unwrap_or_else(|| (1..=width).map(|at| format!("x{at}")).collect());
+    names
+        .into_iter()
+        .map(|name| Column {
+            name,
             kind: Kind::Gaussian,
         })
         .collect()

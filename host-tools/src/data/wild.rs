@@ -7,6 +7,9 @@ use super::{Standardiser, Table};
 /// A single reading that makes up more than this share of a column's variance stretches it.
 const STRETCHING: f64 = 0.25;
 
+/// The smallest feature that the device rounds to one above 0.
+const ABOVE_ZERO: f64 = 0.5 / 4096.0;
+
 /// Columns named in a remark before it says how many more there are.
 const NAMED: usize = 3;
 
@@ -47,6 +50,23 @@ impl Standardiser {
                 listed(&places)
             )
         })
+    }
+
+    /// The columns that vary and yet have no feature above 0 in any row: none reaches the threshold of a
+    /// [`Scaling::Threshold`](super::Scaling::Threshold). And how many vary.
+    #[must_use]
+    pub fn never_above(features: &Table) -> (Vec<usize>, usize) {
+        let mut above = vec![false; features.width()];
+        let mut varies = vec![false; features.width()];
+        let first = features.row(0).unwrap_or_default();
+        for row in features.iter_rows() {
+            for (at, &x) in row.iter().enumerate() {
+                above[at] |= f64::from(x) >= ABOVE_ZERO;
+                varies[at] |= x != first[at];
+            }
+        }
+        let never = (0..features.width()).filter(|&at| varies[at] && !above[at]);
+        (never.collect(), varies.iter().filter(|v| **v).count())
     }
 
     /// The columns of training rows whose deviation comes from a single reading, a sentence each.
@@ -104,7 +124,8 @@ impl Standardiser {
 }
 
 /// The first few of some names, and how many more.
-fn listed(names: &[String]) -> String {
+#[must_use]
+pub fn listed(names: &[String]) -> String {
     let shown = names[..names.len().min(NAMED)].join(", ");
     match names.len().saturating_sub(NAMED) {
         0 => shown,

@@ -39,7 +39,7 @@ use autodidact::model::{
 use autodidact::scaler::{Affine, ScalerFeature};
 use autodidact::score::Level;
 
-use crate::data::Standardiser;
+use crate::data::{Standardiser, names_line};
 use crate::train::model::{self, KMeansModel, PcaModel};
 
 /// One unit of a feature: `I4F12`.
@@ -187,8 +187,9 @@ impl QuantisedModel {
                 list.join(",")
             },
         );
-        let names: Vec<String> = columns.iter().map(|name| name.replace(',', ";")).collect();
-        model.note("columns", names.join(","));
+        if let Some(names) = names_line(columns) {
+            model.note("columns", names);
+        }
         Ok(model)
     }
 
