@@ -18,6 +18,7 @@ pub mod generate;
 pub mod generated;
 pub mod interrupt;
 pub mod learn;
+pub mod number;
 pub mod oracle;
 pub mod picture;
 pub mod quantize;

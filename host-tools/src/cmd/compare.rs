@@ -2,6 +2,7 @@
 
 use autodidact_tools::data::{Standardiser, Table};
 use autodidact_tools::evaluate::PartReport;
+use autodidact_tools::number::number;
 
 /// A squared error on rows held out this many times that on rows trained on is far worse.
 const FAR_WORSE: f64 = 2.0;
@@ -46,8 +47,11 @@ pub(super) fn overfitted(training: &[PartReport], held_out: &[PartReport]) -> Ve
                 || (is_nats(figure.key) && figure.value < seen - FAR_BELOW.max(SHARE * seen.abs()));
             if worse {
                 remarks.push(format!(
-                    "`{}` fares far worse on rows that it was not trained on: {} {:.4} against {seen:.4}; there are too few rows for so large a model, or the rows held out are unlike the others",
-                    unseen.name, figure.label, figure.value
+                    "`{}` fares far worse on rows that it was not trained on: {} {} against {}; there are too few rows for so large a model, or the rows held out are unlike the others",
+                    unseen.name,
+                    figure.label,
+                    number(figure.value),
+                    number(seen)
                 ));
             }
         }
@@ -79,8 +83,9 @@ pub(super) fn apart(
             };
             if difference > limit {
                 remarks.push(format!(
-                    "`{}`: host and device differ by {difference:.4} in {}: {}",
+                    "`{}`: host and device differ by {} in {}: {}",
                     device.name,
+                    number(difference),
                     figure.label,
                     reason(device, standardiser, judged)
                 ));

@@ -11,8 +11,8 @@ use autodidact_tools::train::rbm::{self, Algorithm, Binarise, RbmOptions};
 use clap::Args;
 
 use super::fit::{advance, bar};
-use super::number::reading;
 use super::prepare::{Common, Prepared};
+use autodidact_tools::number::reading;
 
 /// Learning rates that suit states of 0 and 1, and features.
 const BERNOULLI_RATE: f64 = 0.05;

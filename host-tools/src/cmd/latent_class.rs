@@ -14,9 +14,9 @@ use autodidact_tools::train::latent_class::{self, LatentClassOptions};
 use clap::Args;
 
 use super::held_out::{self, Holding};
-use super::number::number;
 use super::reading::Reading;
 use super::shared::draw_seed;
+use autodidact_tools::number::number;
 
 #[derive(Debug, Args)]
 pub(super) struct LatentClassFit {

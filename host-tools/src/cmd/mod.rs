@@ -33,7 +33,6 @@ mod learn;
 mod manual;
 #[cfg(feature = "train")]
 mod ncsn;
-mod number;
 #[cfg(feature = "train")]
 mod prepare;
 mod query;

@@ -9,7 +9,7 @@ use autodidact::model::Model;
 use autodidact_tools::artifact::Unfinished;
 use autodidact_tools::data::{
     Chunks as _, FileChunks, HeldOut, HoldOut, ROWS_FOR_ORDER, Scaling, Standardiser, Table,
-    TrainingChunks, columns_named, for_each_chunk,
+    TrainingChunks, for_each_chunk, listed,
 };
 use autodidact_tools::emulator::Core;
 use autodidact_tools::evaluate::{self, FloatPart, PartReport, Units};
@@ -44,7 +44,12 @@ pub(super) struct Common {
     /// What one count of the sensor is worth in the unit of the file: of all columns, or of one; may be given again.
     /// The driver then passes its readings as they are.
     #[arg(long, value_name = "[COLUMN=]VALUE")]
-    lsb: Vec<CountOf>,
+    lsb: Vec<OfColumn>,
+
+    /// A constant to subtract from a column, by name or by number from 1, which the firmware subtracts as well: for
+    /// readings that vary little around a large value. May be given again.
+    #[arg(long, value_name = "COLUMN=VALUE", allow_hyphen_values = true, value_parser = offset)]
+    offset: Vec<(String, f64)>,
 
     #[command(flatten)]
     holding: Holding,
@@ -73,14 +78,14 @@ pub(super) enum ScaleChoice {
     Uniform,
 }
 
-/// What a count of a column is worth, or of every column.
+/// A number for a column, or for every column.
 #[derive(Debug, Clone)]
-struct CountOf {
+struct OfColumn {
     column: Option<String>,
     value: f64,
 }
 
-impl FromStr for CountOf {
+impl FromStr for OfColumn {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
@@ -89,12 +94,43 @@ impl FromStr for CountOf {
             None => (None, text),
         };
         let value = value.trim().parse::<f64>().ok();
-        let value = value.filter(|value| value.is_normal() && *value > 0.0);
-        let value = value.with_context(|| {
-            format!("`{text}`: give what one count is worth, such as 0.001 or temp=0.01")
-        })?;
+        let value = value.filter(|value| value.is_finite());
+        let value = value.context("give a number, or a column and a number such as temp=0.01")?;
         Ok(Self { column, value })
     }
+}
+
+impl OfColumn {
+    /// The columns meant, a flag each.
+    fn chosen(&self, columns: &[String]) -> Result<Vec<bool>> {
+        Ok(match &self.column {
+            Some(name) => {
+                let chosen = column_named(name, columns)?;
+                (0..columns.len()).map(|at| at == chosen).collect()
+            }
+            None => vec![true; columns.len()],
+        })
+    }
+}
+
+/// The column of this name or number, counted from 1.
+fn column_named(name: &str, columns: &[String]) -> Result<usize> {
+    let number = || name.parse::<usize>().ok()?.checked_sub(1);
+    let named = columns.iter().position(|column| column == name);
+    let at = named.or_else(|| number().filter(|&at| at < columns.len()));
+    at.with_context(|| {
+        format!(
+            "there is no column `{name}`; it is one of {}",
+            listed(columns)
+        )
+    })
+}
+
+/// A column and the constant to subtract from it.
+fn offset(text: &str) -> Result<(String, f64)> {
+    let OfColumn { column, value } = text.parse()?;
+    let column = column.context("give a column and a number, such as pressure=101325")?;
+    Ok((column, value))
 }
 
 /// Most held-out rows that a model from chunks is judged on.
@@ -171,7 +207,8 @@ impl Common {
         scale: &str,
     ) -> Result<Prepared> {
         self.check_name()?;
-        let table = self.data.read()?;
+        let table = self.data.read_less(self.offset.clone())?;
+        let offsets = self.offsets(table.columns())?;
         let holding = &self.holding;
         let rule = holding.of(
             table.source(),
@@ -181,7 +218,9 @@ impl Common {
         )?;
         let mut split = table.split(&rule)?;
         if let Some(HoldOut::File(path)) = &holding.hold_out {
-            split.held_out = self.data.read_beside(path, &split.training)?;
+            split.held_out = self
+                .data
+                .read_beside(path, split.training.columns(), &offsets)?;
         }
         let standardiser = fit(&split.training)?;
         let standardiser = self.counting(standardiser, table.columns())?;
@@ -208,16 +247,27 @@ impl Common {
 
     /// Counts of the sensor's own, where they were given.
     fn counting(&self, mut standardiser: Standardiser, columns: &[String]) -> Result<Standardiser> {
-        for CountOf { column, value } in &self.lsb {
-            let chosen = match column {
-                Some(name) => columns_named(name, columns)?,
-                None => vec![true; columns.len()],
-            };
+        for lsb in &self.lsb {
+            ensure!(
+                lsb.value.is_normal() && lsb.value > 0.0,
+                "--lsb is {}; give what one count is worth, a number above 0",
+                lsb.value
+            );
+            let chosen = lsb.chosen(columns)?;
             for (at, name) in columns.iter().enumerate().filter(|(at, _)| chosen[*at]) {
-                standardiser.count_by(at, name, *value)?;
+                standardiser.count_by(at, name, lsb.value)?;
             }
         }
         Ok(standardiser)
+    }
+
+    /// The constant that is subtracted from each column.
+    fn offsets(&self, columns: &[String]) -> Result<Vec<f64>> {
+        let mut offsets = vec![0.0; columns.len()];
+        for (name, value) in &self.offset {
+            offsets[column_named(name, columns)?] = *value;
+        }
+        Ok(offsets)
     }
 
     fn check_name(&self) -> Result<()> {
@@ -239,7 +289,7 @@ impl Common {
         block_rows: usize,
     ) -> Result<Prepared<TrainingChunks<FileChunks>>> {
         self.check_name()?;
-        let mut chunks = self.data.chunks(block_rows)?;
+        let mut chunks = self.data.chunks(block_rows, self.offset.clone())?;
         let rule = self.rule_of_chunks(&mut chunks)?;
         let mut chunks = TrainingChunks::of(chunks, rule.clone());
         let scaling = self.scaling();
@@ -249,8 +299,9 @@ impl Common {
         let training_rows = chunks.rows_given();
         let held_out = match &self.holding.hold_out {
             Some(HoldOut::File(path)) => {
-                let like = chunks.held_out(1)?;
-                self.data.read_beside(path, &like)?
+                let columns = chunks.columns();
+                self.data
+                    .read_beside(path, columns, &self.offsets(columns)?)?
             }
             _ => chunks.held_out(MOST_JUDGED)?,
         };
@@ -301,6 +352,11 @@ impl Common {
         let seed = draw_seed(self.seed);
         let device = device::open(self.device)?;
         let mut model = QuantisedModel::new(&standardiser, rows.held_out.columns())?;
+        let offsets = self.offsets(rows.held_out.columns())?;
+        if offsets.iter().any(|offset| *offset != 0.0) {
+            let offsets: Vec<String> = offsets.iter().map(ToString::to_string).collect();
+            model.note("offset", offsets.join(","));
+        }
         model.note("data", self.data.name());
         model.note("rows", rows.training_rows);
         model.note("held_out", &rows.rule);

@@ -15,7 +15,7 @@ use autodidact_tools::query::{self, Answer};
 use autodidact_tools::talk::Output;
 use clap::Args;
 
-use super::number::reading;
+use autodidact_tools::number::reading;
 
 /// `interest | site=pubmed` asks for a category given a site; `age | interest=sport, gender=f` for a number;
 /// `interest` alone for its distribution over everybody; `x3 | x1=0.5` for the third column of a table

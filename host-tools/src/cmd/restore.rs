@@ -18,9 +18,9 @@ use autodidact_tools::say;
 use autodidact_tools::talk::Output;
 use clap::Args;
 
-use super::number::reading;
 use super::sample::names;
 use super::shared::{Data, Drawer, Rows, draw_seed};
+use autodidact_tools::number::reading;
 
 /// Pictures that are drawn.
 const PICTURES: usize = 8;

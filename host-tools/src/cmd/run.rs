@@ -13,8 +13,8 @@ use autodidact_tools::replay::{self, PartResult};
 use autodidact_tools::talk::Output;
 use clap::Args;
 
-use super::number::reading;
 use super::shared::{Data, Rows};
+use autodidact_tools::number::reading;
 
 #[derive(Debug, Args)]
 pub(crate) struct Run {

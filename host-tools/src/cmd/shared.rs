@@ -9,7 +9,7 @@ use autodidact::model::{Body, Model};
 use autodidact_tools::artifact::Unfinished;
 #[cfg(feature = "train")]
 use autodidact_tools::data::FileChunks;
-use autodidact_tools::data::{self, HeldOut, MixedOptions, ReadOptions, Table};
+use autodidact_tools::data::{self, HeldOut, MixedOptions, ReadOptions, Table, names_of_line};
 use autodidact_tools::emulator::{self, Core, GenerateRun, Image};
 use autodidact_tools::evaluate::{PartReport, Units};
 use autodidact_tools::generate::{Request, Work};
@@ -21,8 +21,8 @@ use autodidact_tools::verdict::ensure_same;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 
-use super::number::{number, reading};
 use super::reading::Reading;
+use autodidact_tools::number::{number, reading};
 
 /// Where rows come from.
 #[derive(Debug, Args)]
@@ -41,35 +41,69 @@ impl Data {
         &self.path
     }
 
+    /// Every row and every column that is not left out.
     pub(crate) fn read(&self) -> Result<Table> {
-        if self.path == Path::new("digits") && !self.path.exists() {
+        self.open(&self.path, self.reading.options())
+    }
+
+    fn open(&self, path: &Path, options: ReadOptions) -> Result<Table> {
+        if path == Path::new("digits") && !path.exists() {
             // Pixels 0..=16 as shades 0..=1.
             return data::digits()?.scaled(1.0 / data::DIGIT_MAX);
         }
-        let options = self.reading.options();
-        data::open_with(&self.path, &options, &mut |line| say!("{line}"))
-    }
-
-    /// The rows of another file, with the columns of `table`.
-    #[cfg(feature = "train")]
-    pub(crate) fn read_beside(&self, path: &Path, table: &Table) -> Result<Table> {
-        let options = ReadOptions {
-            columns: Some(table.columns().to_vec()),
-            ..self.reading.options()
-        };
         data::open_with(path, &options, &mut |line| say!("{line}"))
     }
 
-    /// The file in blocks, without loading it whole.
+    /// As [`read`](Self::read), less constants of columns.
     #[cfg(feature = "train")]
-    pub(crate) fn chunks(&self, block_rows: usize) -> Result<FileChunks> {
-        let options = self.reading.options();
+    pub(crate) fn read_less(&self, offset: Vec<(String, f64)>) -> Result<Table> {
+        let options = ReadOptions {
+            offset,
+            ..self.reading.options()
+        };
+        self.open(&self.path, options)
+    }
+
+    /// The file in blocks, without loading it whole, less constants of columns.
+    #[cfg(feature = "train")]
+    pub(crate) fn chunks(
+        &self,
+        block_rows: usize,
+        offset: Vec<(String, f64)>,
+    ) -> Result<FileChunks> {
+        let options = ReadOptions {
+            offset,
+            ..self.reading.options()
+        };
         data::open_chunks_with(&self.path, &options, block_rows, &mut |line| say!("{line}"))
+    }
+
+    /// The rows of another file, in these columns and less these constants.
+    #[cfg(feature = "train")]
+    pub(crate) fn read_beside(
+        &self,
+        path: &Path,
+        columns: &[String],
+        offsets: &[f64],
+    ) -> Result<Table> {
+        let options = ReadOptions {
+            columns: Some(columns.to_vec()),
+            ..self.reading.options()
+        };
+        self.open(path, options.less(offsets))
     }
 
     /// The rows meant, in the columns of the model.
     pub(crate) fn table(&self, model: &Model<'_>, rows: Rows) -> Result<Table> {
-        rows.of(model, self.read()?)
+        let width = model.scaler().len();
+        let names = names_of_line(model.text_value("columns"), width)
+            .unwrap_or_else(|| Table::numbered_columns(width));
+        let options = ReadOptions {
+            columns: Some(names),
+            ..self.reading.options()
+        };
+        let offsets = Units::of(model)?.offset;
+        rows.of(model, self.open(&self.path, options.less(&offsets))?)
     }
 
     /// Counts of the rows meant, as the model takes them, with the number of rows and where they are from.

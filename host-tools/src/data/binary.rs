@@ -124,7 +124,7 @@ impl Selection {
             places[at] = Some(place);
         }
         Ok(Self {
-            narrow: Narrow::new(source, &matched.names, &matched.kept, &options.offset)?,
+            narrow: Narrow::new(source, &matched.names, &options.offset)?,
             matched,
             places,
         })

@@ -39,14 +39,26 @@ pub struct ReadOptions {
     pub missing: Vec<String>,
     /// Words that are values after all, although [`MISSING_WORDS`](super::MISSING_WORDS) has them.
     pub present: Vec<String>,
-    /// Constants to subtract from columns, by name or by number counted from 1, before values are rounded
-    /// to f32.
+    /// Constants to subtract from the columns that are read, by name or by number among them, counted from 1,
+    /// before values are rounded to f32.
     pub offset: Vec<(String, f64)>,
     /// The columns to read, in this order: by name where both the file and this list have names, by
     /// position otherwise. Names such as `column 1` count as none.
     pub columns: Option<Vec<String>>,
     /// Whether columns beyond those are an error; otherwise they are left out.
     pub refuse_extra: bool,
+}
+
+impl ReadOptions {
+    /// The same, to subtract a constant from each of some columns.
+    #[must_use]
+    pub fn less(mut self, offsets: &[f64]) -> Self {
+        let columns = (1..).zip(offsets).filter(|(_, offset)| **offset != 0.0);
+        self.offset = columns
+            .map(|(number, offset): (usize, _)| (number.to_string(), *offset))
+            .collect();
+        self
+    }
 }
 
 impl FromStr for Delimiter {

@@ -256,7 +256,7 @@ impl<R: BufRead> NumberRows<R> {
             layout.index,
             options,
         )?;
-        let narrow = Narrow::new(source, &matched.names, &matched.kept, &options.offset)?;
+        let narrow = Narrow::new(source, &matched.names, &options.offset)?;
         Ok(Self {
             text,
             matched,

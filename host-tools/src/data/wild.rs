@@ -3,6 +3,7 @@
 use super::moments::{KeptRows, Moments};
 use super::scale::LARGEST_FEATURE;
 use super::{Standardiser, Table};
+use crate::number::reading;
 
 /// A single reading that makes up more than this share of a column's variance stretches it.
 const STRETCHING: f64 = 0.25;
@@ -108,8 +109,11 @@ impl Standardiser {
                     format!("if it is a glitch, remove its row; --label-column '{name}' leaves the column out")
                 };
                 format!(
-                    "column `{name}`: one reading of {value} makes up {share:.0} % of the variance, and stretches a deviation to {:.4} where half of the rows lie from {} to {}; {advice}",
-                    self.std[at], quartiles[at].first, quartiles[at].third
+                    "column `{name}`: one reading of {} makes up {share:.0} % of the variance, and stretches a deviation to {} where half of the rows lie from {} to {}; {advice}",
+                    reading(value),
+                    reading(self.std[at]),
+                    reading(quartiles[at].first),
+                    reading(quartiles[at].third)
                 )
             })
             .collect();
@@ -159,7 +163,7 @@ mod tests {
         assert_eq!(
             remarks,
             [
-                "column `a`: one reading of 65535 makes up 99 % of the variance, and stretches a deviation to 4586.6216 where half of the rows lie from 506 to 518; if it is a glitch, remove its row or give --scale robust"
+                "column `a`: one reading of 65535 makes up 99 % of the variance, and stretches a deviation to 4586.62 where half of the rows lie from 506 to 518; if it is a glitch, remove its row or give --scale robust"
             ]
         );
         let robust = Scaling::Robust {

@@ -1,7 +1,8 @@
 //! Numbers as a person reads them: significant digits, whatever the unit.
 
 /// A figure: whole numbers as they are, otherwise at least four significant digits.
-pub(crate) fn number(value: f64) -> String {
+#[must_use]
+pub fn number(value: f64) -> String {
     let magnitude = value.abs();
     if value == value.trunc() && magnitude < 1e9 {
         format!("{value:.0}")
@@ -20,7 +21,8 @@ pub(crate) fn number(value: f64) -> String {
 
 /// A value in the unit of the data: six significant digits, no zeros behind them, with an exponent where it is very
 /// small or large.
-pub(crate) fn reading(value: f64) -> String {
+#[must_use]
+pub fn reading(value: f64) -> String {
     significant(value, 6)
 }
 
