@@ -47,6 +47,23 @@ fn significant(value: f64, digits: usize) -> String {
     }
 }
 
+/// A round number within a deviation of `mean`.
+#[must_use]
+pub fn round_near(mean: f64, std: f64) -> f64 {
+    let step = 10f64.powf(std.log10().floor());
+    if step.is_normal() {
+        // Divided by a whole number rather than multiplied by 0.1, so that it prints as it is meant.
+        let inverse = (1.0 / step).round().max(1.0);
+        if step < 1.0 {
+            (mean * inverse).round() / inverse
+        } else {
+            (mean / step).round() * step
+        }
+    } else {
+        mean
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -68,6 +85,18 @@ mod tests {
             (0.999_999_99, "1"),
         ] {
             assert_eq!(reading(value), text, "{value}");
+        }
+    }
+
+    #[test]
+    fn a_constant_to_subtract_is_round_and_near() {
+        for (mean, std, near) in [
+            (101_325.43, 0.35, 101_325.4),
+            (1_700_003_585.0, 2_122.0, 1_700_004_000.0),
+            (-12.3456, 0.002, -12.346),
+            (5.0, 0.0, 5.0),
+        ] {
+            assert_eq!(round_near(mean, std), near);
         }
     }
 

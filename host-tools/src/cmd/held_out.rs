@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::Result;
-use autodidact_tools::data::{HeldOut, HoldOut, follows};
+use autodidact_tools::data::{HeldOut, HoldOut, alternates, follows};
 use autodidact_tools::say;
 use clap::Args;
 
@@ -46,7 +46,15 @@ impl Holding {
                 );
                 held_out
             }
-            None => HeldOut::EVERY_FOURTH,
+            None => {
+                if let Some((at, _)) = alternates(values, columns.len()) {
+                    say!(
+                        "rows of different kinds take turns in `{}`, so that every fourth is always of one kind; `--hold-out 'last 25%'` judges all kinds",
+                        columns[at]
+                    );
+                }
+                HeldOut::EVERY_FOURTH
+            }
         };
         held_out.check(rows, source)?;
         Ok(held_out)

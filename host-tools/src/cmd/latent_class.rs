@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use autodidact::kernels::Order;
+use autodidact::model::Model;
 use autodidact::scaler::{Affine, ScalerFeature};
 use autodidact_tools::artifact::Unfinished;
 use autodidact_tools::data::{Kind, MixedOptions, open_mixed, schema_lines};
@@ -16,6 +17,7 @@ use clap::Args;
 use super::held_out::{self, Holding};
 use super::reading::Reading;
 use super::shared::draw_seed;
+use autodidact_tools::evaluate::Units;
 use autodidact_tools::number::number;
 
 #[derive(Debug, Args)]
@@ -118,6 +120,10 @@ impl LatentClassFit {
         };
         let lsb: Vec<String> = coding.lsb().iter().map(|lsb| format!("{lsb:e}")).collect();
         container.note("lsb", lsb.join(","));
+        if coding.offset().iter().any(|offset| *offset != 0.0) {
+            let offsets: Vec<String> = coding.offset().iter().map(ToString::to_string).collect();
+            container.note("offset", offsets.join(","));
+        }
         for (key, value) in schema_lines(table.columns()) {
             container.note(&key, value);
         }
@@ -144,6 +150,10 @@ impl LatentClassFit {
             number(loss.integer),
             number(100.0 * loss.same_class)
         );
+        let units = Units::of(&Model::load(&bytes)?)?;
+        if let Some(line) = units.driver(&names) {
+            say!("{line}");
+        }
         say!("{}: {} bytes", self.output.display(), bytes.len());
         Ok(())
     }

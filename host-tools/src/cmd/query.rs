@@ -90,7 +90,13 @@ pub(super) fn coding(
     model: &Model<'_>,
     lines: &[autodidact::scaler::ScalerFeature],
 ) -> Result<Coding> {
-    Coding::from_lines(parse_schema(model.text())?, &Units::of(model)?.lsb, lines)
+    let units = Units::of(model)?;
+    Coding::from_lines(
+        parse_schema(model.text())?,
+        &units.lsb,
+        &units.offset,
+        lines,
+    )
 }
 
 /// Names of numeric columns, as far as the model's text has them.

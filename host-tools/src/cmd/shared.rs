@@ -122,7 +122,8 @@ impl Data {
             return Ok((table.rows(), table.source().into(), counts));
         };
         let columns = data::parse_schema(model.text())?;
-        let coding = Coding::from_lines(columns, &Units::of(model)?.lsb, classes.lines())?;
+        let units = Units::of(model)?;
+        let coding = Coding::from_lines(columns, &units.lsb, &units.offset, classes.lines())?;
         let table = data::open_mixed(
             &self.path,
             &MixedOptions {

@@ -9,6 +9,9 @@ use anyhow::{Error, Result, anyhow, ensure};
 /// Neighbouring rows correlated by this or more follow one another, as readings in time do.
 const FOLLOWS: f64 = 0.5;
 
+/// Deviations below this share of a column's mean are rounding of f32.
+const ROUNDING: f64 = 1e-6;
+
 /// So few rows say nothing of their order.
 const LEAST_ORDERED: usize = 64;
 
@@ -283,12 +286,25 @@ impl FromStr for HeldOut {
 }
 
 /// A column whose rows follow one another: neighbours are correlated by 0.5 or more, as readings in time are. Its
-/// index, and the correlation.
-///
-/// The sum over the first [`ROWS_FOR_ORDER`] rows of `(x_i - mean) (x_{i+1} - mean)`, divided by that of the squares;
-/// a missing value, NaN, counts as the mean.
+/// index, and the correlation. A missing value, NaN, counts as the mean.
 #[must_use]
 pub fn follows<T: Copy + Into<f64>>(values: &[T], width: usize) -> Option<(usize, f64)> {
+    correlated(values, width, 1)
+}
+
+/// A column in which a row is like the fourth before it although neighbours are not alike, as where two states
+/// alternate: every fourth row is always of the same kind.
+#[must_use]
+pub fn alternates<T: Copy + Into<f64>>(values: &[T], width: usize) -> Option<(usize, f64)> {
+    match follows(values, width) {
+        Some(_) => None,
+        None => correlated(values, width, 4),
+    }
+}
+
+/// The column whose rows are correlated most with those `lag` rows before, if by 0.5 or more: the sum over the first
+/// [`ROWS_FOR_ORDER`] rows of `(x_i - mean) (x_{i + lag} - mean)`, divided by that of the squares.
+fn correlated<T: Copy + Into<f64>>(values: &[T], width: usize, lag: usize) -> Option<(usize, f64)> {
     let rows = (values.len() / width).min(ROWS_FOR_ORDER);
     if rows < LEAST_ORDERED {
         return None;
@@ -305,8 +321,10 @@ pub fn follows<T: Copy + Into<f64>>(values: &[T], width: usize) -> Option<(usize
         }
     }
     let (mut squares, mut products) = (vec![0.0; width], vec![0.0; width]);
-    let mut before = vec![0.0; width];
-    for row in values.chunks_exact(width) {
+    // Deviations of the last `lag` rows.
+    let mut before = vec![0.0; lag * width];
+    for (index, row) in values.chunks_exact(width).enumerate() {
+        let before = &mut before[index % lag * width..][..width];
         for (at, &x) in row.iter().enumerate() {
             let x: f64 = x.into();
             let deviation = if x.is_nan() {
@@ -319,7 +337,16 @@ pub fn follows<T: Copy + Into<f64>>(values: &[T], width: usize) -> Option<(usize
             before[at] = deviation;
         }
     }
-    let correlations = products.iter().zip(&squares).map(|(p, s)| p / s);
+    let columns = products.iter().zip(&squares).zip(sum.iter().zip(&present));
+    let correlations = columns.map(|((product, square), (sum, present))| {
+        // A column that never changes has nothing but rounding left.
+        let rounding = present * (ROUNDING * sum / present).powi(2);
+        if *square > rounding {
+            product / square
+        } else {
+            0.0
+        }
+    });
     correlations
         .enumerate()
         .filter(|(_, r)| *r >= FOLLOWS)
@@ -385,6 +412,10 @@ mod tests {
         let (column, r) = follows(&walk(&|at| at), 2).unwrap();
         assert!(column == 0 && r > 0.95, "{column} {r}");
         assert_eq!(follows(&walk(&|at| (at * 7919) % 400), 2), None);
+        assert_eq!(alternates(&walk(&|at| at), 2), None);
+        let turns: Vec<f32> = (0..100).map(|at| (at % 2) as f32).collect();
+        assert_eq!(follows(&turns, 1), None);
+        assert!(alternates(&turns, 1).unwrap().1 > 0.9);
         assert_eq!(follows(&walk(&|at| at)[..40], 2), None);
     }
 }

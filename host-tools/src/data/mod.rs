@@ -43,7 +43,7 @@ pub use chunks::{
     open_chunks_with,
 };
 pub use digits::{DIGIT_MAX, digit_labels, digits};
-pub use hold_out::{Amount, HeldOut, HoldOut, ROWS_FOR_ORDER, follows};
+pub use hold_out::{Amount, HeldOut, HoldOut, ROWS_FOR_ORDER, alternates, follows};
 pub use mixed::{Column, Kind, MixedOptions, MixedTable, open_mixed, parse_schema, schema_lines};
 pub use names::{names_line, names_of_line};
 pub use npy::Array;

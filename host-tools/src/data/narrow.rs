@@ -195,7 +195,7 @@ mod tests {
         assert_eq!(message(seconds, &[("t".into(), 1.7e9)]), "[0.0, 1.0, 2.0]");
         assert_eq!(
             message(seconds, &[("1".into(), 1.7e9)]),
-            message(seconds, &[("t".into(), 1.7e9), ("3".into(), 1.0)])
+            message(seconds, &[("t".into(), 1.7e9), ("2".into(), 1.0)])
         );
         let nanoseconds = seconds.map(|time| time * 1e9);
         assert!(message(nanoseconds, &[]).contains("nanoseconds since 1970"));

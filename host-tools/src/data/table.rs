@@ -313,7 +313,7 @@ mod tests {
         let message = counted(3, 2).split_held_out().unwrap_err().to_string();
         assert_eq!(
             message,
-            "made.csv has 3 rows, but every fourth row is held out for the report; give at least 4 rows"
+            "made.csv has 3 rows, but every fourth row is held out for the report; give at least 4 rows, or --hold-out none"
         );
     }
 

@@ -163,7 +163,7 @@ mod tests {
         assert_eq!(
             remarks,
             [
-                "column `a`: one reading of 65535 makes up 99 % of the variance, and stretches a deviation to 4586.62 where half of the rows lie from 506 to 518; if it is a glitch, remove its row or give --scale robust"
+                "column `a`: one reading of 65535 makes up 99 % of the variance, and stretches a deviation to 4586.31 where half of the rows lie from 506 to 518; if it is a glitch, remove its row or give --scale robust"
             ]
         );
         let robust = Scaling::Robust {

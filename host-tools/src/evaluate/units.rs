@@ -212,8 +212,12 @@ impl Units {
             };
             match self.lsb[at] {
                 1.0 => value,
-                lsb if lsb.log2().fract() == 0.0 && lsb > 1.0 => format!("{value} / {lsb}"),
-                lsb if lsb.log2().fract() == 0.0 => format!("{value} x 2^{}", -lsb.log2()),
+                lsb if lsb.log2().fract() == 0.0 && lsb < 1.0 => {
+                    format!("{value} x 2^{}", -lsb.log2())
+                }
+                lsb if lsb.log2().fract() == 0.0 && lsb > 1024.0 => {
+                    format!("{value} / 2^{}", lsb.log2())
+                }
                 lsb => format!("{value} / {lsb}"),
             }
         };

@@ -6,6 +6,7 @@ use autodidact::scaler::{Affine, ScalerFeature};
 
 use super::FEATURE_UNIT;
 use crate::data::{Column, Kind, MixedTable};
+use crate::number::reading;
 use crate::train::latent_class::{Distribution, LatentClassModel};
 
 /// One bit of surprisal: `U4F12`.
@@ -75,15 +76,19 @@ pub fn quantise(model: &LatentClassModel) -> Result<QuantisedLatentClass> {
                 mean,
                 std,
                 lsb,
+                offset,
                 classes,
             } => {
                 let (mean, std, lsb) = (*mean, *std, *lsb);
+                // What the device counts is less the offset.
+                let middle = mean - offset;
                 let to_feature =
-                    Affine::from_f64(lsb / std * FEATURE_UNIT, -mean / std * FEATURE_UNIT);
-                let to_counts = Affine::from_f64(std / FEATURE_UNIT / lsb, mean / lsb);
+                    Affine::from_f64(lsb / std * FEATURE_UNIT, -middle / std * FEATURE_UNIT);
+                let to_counts = Affine::from_f64(std / FEATURE_UNIT / lsb, middle / lsb);
                 let (Some(to_feature), Some(to_counts)) = (to_feature, to_counts) else {
                     bail!(
-                        "column `{}` varies by {std:.3e} around {mean:.3e}: too little for 16-bit counts of {lsb:.3e}; subtract its mean beforehand or leave the column out",
+                        "column `{}` varies by {std:.3e} around {mean:.3e}: too little for 16-bit counts of {lsb:.3e}; leave the column out with --label-column '{}'",
+                        column.name,
                         column.name
                     );
                 };
@@ -149,6 +154,8 @@ pub struct Coding {
 pub struct Scale {
     /// Value of one count.
     pub lsb: f64,
+    /// Value at count 0.
+    pub offset: f64,
     /// Value at feature 0.
     pub mean: f64,
     /// Value of one unit of the feature.
@@ -157,6 +164,7 @@ pub struct Scale {
 
 const NO_SCALE: Scale = Scale {
     lsb: 1.0,
+    offset: 0.0,
     mean: 0.0,
     std: 1.0,
 };
@@ -167,7 +175,18 @@ impl Coding {
     pub fn of(model: &LatentClassModel) -> Self {
         let scale = |distribution: &Distribution| match *distribution {
             Distribution::Levels(_) => NO_SCALE,
-            Distribution::Gaussian { mean, std, lsb, .. } => Scale { lsb, mean, std },
+            Distribution::Gaussian {
+                mean,
+                std,
+                lsb,
+                offset,
+                ..
+            } => Scale {
+                lsb,
+                offset,
+                mean,
+                std,
+            },
         };
         Self {
             columns: model.columns.clone(),
@@ -176,18 +195,23 @@ impl Coding {
     }
 
     /// The coding of a model from a container: its columns ([`parse_schema`](crate::data::parse_schema)),
-    /// the value of a count in every column, and the lines of the part.
+    /// the value of a count and of count 0 in every column, and the lines of the part.
     ///
     /// # Errors
     ///
     /// Numbers of columns, values and lines that do not fit one another.
-    pub fn from_lines(columns: Vec<Column>, lsb: &[f64], lines: &[ScalerFeature]) -> Result<Self> {
+    pub fn from_lines(
+        columns: Vec<Column>,
+        lsb: &[f64],
+        offset: &[f64],
+        lines: &[ScalerFeature],
+    ) -> Result<Self> {
         let numeric = columns
             .iter()
             .filter(|column| column.kind == Kind::Gaussian)
             .count();
         ensure!(
-            lsb.len() == columns.len() && lines.len() == numeric,
+            lsb.len() == columns.len() && offset.len() == columns.len() && lines.len() == numeric,
             "the model names {} columns and {} units, {numeric} numeric columns and {} lines; write it again",
             columns.len(),
             lsb.len(),
@@ -196,15 +220,16 @@ impl Coding {
         let mut lines = lines.iter();
         let scales = columns
             .iter()
-            .zip(lsb)
-            .map(|(column, &lsb)| match column.kind {
+            .zip(lsb.iter().zip(offset))
+            .map(|(column, (&lsb, &offset))| match column.kind {
                 Kind::Gaussian => lines.next().map_or(NO_SCALE, |line| {
                     let counts = &line.to_counts;
                     let factor = (f64::from(counts.shift)).exp2();
                     let half = if counts.shift == 0 { 0.0 } else { 0.5 };
                     Scale {
                         lsb,
-                        mean: (counts.bias as f64 / factor - half) * lsb,
+                        offset,
+                        mean: (counts.bias as f64 / factor - half) * lsb + offset,
                         std: f64::from(counts.multiplier) / factor * FEATURE_UNIT * lsb,
                     }
                 }),
@@ -232,13 +257,21 @@ impl Coding {
         self.scales.iter().map(|scale| scale.lsb).collect()
     }
 
+    /// The value of count 0 in every column, for the container's text.
+    #[must_use]
+    pub fn offset(&self) -> Vec<f64> {
+        self.scales.iter().map(|scale| scale.offset).collect()
+    }
+
     /// A value as the device's sample has it; NaN is [`MISSING`], other numbers saturate.
     #[must_use]
     pub fn encode(&self, column: usize, value: f64) -> i16 {
         if value.is_nan() {
             MISSING
         } else {
-            ((value / self.scale(column).lsb).round_ties_even() as i16).max(-i16::MAX)
+            let Scale { lsb, offset, .. } = self.scale(column);
+            // A float cast saturates.
+            (((value - offset) / lsb).round_ties_even() as i16).max(-i16::MAX)
         }
     }
 
@@ -260,7 +293,10 @@ impl Coding {
                 .ok()
                 .and_then(|level| levels.get(level).cloned())
                 .unwrap_or_default(),
-            _ => (f64::from(value) * self.scale(column).lsb).to_string(),
+            _ => {
+                let Scale { lsb, offset, .. } = self.scale(column);
+                reading(f64::from(value) * lsb + offset)
+            }
         }
     }
 }

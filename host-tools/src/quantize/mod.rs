@@ -40,13 +40,14 @@ use autodidact::scaler::{Affine, ScalerFeature};
 use autodidact::score::Level;
 
 use crate::data::{Standardiser, names_line};
+use crate::number::round_near;
 use crate::train::model::{self, KMeansModel, PcaModel};
 
 /// One unit of a feature: `I4F12`.
 pub const FEATURE_UNIT: f64 = 4096.0;
 
 /// Counts that a standard deviation has to span, unless counts are the values themselves.
-const LEAST_SPREAD: f64 = 4.0;
+pub(crate) const LEAST_SPREAD: f64 = 4.0;
 
 /// One unit of a variance: `U40F24`.
 const VARIANCE_UNIT: f64 = 16_777_216.0;
@@ -257,22 +258,6 @@ impl QuantisedModel {
         spec.encode_into(&mut bytes)
             .context("the quantised model cannot be written")?;
         Ok(bytes)
-    }
-}
-
-/// A round number within a deviation of `mean`.
-fn round_near(mean: f64, std: f64) -> f64 {
-    let step = 10f64.powf(std.log10().floor());
-    if step.is_normal() {
-        // Divided by a whole number rather than multiplied by 0.1, so that it prints as it is meant.
-        let inverse = (1.0 / step).round().max(1.0);
-        if step < 1.0 {
-            (mean * inverse).round() / inverse
-        } else {
-            (mean / step).round() * step
-        }
-    } else {
-        mean
     }
 }
 

@@ -13,6 +13,8 @@ use rand_chacha::rand_core::Rng;
 
 use super::{distinct::DistinctRows, random::generator};
 use crate::data::{Column, Kind, MixedTable};
+use crate::number::round_near;
+use crate::quantize::LEAST_SPREAD;
 
 /// How to fit.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -96,6 +98,9 @@ pub enum Distribution {
         std: f64,
         /// What one count of the device's sample is worth.
         lsb: f64,
+        /// A constant that the firmware subtracts before it counts; 0 unless the column varies too little around a
+        /// large value.
+        offset: f64,
         /// `(mu_j, sigma_j^2)` of each class.
         classes: Vec<(f64, f64)>,
     },
@@ -442,23 +447,30 @@ fn standardised(classes: usize, values: impl Iterator<Item = f64> + Clone) -> Di
         .map(|value| (value - mean).powi(2))
         .sum::<f64>()
         / n;
-    let lsb = lsb(values);
-    let std = if variance > 0.0 { variance.sqrt() } else { lsb };
+    let deviation = variance.sqrt();
+    let (mut lsb, mut offset) = (count_of(values.clone()), 0.0);
+    if lsb != 1.0 && deviation > 0.0 && deviation < LEAST_SPREAD * lsb {
+        offset = round_near(mean, deviation);
+        lsb = count_of(values.map(|value| value - offset));
+    }
+    let std = if variance > 0.0 { deviation } else { lsb };
     Distribution::Gaussian {
         mean,
         std,
         lsb,
+        offset,
         classes: vec![(mean, std * std); classes],
     }
 }
 
-/// 1 for integers of at most 2^14, otherwise the smallest power of two by which all are at most 2^14.
-fn lsb(values: impl Iterator<Item = f64>) -> f64 {
+/// 1 for integers that an `i16` holds, otherwise the smallest power of two by which all are at most 2^14.
+fn count_of(values: impl Iterator<Item = f64>) -> f64 {
     const LARGEST_COUNT: f64 = 16_384.0;
+    const LARGEST_READING: f64 = 32_767.0;
     let (largest, integers) = values.fold((0.0_f64, true), |(largest, integers), value| {
         (largest.max(value.abs()), integers && value.fract() == 0.0)
     });
-    if largest <= LARGEST_COUNT && integers {
+    if largest <= LARGEST_READING && integers {
         1.0
     } else {
         (largest / LARGEST_COUNT).log2().ceil().exp2()
@@ -649,7 +661,8 @@ mod tests {
         println!("{loss:?}, {report:?}");
         assert!(loss.same_class > 0.99, "{loss:?}");
         // A container keeps the lines and the values of a count; the rest follows.
-        let kept = Coding::from_lines(columns(), &coding.lsb(), &quantised.lines).unwrap();
+        let kept = Coding::from_lines(columns(), &coding.lsb(), &coding.offset(), &quantised.lines)
+            .unwrap();
         let (kept, scale) = (kept.scale(1), coding.scale(1));
         assert!((kept.mean - scale.mean).abs() < 1e-6 && (kept.std - scale.std).abs() < 1e-6);
     }
