@@ -4,7 +4,6 @@ use std::io::Write as _;
 use std::path::PathBuf;
 
 use anyhow::Result;
-use autodidact::kmeans::Metric;
 use autodidact::model::{Body, Input, Model, TensorElement, TensorInfo};
 use autodidact::net::{Element, Graph, Layer, Network, OpKind};
 use autodidact::rbm::{Gibbs, Rbm, Units};
@@ -13,18 +12,31 @@ use autodidact_tools::talk::Output;
 use autodidact_tools::{artifact, evaluate};
 use clap::Args;
 
+use super::outline::{flash, metric, outline};
 use super::sample::names;
+use super::shared::print_json;
 
 #[derive(Debug, Args)]
 pub(crate) struct Inspect {
     /// The container.
     model: PathBuf,
+
+    /// Print one JSON object instead.
+    #[arg(long)]
+    json: bool,
 }
 
 impl Inspect {
     pub(crate) fn run(self, out: &mut Output) -> Result<()> {
         let bytes = artifact::read(&self.model)?;
         let model = Model::load(&bytes)?;
+        if self.json {
+            let mut object = outline(&model, bytes.len());
+            let names = column_names(&model)?;
+            object["driver"] = driver(&model, &names).into();
+            object["columns"] = names.into();
+            return print_json(out, &object);
+        }
         let (min, max) = model.scaler().counts_range();
         writeln!(
             out,
@@ -47,11 +59,7 @@ impl Inspect {
                     part.name,
                     kmeans.k(),
                     kmeans.dimensions(),
-                    match kmeans.metric() {
-                        Metric::SquaredEuclidean => "euclidean",
-                        Metric::Manhattan => "manhattan",
-                        Metric::Cosine => "cosine",
-                    }
+                    metric(kmeans.metric())
                 )?,
                 Body::Pca(pca) => writeln!(
                     out,
@@ -180,30 +188,31 @@ impl Inspect {
 /// The columns that a row holds, and what the driver makes of a reading.
 fn print_columns(out: &mut Output, model: &Model<'_>) -> Result<()> {
     const SHOWN: usize = 8;
-    let classes = parse_schema(model.text())?;
-    let names: Vec<String> = if classes.is_empty() {
-        names(model)
-    } else {
-        classes.into_iter().map(|column| column.name).collect()
-    };
+    let names = column_names(model)?;
     let more = match names.len().saturating_sub(SHOWN) {
         0 => String::new(),
         more => format!(" and {more} more"),
     };
     let shown = names[..names.len().min(SHOWN)].join(", ");
     writeln!(out, "columns         {}: {shown}{more}", names.len())?;
-    // Models that other tools wrote may not say what a count is worth.
-    if let Some(line) = evaluate::Units::of(model)
-        .ok()
-        .and_then(|units| units.driver(&names))
-    {
+    if let Some(line) = driver(model, &names) {
         writeln!(out, "counts          {line}")?;
     }
     Ok(())
 }
 
-fn flash(model: &Model<'_>, part: &str) -> u32 {
-    model.tensors(part).map(|tensor| tensor.length).sum()
+fn column_names(model: &Model<'_>) -> Result<Vec<String>> {
+    let classes = parse_schema(model.text())?;
+    Ok(if classes.is_empty() {
+        names(model)
+    } else {
+        classes.into_iter().map(|column| column.name).collect()
+    })
+}
+
+/// What the driver makes of a reading; models that other tools wrote may not say what a count is worth.
+fn driver(model: &Model<'_>, names: &[String]) -> Option<String> {
+    evaluate::Units::of(model).ok()?.driver(names)
 }
 
 fn describe(tensor: &TensorInfo) -> String {

@@ -33,6 +33,7 @@ mod learn;
 mod manual;
 #[cfg(feature = "train")]
 mod ncsn;
+mod outline;
 #[cfg(feature = "train")]
 mod prepare;
 mod query;

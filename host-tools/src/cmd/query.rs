@@ -14,6 +14,9 @@ use autodidact_tools::quantize::latent_class::Coding;
 use autodidact_tools::query::{self, Answer};
 use autodidact_tools::talk::Output;
 use clap::Args;
+use serde_json::{Map, Value, json};
+
+use super::shared::print_json;
 
 use autodidact_tools::number::reading;
 
@@ -27,6 +30,10 @@ pub(crate) struct Query {
 
     /// Columns asked for, and behind a `|` what is known.
     question: String,
+
+    /// Print one JSON object instead.
+    #[arg(long)]
+    json: bool,
 }
 
 impl Query {
@@ -39,8 +46,12 @@ impl Query {
                 let coding = coding(&model, classes.lines())?;
                 let question = query::Query::parse(&self.question, coding.columns())?;
                 let answers = query::answer(classes, &coding, &question)?;
+                let joint = joint(classes, &coding, &question)?;
+                if self.json {
+                    return print_json(out, &to_json(&answers, coding.columns(), joint.as_deref()));
+                }
                 print(out, &answers, coding.columns())?;
-                if let Some(joint) = joint(classes, &coding, &question)? {
+                if let Some(joint) = joint {
                     writeln!(out, "together")?;
                     for combination in joint {
                         let levels = combination.levels.join(", ");
@@ -62,6 +73,9 @@ impl Query {
             }
             _ => bail!("part `{}` cannot be asked", part.name),
         };
+        if self.json {
+            return print_json(out, &to_json(&answers.0, &answers.1, None));
+        }
         print(out, &answers.0, &answers.1)
     }
 }
@@ -147,6 +161,31 @@ fn ask_mixture(gmm: &Gmm<'_>, units: &Units, question: &query::Query) -> Result<
         })
     };
     question.targets.iter().map(answer).collect()
+}
+
+/// Answers by column; combinations of levels where several columns with levels were asked for.
+fn to_json(answers: &[Answer], columns: &[Column], joint: Option<&[query::Combination]>) -> Value {
+    let name = |column: usize| columns.get(column).map(|column| column.name.as_str());
+    let answers = answers.iter().map(|answer| match answer {
+        Answer::Levels {
+            column,
+            probabilities,
+        } => {
+            let levels = probabilities.iter();
+            let levels = levels.map(|(level, p)| (level.clone(), Value::from(*p)));
+            json!({ "column": name(*column), "probabilities": levels.collect::<Map<_, _>>() })
+        }
+        Answer::Number { column, mean, std } => {
+            json!({ "column": name(*column), "mean": mean, "std": std })
+        }
+    });
+    let joint = joint.map(|joint| {
+        let combinations = joint.iter().map(|combination| {
+            json!({ "levels": combination.levels, "probability": combination.probability })
+        });
+        combinations.collect::<Vec<_>>()
+    });
+    json!({ "answers": answers.collect::<Vec<_>>(), "together": joint })
 }
 
 fn print(out: &mut Output, answers: &[Answer], columns: &[Column]) -> Result<()> {
