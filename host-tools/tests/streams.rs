@@ -400,6 +400,28 @@ fn exit_codes_tell_a_wrong_call_from_a_failure() {
 }
 
 #[test]
+fn json_is_one_object_on_standard_output() {
+    let desk = Desk::new();
+    let object = |line: &str| -> serde_json::Value {
+        let output = desk.run(line.split(' '));
+        assert!(output.status.success(), "{line}: {}", said(&output));
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    let inspected = object("inspect clusters.adm --json");
+    assert_eq!(inspected["parts"][0]["metric"], "euclidean");
+    assert_eq!(inspected["provenance"]["seed"], "1");
+    let bytes = fs::metadata(desk.path("clusters.adm")).unwrap().len();
+    assert_eq!(inspected["bytes"], bytes);
+    let judged = object("eval clusters.adm readings.csv --json");
+    assert!(judged["clusters.inertia_per_row"].is_f64(), "{judged}");
+    let answer = object("query classes.adm likes|colour=red --json");
+    let yes = answer["answers"][0]["probabilities"].clone();
+    let shares = yes.as_object().unwrap().values();
+    let sum: f64 = shares.map(|share| share.as_f64().unwrap()).sum();
+    assert!((sum - 1.0).abs() < 1e-3, "{yes}");
+}
+
+#[test]
 fn shells_and_readers_of_manuals_find_every_command() {
     let desk = Desk::new();
     let script = rows(&desk.run(["completions", "bash"]));
