@@ -3,7 +3,7 @@
 use std::env;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
@@ -24,12 +24,26 @@ pub(crate) fn target_folder() -> PathBuf {
 ///
 /// Cargo cannot be started, or what it ran failed; it has then said why.
 pub(crate) fn run<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Result<()> {
+    run_with(Stdio::inherit(), arguments)
+}
+
+/// As [`run`], without what goes to standard output.
+///
+/// # Errors
+///
+/// As [`run`].
+pub(crate) fn run_silently<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Result<()> {
+    run_with(Stdio::null(), arguments)
+}
+
+fn run_with<'a>(stdout: Stdio, arguments: impl IntoIterator<Item = &'a str>) -> Result<()> {
     let cargo = env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
     let arguments: Vec<_> = arguments.into_iter().collect();
     let status = Command::new(cargo)
         .current_dir(root())
         .env("CARGO_TARGET_DIR", std::path::absolute(target_folder())?)
         .args(&arguments)
+        .stdout(stdout)
         .status()
         .context("cargo cannot be started")?;
     if !status.success() {

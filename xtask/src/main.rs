@@ -39,8 +39,10 @@ enum Command {
     Package(cmd::package::Arguments),
     /// Measures the learners' RAM from the symbols of an image.
     Ram(cmd::ram::Arguments),
-    /// Measures the figures of the docs again, from a folder with the data.
+    /// Measures the instructions and bytes that the docs quote, and brings the docs up to date.
     Figures(cmd::figures::Arguments),
+    /// Runs the studies of docs/anomaly.md, kmeans.md and gmm.md again, from a folder with the data.
+    Study(cmd::study::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -55,6 +57,7 @@ fn main() -> ExitCode {
         Command::Package(arguments) => cmd::package::run(&arguments),
         Command::Ram(arguments) => cmd::ram::run(&arguments),
         Command::Figures(arguments) => cmd::figures::run(&arguments),
+        Command::Study(arguments) => cmd::study::run(&arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

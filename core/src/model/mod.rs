@@ -14,6 +14,7 @@
 //! | [`Model::load_trusted`] | header, scaler and text: nothing that grows with parts or their tensors |
 //! | [`Model::kmeans`] and the others | names of at most 64 parts, records of at most 16 layers; no tensor is read |
 //!
+//! <!-- figures: m4.load_stacks:op m4.load_classical:op -->
 //! Counted on a Cortex-M4 by `cargo xtask bench`, for small containers of every kind of part: [`Model::load`] takes 11
 //! to 24 instructions a byte, [`Model::load_trusted`] fewer than 900 in all.
 //!

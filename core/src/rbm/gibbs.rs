@@ -26,11 +26,14 @@ pub(super) const fn state_words(units: Units, visible: usize) -> usize {
 /// A step on a Cortex-M4 with both orders of the weights stored, sampling included, instructions counted in
 /// QEMU and divided by the number of weights; a weight is used twice in a step, once in each direction:
 ///
+/// <!-- figures: m4.gibbs_64x64_{eighth,quarter,half,three_quarters}:op
+///      m4.gibbs_784x128_{eighth,quarter,half,three_quarters}:op -->
 /// | units active | 1/8 | 1/4 | 1/2 | 3/4 |
 /// |---|---|---|---|---|
-/// | 64 x 64 | 0.81 | 0.99 | 1.37 | 1.75 |
+/// | 64 x 64 | 0.80 | 0.99 | 1.36 | 1.75 |
 /// | 784 x 128 | 0.34 | 0.51 | 0.87 | 1.21 |
 ///
+/// <!-- figures: m4.gibbs_64x64_one_order_half:op -->
 /// Without the transposed weights a step of 64 x 64 takes 2.3 at half. Where the scale is below
 /// 2^-14, at which a weight of 127 moves a logit by less than 0.01, no draw can be looked up and each takes several
 /// times as long.

@@ -139,9 +139,10 @@ pub struct Progress {
 /// **Inpainting.** Before each step the known elements are overwritten with their data plus noise of the level's
 /// standard deviation, drawn anew; at the end with their data.
 ///
+/// <!-- figures: m4.walk_digit:M -->
 /// **Work** of a step: one evaluation of the score, then for every element two 32x32-bit products and one random
 /// word; with inpainting one more of each for every known element. A digit of 8x8 pixels by a network of 163,840
-/// multiply-accumulates, 81 evaluations, takes 17.7 million instructions on a Cortex-M4 (QEMU, `cargo xtask bench`).
+/// multiply-accumulates, 81 evaluations, takes 17.8 million instructions on a Cortex-M4 (QEMU, `cargo xtask bench`).
 ///
 /// **Memory**: two states, `8 d` bytes, beside the score's own. Random words are drawn in the order of elements,
 /// known ones first.

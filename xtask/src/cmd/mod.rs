@@ -8,4 +8,5 @@ pub(crate) mod lint;
 pub(crate) mod package;
 pub(crate) mod ram;
 pub(crate) mod setup;
+pub(crate) mod study;
 pub(crate) mod test;

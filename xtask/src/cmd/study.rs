@@ -1,4 +1,4 @@
-//! `cargo xtask figures`
+//! `cargo xtask study`
 
 use std::io::{self, Write as _};
 use std::path::{PathBuf, absolute};
