@@ -7,7 +7,7 @@ use autodidact::kernels::Order;
 use autodidact::model::Model;
 use autodidact::scaler::{Affine, ScalerFeature};
 use autodidact_tools::artifact::Unfinished;
-use autodidact_tools::data::{Kind, MixedOptions, open_mixed, schema_lines};
+use autodidact_tools::data::{Kind, MixedOptions, open_mixed_with, schema_lines};
 use autodidact_tools::quantize::latent_class::{Coding, quantisation_loss, quantise};
 use autodidact_tools::quantize::{QuantisedModel, QuantisedPart};
 use autodidact_tools::say;
@@ -22,7 +22,7 @@ use autodidact_tools::number::number;
 
 #[derive(Debug, Args)]
 pub(super) struct LatentClassFit {
-    /// A CSV file; empty, `?`, `NA` and `NaN` are missing values, `a;b` in a cell is a set.
+    /// A file of text, `a;b` in a cell is a set; an empty cell, `?`, `NA`, `NaN`, `null` and the like are missing values.
     #[arg(value_name = "DATA")]
     data: PathBuf,
 
@@ -68,7 +68,7 @@ pub(super) struct LatentClassFit {
 impl LatentClassFit {
     pub(super) fn run(self) -> Result<()> {
         let output = Unfinished::of(&self.output, &[&self.data])?;
-        let table = open_mixed(
+        let table = open_mixed_with(
             &self.data,
             &MixedOptions {
                 reading: self.reading.options(),
@@ -76,6 +76,7 @@ impl LatentClassFit {
                 bernoulli: self.bernoulli,
                 gaussian: self.gaussian,
             },
+            &mut |line| say!("{line}"),
         )?;
         let seed = draw_seed(self.seed);
         let names: Vec<String> = table.columns().iter().map(|c| c.name.clone()).collect();
@@ -137,6 +138,11 @@ impl LatentClassFit {
         say!("columns as they were read:");
         for column in table.columns() {
             let kind = match &column.kind {
+                Kind::Categorical(levels) if levels.len() > SHOWN_LEVELS => format!(
+                    "one of {} and {} more",
+                    levels[..SHOWN_LEVELS].join(", "),
+                    levels.len() - SHOWN_LEVELS
+                ),
                 Kind::Categorical(levels) => format!("one of {}", levels.join(", ")),
                 Kind::Bernoulli => "yes or no".into(),
                 Kind::Gaussian => "a number".into(),
@@ -158,6 +164,9 @@ impl LatentClassFit {
         Ok(())
     }
 }
+
+/// Levels of a column that are shown.
+const SHOWN_LEVELS: usize = 12;
 
 /// Latent classes read counts themselves.
 const IDENTITY: ScalerFeature = {

@@ -9,7 +9,7 @@ use autodidact::model::{Body, Model};
 use autodidact_tools::artifact::Unfinished;
 #[cfg(feature = "train")]
 use autodidact_tools::data::FileChunks;
-use autodidact_tools::data::{self, HeldOut, MixedOptions, ReadOptions, Table, names_of_line};
+use autodidact_tools::data::{self, HeldOut, ReadOptions, Table, names_of_line};
 use autodidact_tools::emulator::{self, Core, GenerateRun, Image};
 use autodidact_tools::evaluate::{PartReport, Units};
 use autodidact_tools::generate::{Request, Work};
@@ -124,14 +124,9 @@ impl Data {
         let columns = data::parse_schema(model.text())?;
         let units = Units::of(model)?;
         let coding = Coding::from_lines(columns, &units.lsb, &units.offset, classes.lines())?;
-        let table = data::open_mixed(
-            &self.path,
-            &MixedOptions {
-                reading: self.reading.options(),
-                ..MixedOptions::default()
-            },
-        )?
-        .in_columns_of(coding.columns())?;
+        let options = self.reading.options();
+        let say = &mut |line: &str| say!("{line}");
+        let table = data::open_mixed_for(&self.path, &options, coding.columns(), say)?;
         let table = match rows {
             Rows::HeldOut => table.split(&held_out(model)?)?.1,
             Rows::Training => table.split(&held_out(model)?)?.0,

@@ -44,7 +44,10 @@ pub use chunks::{
 };
 pub use digits::{DIGIT_MAX, digit_labels, digits};
 pub use hold_out::{Amount, HeldOut, HoldOut, ROWS_FOR_ORDER, alternates, follows};
-pub use mixed::{Column, Kind, MixedOptions, MixedTable, open_mixed, parse_schema, schema_lines};
+pub use mixed::{
+    Column, Kind, MixedOptions, MixedTable, open_mixed, open_mixed_for, open_mixed_with,
+    parse_schema, schema_lines,
+};
 pub use names::{names_line, names_of_line};
 pub use npy::Array;
 pub use npz::Npz;

@@ -51,7 +51,8 @@ impl Narrow {
         ];
         for (name, offset) in offsets {
             let number = || name.parse::<usize>().ok()?.checked_sub(1);
-            let named = columns.iter().position(|column| column == name);
+            let find = |name: &str| columns.iter().position(|column| column == name);
+            let named = find(name).or_else(|| find(&format!("column {name}")));
             let at = named.or_else(|| number().filter(|&at| at < columns.len()));
             let at = at.with_context(|| {
                 format!(

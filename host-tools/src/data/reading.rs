@@ -39,8 +39,8 @@ pub struct ReadOptions {
     pub missing: Vec<String>,
     /// Words that are values after all, although [`MISSING_WORDS`](super::MISSING_WORDS) has them.
     pub present: Vec<String>,
-    /// Constants to subtract from the columns that are read, by name or by number among them, counted from 1,
-    /// before values are rounded to f32.
+    /// Constants to subtract from the columns that are read, by name or by number counted from 1, before values are
+    /// rounded to f32. The number is that in the file where columns have no names, and among them otherwise.
     pub offset: Vec<(String, f64)>,
     /// The columns to read, in this order: by name where both the file and this list have names, by
     /// position otherwise. Names such as `column 1` count as none.
@@ -50,12 +50,17 @@ pub struct ReadOptions {
 }
 
 impl ReadOptions {
-    /// The same, to subtract a constant from each of some columns.
+    /// The same, to subtract a constant from each of the [`columns`](Self::columns) to read, or of the first ones.
     #[must_use]
     pub fn less(mut self, offsets: &[f64]) -> Self {
-        let columns = (1..).zip(offsets).filter(|(_, offset)| **offset != 0.0);
+        let name = |at: usize| match &self.columns {
+            Some(columns) if at < columns.len() => columns[at].clone(),
+            _ => (at + 1).to_string(),
+        };
+        let columns = offsets.iter().enumerate();
         self.offset = columns
-            .map(|(number, offset): (usize, _)| (number.to_string(), *offset))
+            .filter(|(_, offset)| **offset != 0.0)
+            .map(|(at, offset)| (name(at), *offset))
             .collect();
         self
     }
