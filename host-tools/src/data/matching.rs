@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use anyhow::{Result, bail, ensure};
 
-use super::cells::{listed, shown};
+use super::cells::listed;
 use super::reading::ReadOptions;
 use super::table::{are_named, describe_columns, find_columns};
 
@@ -108,17 +108,10 @@ fn by_name(
             None => absent.push(wanted.clone()),
         }
     }
-    if let Some(first) = absent.first() {
+    if !absent.is_empty() {
         let there: Vec<String> = kept.iter().map(|&at| names[at].clone()).collect();
-        if absent.len() == 1 {
-            bail!(
-                "{source} has no column `{}`, which the model reads; it has {}",
-                shown(first),
-                describe_columns(&there)
-            );
-        }
         bail!(
-            "{source} lacks columns that the model reads: {}; it has {}",
+            "{source} has no column {}, which the model reads; it has {}; rename them, or remove the line of names to read columns by their position",
             describe_columns(&absent),
             describe_columns(&there)
         );

@@ -246,6 +246,7 @@ fn summary<R: BufRead>(
         .collect();
     let missing = match missing {
         0 => "no missing value".to_owned(),
+        1 => format!("1 missing value ({})", listed(&words)),
         _ => format!("{missing} missing values ({})", listed(&words)),
     };
     let count =
@@ -389,7 +390,7 @@ fn read_for(
     }
     if let Some(first) = unknown.first() {
         remarks.push(format!(
-            "{} cells hold what the model does not know, such as `{}`; they are read as missing",
+            "cells that hold what the model does not know, read as missing: {}, such as `{}`",
             unknown.len(),
             shown(first)
         ));

@@ -325,7 +325,7 @@ fn columns_are_found_by_the_names_of_a_model_or_by_position() {
     );
     assert_eq!(
         message_of("a,b,d\n1,2,3\n", &abc),
-        "x.csv has no column `c`, which the model reads; it has `a`, `b`, `d`"
+        "x.csv has no column `c`, which the model reads; it has `a`, `b`, `d`; rename them, or remove the line of names to read columns by their position"
     );
     let (table, said) = open("1,2,3\n4,5,6\n", &abc).unwrap();
     assert_eq!(table.columns(), ["a", "b", "c"]);

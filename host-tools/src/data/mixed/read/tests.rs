@@ -292,7 +292,7 @@ fn what_a_model_does_not_know_is_missing_and_said() {
     for remark in [
         "new.csv: columns left out that the model does not read: site",
         "new.csv: columns of the model that are not there, and missing in every row: ok, tags",
-        "new.csv: 1 cells hold what the model does not know, such as `stop`; they are read as missing",
+        "new.csv: cells that hold what the model does not know, read as missing: 1, such as `stop`",
     ] {
         assert!(said.contains(remark), "{said}");
     }
