@@ -194,6 +194,19 @@ fn rows_alone_go_to_standard_output() {
 }
 
 #[test]
+fn names_that_need_quotes_are_quoted() {
+    let desk = Desk::new();
+    let rows_of = (0..40).map(|row| format!("{},{}\n", row % 2, ["yes", "no"][row % 2]));
+    desk.write("quoted.csv", "\"size, \"\"cm\"\"\",likes\n", rows_of);
+    desk.fit("latent-class", "quoted.csv", "quoted.adm");
+    let output = desk.run(["sample", "quoted.adm", "-n", "1", "--seed", "1"]);
+    assert_eq!(
+        rows(&output).lines().next(),
+        Some("\"size, \"\"cm\"\"\",likes")
+    );
+}
+
+#[test]
 fn quiet_leaves_errors_alone() {
     let desk = Desk::new();
     let quiet = desk.run([
@@ -412,6 +425,28 @@ fn json_is_one_object_on_standard_output() {
     assert_eq!(inspected["provenance"]["seed"], "1");
     let bytes = fs::metadata(desk.path("clusters.adm")).unwrap().len();
     assert_eq!(inspected["bytes"], bytes);
+    for line in [
+        "fit kmeans readings.csv -k 2 --restarts 2 --seed 7 -o a.adm --json",
+        "fit latent-class answers.csv -k 2 --restarts 2 --seed 7 -o a.adm --json",
+    ] {
+        let fitted = object(line);
+        assert_eq!(fitted["seed"], 7);
+        assert_eq!(
+            fitted["bytes"],
+            fs::metadata(desk.path("a.adm")).unwrap().len()
+        );
+        assert!(
+            fitted["training_rows"].is_u64() && fitted["device"].is_object(),
+            "{fitted}"
+        );
+    }
+    let both = desk.run("fit kmeans readings.csv -k 2 -o - --json".split(' '));
+    assert!(
+        said(&both).contains("both go to standard output"),
+        "{}",
+        said(&both)
+    );
+    assert!(both.stdout.is_empty());
     let judged = object("eval clusters.adm readings.csv --json");
     assert!(judged["clusters.inertia_per_row"].is_f64(), "{judged}");
     let answer = object("query classes.adm likes|colour=red --json");

@@ -6,17 +6,18 @@ use anyhow::Result;
 use autodidact::kernels::Order;
 use autodidact::model::Model;
 use autodidact::scaler::{Affine, ScalerFeature};
-use autodidact_tools::artifact::Unfinished;
 use autodidact_tools::data::{Kind, MixedOptions, open_mixed_with, schema_lines};
 use autodidact_tools::quantize::latent_class::{Coding, quantisation_loss, quantise};
 use autodidact_tools::quantize::{QuantisedModel, QuantisedPart};
 use autodidact_tools::say;
 use autodidact_tools::train::latent_class::{self, LatentClassOptions};
 use clap::Args;
+use serde_json::json;
 
 use super::held_out::{self, Holding};
+use super::prepare::Training;
 use super::reading::Reading;
-use super::shared::draw_seed;
+use super::shared::{draw_seed, open_output};
 use autodidact_tools::evaluate::Units;
 use autodidact_tools::number::number;
 
@@ -63,11 +64,17 @@ pub(super) struct LatentClassFit {
     /// Name of the part in the container.
     #[arg(long, default_value = "classes")]
     name: String,
+
+    /// Print one JSON object with the figures.
+    #[arg(long)]
+    json: bool,
 }
 
 impl LatentClassFit {
     pub(super) fn run(self) -> Result<()> {
-        let output = Unfinished::of(&self.output, &[&self.data])?;
+        let mut inputs = vec![&*self.data];
+        inputs.extend(self.holding.file());
+        let output = open_output(&self.output, &inputs, self.json)?;
         let table = open_mixed_with(
             &self.data,
             &MixedOptions {
@@ -116,7 +123,7 @@ impl LatentClassFit {
         let mut container = QuantisedModel {
             scaler: vec![IDENTITY; table.columns().len()],
             counts_range: (i16::MIN, i16::MAX),
-            parts: vec![(self.name, QuantisedPart::LatentClass(quantised))],
+            parts: vec![(self.name.clone(), QuantisedPart::LatentClass(quantised))],
             text: Vec::new(),
         };
         let lsb: Vec<String> = coding.lsb().iter().map(|lsb| format!("{lsb:e}")).collect();
@@ -161,7 +168,28 @@ impl LatentClassFit {
             say!("{line}");
         }
         say!("{}: {} bytes", self.output.display(), bytes.len());
-        Ok(())
+        if !self.json {
+            return Ok(());
+        }
+        let key = format!("{}.nats_per_row", self.name);
+        let training = Training {
+            output: &self.output,
+            bytes: bytes.len(),
+            seed,
+            rows: training.rows(),
+            judged: held_out.rows(),
+            rule: &rule,
+        };
+        training.print(json!({
+            "nats_per_training_row": fit.log_likelihood,
+            "bic": fit.bic,
+            "parameters": fit.parameters,
+            "rounds": fit.rounds,
+            "classes_without_row": without_row,
+            "host": { key.clone(): loss.exact },
+            "device": { key: loss.integer },
+            "same_class": loss.same_class,
+        }))
     }
 }
 

@@ -11,6 +11,7 @@ use autodidact_tools::study::scores::{self, Denoising};
 use autodidact_tools::train::model::{Activation, NoiseLevels};
 use autodidact_tools::train::score::{self, NetShape, ScoreOptions};
 use clap::{Args, ValueEnum};
+use serde_json::json;
 
 use super::fit::{advance, bar};
 use super::prepare::{Common, ScaleChoice};
@@ -221,7 +222,13 @@ impl NcsnFit {
             grouped(sampler.memory_bytes() as u64)
         );
         say!("{}: {} bytes", common.output.display(), bytes.len());
-        Ok(())
+        let figures = json!({
+            "denoising": denoised,
+            "evaluations_per_sample": sampler.evaluations(),
+            "multiply_accumulates": model.net.macs(),
+            "sample_bytes": sampler.memory_bytes(),
+        });
+        common.print_json(&prepared, bytes.len(), figures)
     }
 }
 

@@ -1,5 +1,6 @@
 //! What `fit` and `import` share: data read and scaled before, a model judged and written after.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -16,12 +17,14 @@ use autodidact_tools::evaluate::{self, FloatPart, PartReport, Units};
 use autodidact_tools::quantize::QuantisedModel;
 use autodidact_tools::replay;
 use autodidact_tools::say;
+use autodidact_tools::talk::Output;
 use autodidact_tools::train::device::{self, DeviceChoice, TrainingDevice};
 use clap::{Args, ValueEnum};
+use serde_json::{Map, Value, json};
 
 use super::compare;
 use super::held_out::{self, Holding};
-use super::shared::{Data, draw_seed, fast_order, report_table};
+use super::shared::{Data, draw_seed, fast_order, open_output, print_json, report_table, to_json};
 
 #[derive(Debug, Args)]
 pub(super) struct Common {
@@ -69,6 +72,10 @@ pub(super) struct Common {
     /// Name of the part in the container.
     #[arg(long)]
     name: Option<String>,
+
+    /// Print one JSON object with the figures of the table.
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -187,7 +194,7 @@ impl Common {
         let judged = self.holding.file();
         let own = [self.data.path()].into_iter().chain(judged);
         let inputs: Vec<&Path> = others.iter().copied().chain(own).collect();
-        Unfinished::of(&self.output, &inputs)
+        open_output(&self.output, &inputs, self.json)
     }
 
     /// Reads the data, scales it and opens the training device.
@@ -351,6 +358,9 @@ impl Common {
     ) -> Result<Prepared<F>> {
         let seed = draw_seed(self.seed);
         let device = device::open(self.device)?;
+        if !device.is_cpu() {
+            say!("training on {device}");
+        }
         let mut model = QuantisedModel::new(&standardiser, rows.held_out.columns())?;
         let offsets = self.offsets(rows.held_out.columns())?;
         if offsets.iter().any(|offset| *offset != 0.0) {
@@ -449,7 +459,61 @@ impl Common {
             say!("{line}");
         }
         say!("{}: {} bytes", self.output.display(), bytes.len());
-        Ok(())
+        let beside = others.iter();
+        let beside = beside.map(|(title, reports)| ((*title).to_owned(), to_json(reports).into()));
+        let figures = json!({
+            "host": to_json(&float),
+            "device": to_json(&device),
+            "beside": beside.collect::<Map<_, _>>(),
+        });
+        self.print_json(prepared, bytes.len(), figures)
+    }
+
+    /// Prints `figures` of a model that has been written in `bytes` bytes, with what is known of its training, if JSON
+    /// is asked for.
+    pub(super) fn print_json<F>(
+        &self,
+        prepared: &Prepared<F>,
+        bytes: usize,
+        figures: Value,
+    ) -> Result<()> {
+        if !self.json {
+            return Ok(());
+        }
+        let training = Training {
+            output: &self.output,
+            bytes,
+            seed: prepared.seed,
+            rows: prepared.training_rows,
+            judged: prepared.held_out.rows(),
+            rule: &prepared.rule,
+        };
+        training.print(figures)
+    }
+}
+
+/// What `fit --json` tells of any training.
+pub(super) struct Training<'a> {
+    pub(super) output: &'a Path,
+    pub(super) bytes: usize,
+    pub(super) seed: u64,
+    pub(super) rows: usize,
+    pub(super) judged: usize,
+    pub(super) rule: &'a HeldOut,
+}
+
+impl Training<'_> {
+    /// Prints it together with `figures`.
+    pub(super) fn print(&self, mut figures: Value) -> Result<()> {
+        figures["output"] = self.output.display().to_string().into();
+        figures["bytes"] = self.bytes.into();
+        figures["seed"] = self.seed.into();
+        figures["training_rows"] = self.rows.into();
+        figures["judged_rows"] = self.judged.into();
+        figures["held_out"] = self.rule.to_string().into();
+        let mut out = Output::standard();
+        print_json(&mut out, &figures)?;
+        Ok(out.flush()?)
     }
 }
 

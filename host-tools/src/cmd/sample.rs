@@ -19,7 +19,7 @@ use clap::Args;
 
 use super::complete::in_data_units as units_of_machine;
 use super::query::{coding, columns};
-use super::shared::{Drawer, Drawing, draw_seed};
+use super::shared::{Drawer, Drawing, csv_line, draw_seed};
 
 #[derive(Debug, Args)]
 pub(crate) struct Sample {
@@ -152,11 +152,11 @@ pub(super) fn names(model: &Model<'_>) -> Vec<String> {
 
 fn print_classes(out: &mut Output, coding: &Coding, rows: &[i16]) -> Result<()> {
     let names: Vec<&str> = coding.columns().iter().map(|c| c.name.as_str()).collect();
-    writeln!(out, "{}", names.join(","))?;
+    writeln!(out, "{}", csv_line(&names))?;
     for drawn in rows.chunks_exact(names.len()) {
         let cells = drawn.iter().enumerate();
         let cells: Vec<String> = cells.map(|(at, &value)| coding.decode(at, value)).collect();
-        writeln!(out, "{}", cells.join(","))?;
+        writeln!(out, "{}", csv_line(&cells))?;
     }
     Ok(())
 }

@@ -319,10 +319,10 @@ impl Drawing {
         rows: &[Vec<f64>],
     ) -> Result<()> {
         let Some(width) = self.width else {
-            writeln!(out, "{}", names.join(","))?;
+            writeln!(out, "{}", csv_line(names))?;
             for row in rows {
                 let cells: Vec<String> = row.iter().map(|x| reading(*x)).collect();
-                writeln!(out, "{}", cells.join(","))?;
+                writeln!(out, "{}", csv_line(&cells))?;
             }
             return Ok(());
         };
@@ -350,6 +350,18 @@ impl Drawing {
         }
         Ok(())
     }
+}
+
+/// Cells as a line of CSV, in quotes where they have to be.
+pub(crate) fn csv_line<S: AsRef<str>>(cells: &[S]) -> String {
+    let cells = cells.iter().map(|cell| {
+        let cell = cell.as_ref();
+        match cell.contains([',', '"', '\n', '\r']) {
+            true => format!("\"{}\"", cell.replace('"', "\"\"")),
+            false => cell.to_owned(),
+        }
+    });
+    cells.collect::<Vec<_>>().join(",")
 }
 
 /// Which rows of a file are meant.
