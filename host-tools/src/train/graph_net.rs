@@ -18,6 +18,7 @@ use super::{
     model::{GraphKind, GraphNet, GraphOp},
     tensors,
 };
+use crate::artifact;
 use crate::quantize::{Grid, ValueGrid};
 
 /// The epsilon of Kingma and Ba, *Adam*, 2015.
@@ -369,11 +370,8 @@ impl GraphTrainer {
                 bytes.extend(numbers.iter().flat_map(|x| x.to_le_bytes()));
             }
         }
-        // A name of its own first: an interrupted write leaves the earlier checkpoint.
-        let unfinished = path.with_extension("unfinished");
-        let failed = || format!("the checkpoint {} cannot be written", path.display());
-        fs::write(&unfinished, bytes).with_context(failed)?;
-        fs::rename(&unfinished, path).with_context(failed)
+        // An interrupted write leaves the earlier checkpoint.
+        artifact::write(path, &bytes).context("no checkpoint")
     }
 
     /// Goes on where a checkpoint of the same run left off; does nothing if there is no such file.
