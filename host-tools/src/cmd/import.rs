@@ -2,18 +2,20 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Result, bail};
-use autodidact_tools::data::Npz;
+use anyhow::Result;
+use autodidact_tools::data::{Npz, Scaling};
 use autodidact_tools::evaluate::FloatPart;
 use autodidact_tools::quantize::{self, QuantisedPart};
-use autodidact_tools::train::import;
+use autodidact_tools::say;
+use autodidact_tools::train::import::{self, Imported};
 use clap::Args;
 
-use super::prepare::Common;
+use super::prepare::{Common, ScaleChoice};
 
 /// Array names are scikit-learn's: `cluster_centers_` of KMeans; `components_`, `mean_` and
 /// `explained_variance_` of PCA; `weights_`, `means_` and `covariances_` of GaussianMixture. Write them with
-/// `numpy.savez(FILE, cluster_centers_=model.cluster_centers_)` and the like.
+/// `numpy.savez(FILE, cluster_centers_=model.cluster_centers_)` and the like. A scaler that the model was fitted
+/// behind goes in the same file: `scaler_mean_=scaler.mean_, scaler_scale_=scaler.scale_`.
 #[derive(Debug, Args)]
 pub(crate) struct Import {
     /// A .npz file with the arrays of one fitted model.
@@ -27,43 +29,55 @@ impl Import {
     pub(crate) fn run(self) -> Result<()> {
         let Self { archive, common } = self;
         let output = common.open_output_beside(&[&archive])?;
-        let archive = Npz::open(&archive)?;
-        let mut prepared = common.prepare()?;
+        let found = import::read(&Npz::open(&archive)?)?;
+        for remark in &found.remarks {
+            say!("{remark}");
+        }
+        let scaling = match (&found.model, common.scale) {
+            (Imported::KMeans(_) | Imported::Pca(_), ScaleChoice::Standard)
+                if found.scaler.is_none() =>
+            {
+                say!("all columns share one scale (--scale uniform), as the imported model needs");
+                Scaling::Uniform
+            }
+            _ => common.scaling(),
+        };
+        let mut prepared = common.prepare_imported(scaling, found.scaler.as_ref())?;
+        for line in import::compare(&found.model, found.scaler.as_ref(), &prepared.held_out) {
+            say!("{line}");
+        }
+        let model = match &found.scaler {
+            Some(scaler) => {
+                let arrays = scaler.arrays.join(" and ");
+                say!("the scaler of the archive ({arrays}) takes the place of --scale");
+                found.model
+            }
+            None => found.model.in_features(&prepared.standardiser)?,
+        };
         prepared
             .model
             .note("algorithm", "imported from scikit-learn");
-        if archive.contains("cluster_centers_") {
-            let model = import::kmeans(&archive)?;
-            let model = import::kmeans_in_features(&model, &prepared.standardiser)?;
-            let part = quantize::kmeans(&model)?;
-            prepared.model.parts.push((common.name("clusters"), part));
-            common.finish(&prepared, output, &[FloatPart::KMeans(&model)])
-        } else if archive.contains("components_") {
-            let model = import::pca(&archive)?;
-            let model = import::pca_in_features(&model, &prepared.standardiser)?;
-            let part = quantize::pca(&model)?;
-            prepared.model.parts.push((common.name("components"), part));
-            common.finish(&prepared, output, &[FloatPart::Pca(&model)])
-        } else if archive.contains("means_") {
-            let model = import::gmm(&archive)?;
-            let model = import::gmm_in_features(&model, &prepared.standardiser)?;
-            let part = QuantisedPart::Gmm {
-                input: None,
-                mixture: quantize::gmm(&model)?,
-            };
-            prepared.model.parts.push((common.name("mixture"), part));
-            let density = model.density()?;
-            let float = FloatPart::Gmm {
-                density: &density,
-                whitening: None,
-            };
-            common.finish(&prepared, output, &[float])
-        } else {
-            bail!(
-                "{} has none of the arrays cluster_centers_ (KMeans), components_ (PCA) and means_ (GaussianMixture), only {}; save them under these names",
-                archive.source(),
-                archive.names().collect::<Vec<_>>().join(", ")
-            )
+        let mut push = |name: &str, part| prepared.model.parts.push((common.name(name), part));
+        match model {
+            Imported::KMeans(model) => {
+                push("clusters", quantize::kmeans(&model)?);
+                common.finish(&prepared, output, &[FloatPart::KMeans(&model)])
+            }
+            Imported::Pca(model) => {
+                push("components", quantize::pca(&model)?);
+                common.finish(&prepared, output, &[FloatPart::Pca(&model)])
+            }
+            Imported::Gmm(model) => {
+                let mixture = quantize::gmm(&model)?;
+                let input = None;
+                push("mixture", QuantisedPart::Gmm { input, mixture });
+                let density = model.density()?;
+                let float = FloatPart::Gmm {
+                    density: &density,
+                    whitening: None,
+                };
+                common.finish(&prepared, output, &[float])
+            }
         }
     }
 }

@@ -19,6 +19,7 @@ use autodidact_tools::replay;
 use autodidact_tools::say;
 use autodidact_tools::talk::Output;
 use autodidact_tools::train::device::{self, DeviceChoice, TrainingDevice};
+use autodidact_tools::train::import::Scaler;
 use clap::{Args, ValueEnum};
 use serde_json::{Map, Value, json};
 
@@ -275,6 +276,24 @@ impl Common {
             offsets[column_named(name, columns)?] = *value;
         }
         Ok(offsets)
+    }
+
+    /// As [`prepare`](Self::prepare) for a model that is not trained here: all rows are judged, and a `scaler` of its
+    /// own takes the place of the scaling.
+    pub(super) fn prepare_imported(
+        &self,
+        scaling: Scaling,
+        scaler: Option<&Scaler>,
+    ) -> Result<Prepared> {
+        self.check_name()?;
+        let table = self.data.read()?;
+        let standardiser = scaling.fit(&table)?;
+        let standardiser = match scaler {
+            Some(scaler) => scaler.replace(standardiser)?,
+            None => standardiser,
+        };
+        let features = standardiser.transform(&table)?;
+        self.prepared(table.rows(), table, scaling, standardiser, features)
     }
 
     fn check_name(&self) -> Result<()> {

@@ -3,8 +3,11 @@
 //! | model | arrays that must be there | arrays that are used if there |
 //! |---|---|---|
 //! | `KMeans` | `cluster_centers_` (k, d) | `inertia_` |
-//! | `PCA` | `components_` (k, d), `mean_` (d), `explained_variance_` (k) | `explained_variance_ratio_` |
+//! | `PCA`, `TruncatedSVD` | `components_` (k, d), `explained_variance_` (k) | `mean_` (d), `explained_variance_ratio_` |
 //! | `GaussianMixture` | `weights_` (k), `means_` (k, d), `covariances_` | `covariance_type`, `lower_bound_` |
+//!
+//! `n_features_in_` is checked. A [`Scaler`] that the model was fitted behind comes with it under names such as
+//! `scaler_mean_` and `scaler_scale_`; then it is the scaler of the device, and the model is one of features as it is.
 //!
 //! ```python
 //! numpy.savez("mixture.npz", weights_=g.weights_, means_=g.means_, covariances_=g.covariances_,
@@ -25,7 +28,13 @@
 //!   what came out would be another model than was imported. So it is refused; train on data that was scaled
 //!   before, or scale uniformly.
 
+mod nearness;
+mod scaler;
+
 use anyhow::{Result, anyhow, bail, ensure};
+
+pub use nearness::compare;
+pub use scaler::Scaler;
 
 use super::model::{Covariances, GmmModel, KMeansModel, Metric, PcaModel, fix_sign};
 use crate::data::{Npz, Standardiser};
@@ -35,6 +44,120 @@ const ORTHONORMAL_WITHIN: f64 = 1e-3;
 
 /// How far the sum of weights may be from 1.
 const SUM_WITHIN: f64 = 1e-3;
+
+/// A model of an archive.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Imported {
+    /// Centroids.
+    KMeans(KMeansModel),
+    /// Principal components, or singular vectors.
+    Pca(PcaModel),
+    /// A mixture.
+    Gmm(GmmModel),
+}
+
+/// What an archive holds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Archive {
+    /// The model, in the units that it was fitted in.
+    pub model: Imported,
+    /// What was before it.
+    pub scaler: Option<Scaler>,
+    /// What was left out, taken as given or not looked at, a line each.
+    pub remarks: Vec<String>,
+}
+
+/// Reads the model of an archive, and the scaler before it.
+///
+/// # Errors
+///
+/// No model or several; what [`kmeans`], [`pca`] and [`gmm`] refuse; a scaler that does not fit the model.
+pub fn read(archive: &Npz) -> Result<Archive> {
+    let source = archive.source();
+    let kinds = ["cluster_centers_", "components_", "means_"];
+    let held: Vec<&str> = kinds
+        .into_iter()
+        .filter(|name| archive.contains(name))
+        .collect();
+    let mut remarks = Vec::new();
+    let (model, d, looked_at): (_, _, &[&str]) = match held[..] {
+        ["cluster_centers_"] => {
+            let model = kmeans(archive)?;
+            let d = model.d;
+            (
+                Imported::KMeans(model),
+                d,
+                &["cluster_centers_", "inertia_"],
+            )
+        }
+        ["components_"] => {
+            let model = pca(archive)?;
+            if !archive.contains("mean_") {
+                remarks.push(format!(
+                    "{source} has no mean_, as of TruncatedSVD: read with the mean 0"
+                ));
+            }
+            let d = model.d;
+            let looked_at = &[
+                "components_",
+                "mean_",
+                "explained_variance_",
+                "explained_variance_ratio_",
+            ];
+            (Imported::Pca(model), d, looked_at)
+        }
+        ["means_"] => {
+            let model = gmm(archive)?;
+            for component in without_weight(archive)? {
+                remarks.push(format!(
+                    "component {} of {source} has the weight 0 and is left out",
+                    component + 1
+                ));
+            }
+            let d = model.d;
+            let looked_at = &[
+                "weights_",
+                "means_",
+                "covariances_",
+                "covariance_type",
+                "lower_bound_",
+            ];
+            (Imported::Gmm(model), d, looked_at)
+        }
+        [] => bail!(
+            "{source} has none of the arrays cluster_centers_ (KMeans), components_ (PCA) and means_ (GaussianMixture), only {}; save them under these names",
+            archive.names().collect::<Vec<_>>().join(", ")
+        ),
+        _ => bail!(
+            "{source} holds {}, of several models; save one in an archive, fitted to the data or behind a scaler",
+            held.join(" and ")
+        ),
+    };
+    let features = scalar(archive, "n_features_in_")?;
+    ensure!(
+        features.is_nan() || features == d as f64,
+        "{source}: n_features_in_ is {features} where the model has {d} columns; save both of one model"
+    );
+    let bare = !matches!(model, Imported::Pca(_));
+    let scaler = scaler::scaler(archive, d, bare)?;
+    let of_scaler = scaler.as_ref().map_or(&[][..], |scaler| &scaler.arrays);
+    let others: Vec<&str> = archive
+        .names()
+        .filter(|name| {
+            !looked_at.contains(name)
+                && *name != "n_features_in_"
+                && !of_scaler.iter().any(|array| array == name)
+        })
+        .collect();
+    if !others.is_empty() {
+        remarks.push(format!("not looked at in {source}: {}", others.join(", ")));
+    }
+    Ok(Archive {
+        model,
+        scaler,
+        remarks,
+    })
+}
 
 /// The centroids of a `KMeans`, metric L2.
 ///
@@ -53,29 +176,43 @@ pub fn kmeans(archive: &Npz) -> Result<KMeansModel> {
     })
 }
 
-/// The components of a `PCA`, turned so that the loading of largest magnitude is positive in each.
+/// The components of a `PCA`, turned so that the loading of largest magnitude is positive in each; of a
+/// `TruncatedSVD`, which has no mean, around 0.
 ///
 /// # Errors
 ///
 /// An array that is missing or of the wrong shape; components that are not orthonormal.
 pub fn pca(archive: &Npz) -> Result<PcaModel> {
     let (mut components, k, d) = matrix(archive, "components_")?;
-    let mean = vector(archive, "mean_", d)?;
+    let mean = if archive.contains("mean_") {
+        vector(archive, "mean_", d)?
+    } else {
+        vec![0.0; d]
+    };
     let explained_variance = vector(archive, "explained_variance_", k)?;
     let kept: f64 = explained_variance.iter().sum();
+    let source = archive.source();
+    ensure!(
+        explained_variance.iter().all(|variance| *variance >= 0.0) && kept > 0.0,
+        "{source}, array `explained_variance_`: {}; fit it to rows that vary",
+        if kept > 0.0 {
+            "a variance is below 0"
+        } else {
+            "no component has any variance"
+        }
+    );
     let total_variance = if archive.contains("explained_variance_ratio_") {
         let share: f64 = vector(archive, "explained_variance_ratio_", k)?
             .iter()
             .sum();
+        ensure!(
+            share > 0.0 && share < 1.0 + SUM_WITHIN,
+            "{source}, array `explained_variance_ratio_`: the shares sum to {share}; save them as fitted"
+        );
         kept / share
     } else {
         kept
     };
-    ensure!(
-        explained_variance.iter().all(|variance| *variance >= 0.0) && total_variance > 0.0,
-        "{}: the explained variances are not positive",
-        archive.source()
-    );
     for i in 0..k {
         for j in 0..=i {
             let dot: f64 = components[i * d..][..d]
@@ -103,20 +240,27 @@ pub fn pca(archive: &Npz) -> Result<PcaModel> {
     })
 }
 
-/// The mixture of a `GaussianMixture`.
+/// The mixture of a `GaussianMixture`; components of the weight 0 are left out.
 ///
 /// # Errors
 ///
 /// An array that is missing or of the wrong shape; as many components as columns and no `covariance_type`;
-/// weights that do not sum to 1; a covariance that is not positive definite.
+/// weights that are negative or do not sum to 1; a covariance that is not positive definite.
 pub fn gmm(archive: &Npz) -> Result<GmmModel> {
     let source = archive.source();
     let (means, k, d) = matrix(archive, "means_")?;
     let mut weights = vector(archive, "weights_", k)?;
     let sum: f64 = weights.iter().sum();
+    if let Some(at) = weights.iter().position(|weight| *weight < 0.0) {
+        bail!(
+            "{source}, array `weights_`: component {} has the weight {}; save it as fitted",
+            at + 1,
+            weights[at]
+        );
+    }
     ensure!(
-        weights.iter().all(|weight| *weight > 0.0) && (sum - 1.0).abs() < SUM_WITHIN,
-        "{source}: the weights are not positive with the sum 1 (it is {sum})"
+        (sum - 1.0).abs() < SUM_WITHIN,
+        "{source}, array `weights_`: the weights sum to {sum}, not to 1; save them as fitted"
     );
     weights.iter_mut().for_each(|weight| *weight /= sum);
     let mut model = GmmModel {
@@ -128,8 +272,8 @@ pub fn gmm(archive: &Npz) -> Result<GmmModel> {
         log_likelihood: scalar(archive, "lower_bound_")?,
         rounds: 0,
     };
-    if let Covariances::Full(values) | Covariances::Tied(values) = &mut model.covariances {
-        for matrix in values.chunks_exact(d * d) {
+    if let Covariances::Full(values) | Covariances::Tied(values) = &model.covariances {
+        for (component, matrix) in values.chunks_exact(d * d).enumerate() {
             let largest = matrix
                 .iter()
                 .fold(0.0_f64, |largest, x| largest.max(x.abs()));
@@ -137,14 +281,54 @@ pub fn gmm(archive: &Npz) -> Result<GmmModel> {
                 .all(|at| (matrix[at] - matrix[at % d * d + at / d]).abs() <= 1e-6 * largest);
             ensure!(
                 symmetric,
-                "{source}: a covariance is not symmetric; save `covariances_` as fitted"
+                "{source}, array `covariances_`: the covariance of component {} is not symmetric; save it as fitted",
+                component + 1
             );
         }
     }
-    model
-        .density()
-        .map_err(|error| anyhow!("{source}, array `covariances_`: {error}"))?;
+    let kept: Vec<usize> = (0..k).filter(|&at| model.weights[at] > 0.0).collect();
+    for &component in &kept {
+        only(&model, &[component]).density().map_err(|_| {
+            anyhow!(
+                "{source}, array `covariances_`: the covariance of component {} is not positive definite; save it as fitted, or fit with a larger reg_covar",
+                component + 1
+            )
+        })?;
+    }
+    if kept.len() < k {
+        model = only(&model, &kept);
+    }
     Ok(model)
+}
+
+/// The components of an archive's mixture that have the weight 0.
+fn without_weight(archive: &Npz) -> Result<Vec<usize>> {
+    let weights = archive.array("weights_")?.values;
+    let numbered = weights.iter().enumerate();
+    Ok(numbered
+        .filter(|(_, weight)| **weight == 0.0)
+        .map(|(at, _)| at)
+        .collect())
+}
+
+/// A mixture of some of the components.
+fn only(model: &GmmModel, components: &[usize]) -> GmmModel {
+    let d = model.d;
+    let pick = |values: &[f64], size: usize| -> Vec<f64> {
+        let of = |&at: &usize| values[at * size..][..size].iter().copied();
+        components.iter().flat_map(of).collect()
+    };
+    GmmModel {
+        weights: pick(&model.weights, 1),
+        means: pick(&model.means, d),
+        covariances: match &model.covariances {
+            Covariances::Diagonal(values) => Covariances::Diagonal(pick(values, d)),
+            Covariances::Tied(values) => Covariances::Tied(values.clone()),
+            Covariances::Full(values) => Covariances::Full(pick(values, d * d)),
+        },
+        k: components.len(),
+        ..*model
+    }
 }
 
 fn covariances(archive: &Npz, k: usize, d: usize) -> Result<Covariances> {
@@ -197,6 +381,21 @@ fn covariances(archive: &Npz, k: usize, d: usize) -> Result<Covariances> {
         ),
         _ => Covariances::Diagonal(values),
     })
+}
+
+impl Imported {
+    /// The model among features, where the archive has no scaler.
+    ///
+    /// # Errors
+    ///
+    /// As [`kmeans_in_features`], [`pca_in_features`] and [`gmm_in_features`].
+    pub fn in_features(&self, standardiser: &Standardiser) -> Result<Self> {
+        Ok(match self {
+            Self::KMeans(model) => Self::KMeans(kmeans_in_features(model, standardiser)?),
+            Self::Pca(model) => Self::Pca(pca_in_features(model, standardiser)?),
+            Self::Gmm(model) => Self::Gmm(gmm_in_features(model, standardiser)?),
+        })
+    }
 }
 
 /// Centroids among features. The metric must be L1 or L2, and the scale one for all columns.

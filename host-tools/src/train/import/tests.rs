@@ -211,7 +211,7 @@ fn what_cannot_be_imported_is_one_clear_sentence() {
             ("weights_", npy(&Array1::from(vec![0.5, 0.4]))),
             means.clone()
         ]),
-        "x.npz: the weights are not positive with the sum 1 (it is 0.9)"
+        "x.npz, array `weights_`: the weights sum to 0.9, not to 1; save them as fitted"
     );
     let full = |values: [f64; 9]| {
         let one = Array::from_shape_vec((1, 3, 3), values.to_vec()).unwrap();
@@ -225,7 +225,7 @@ fn what_cannot_be_imported_is_one_clear_sentence() {
             means.clone(),
             full([1.0, 0.5, 0.0, 0.2, 1.0, 0.0, 0.0, 0.0, 1.0])
         ]),
-        "x.npz: a covariance is not symmetric; save `covariances_` as fitted"
+        "x.npz, array `covariances_`: the covariance of component 1 is not symmetric; save it as fitted"
     );
     assert_eq!(
         message(&[
@@ -233,7 +233,7 @@ fn what_cannot_be_imported_is_one_clear_sentence() {
             means.clone(),
             full([1.0, 2.0, 0.0, 2.0, 1.0, 0.0, 0.0, 0.0, 1.0])
         ]),
-        "x.npz, array `covariances_`: the covariance of component 1 is not positive definite"
+        "x.npz, array `covariances_`: the covariance of component 1 is not positive definite; save it as fitted, or fit with a larger reg_covar"
     );
     assert_eq!(
         message(&[
@@ -271,4 +271,201 @@ fn a_model_of_another_width_is_refused() {
             .to_string(),
         "the imported model has 4 columns where the data has 2; give the data that it was trained on"
     );
+}
+
+fn row(values: &[f64]) -> Vec<u8> {
+    npy(&Array1::from(values.to_vec()))
+}
+
+#[test]
+fn a_scaler_of_any_kind_stands_before_the_model() {
+    let centres = ("cluster_centers_", npy(&Array2::<f64>::zeros((2, 2))));
+    let with = |arrays: &[(&str, Vec<u8>)]| {
+        let mut all = vec![centres.clone()];
+        all.extend_from_slice(arrays);
+        read(&archive(&all))
+    };
+    let (mean, scale) = (vec![10.0, -2.0], vec![2.0, 0.5]);
+    for arrays in [
+        vec![("scaler_mean_", row(&mean)), ("scaler_scale_", row(&scale))],
+        vec![
+            ("scaler_mean_", row(&mean)),
+            ("scaler_var_", row(&[4.0, 0.25])),
+        ],
+        vec![("mean_", row(&mean)), ("scale_", row(&scale))],
+        vec![
+            ("scaler_center_", row(&mean)),
+            ("scaler_scale_", row(&scale)),
+        ],
+        // z = x / 2 - 5 and z = 2 x + 4.
+        vec![
+            ("scaler_min_", row(&[-5.0, 4.0])),
+            ("scaler_scale_", row(&[0.5, 2.0])),
+        ],
+    ] {
+        let scaler = with(&arrays).unwrap().scaler.unwrap();
+        assert_eq!((&scaler.mean, &scaler.scale), (&mean, &scale));
+        assert_eq!(scaler.arrays.len(), 2);
+    }
+    let scaler = with(&[("scaler_scale_", row(&scale))]).unwrap().scaler;
+    assert_eq!(scaler.unwrap().mean, [0.0; 2]);
+    assert_eq!(with(&[]).unwrap().scaler, None);
+    let message = |arrays: &[(&str, Vec<u8>)]| with(arrays).unwrap_err().to_string();
+    assert_eq!(
+        message(&[("scaler_scale_", row(&[1.0, 0.0]))]),
+        "x.npz: the scaler divides column 2 by 0; save it as it was fitted"
+    );
+    assert_eq!(
+        message(&[("scaler_mean_", row(&[1.0; 3]))]),
+        "x.npz, array `scaler_mean_`: the shape is [3] where [2] would fit the other arrays"
+    );
+    assert_eq!(
+        message(&[("scaler_mean_", row(&mean)), ("scaler_min_", row(&mean))]),
+        "x.npz: the arrays scaler_min_, scaler_mean_ are of several scalers; save those of one"
+    );
+    let fitted = standardiser(APART);
+    let scaler = Scaler {
+        mean: vec![1.0; 4],
+        scale: vec![2.0; 4],
+        arrays: Vec::new(),
+    };
+    let replaced = scaler.replace(fitted.clone()).unwrap();
+    assert_eq!(
+        (replaced.mean, replaced.std, replaced.lsb),
+        (vec![1.0; 4], vec![2.0; 4], fitted.lsb)
+    );
+}
+
+#[test]
+fn what_is_left_out_or_not_looked_at_is_said() {
+    let components = ("components_", npy(&Array2::<f64>::eye(2)));
+    let variances = ("explained_variance_", row(&[2.0, 1.0]));
+    let found = read(&archive(&[
+        components.clone(),
+        variances.clone(),
+        ("n_features_in_", npy(&Array1::from(vec![2_i64]))),
+        ("singular_values_", row(&[2.0, 1.0])),
+    ]))
+    .unwrap();
+    let Imported::Pca(model) = found.model else {
+        panic!("components are of PCA");
+    };
+    assert_eq!(model.mean, [0.0; 2]);
+    assert_eq!(
+        found.remarks,
+        [
+            "x.npz has no mean_, as of TruncatedSVD: read with the mean 0",
+            "not looked at in x.npz: singular_values_"
+        ]
+    );
+    let message = |arrays: &[(&str, Vec<u8>)]| read(&archive(arrays)).unwrap_err().to_string();
+    assert_eq!(
+        message(&[
+            components.clone(),
+            ("explained_variance_", row(&[0.0; 2])),
+            ("explained_variance_ratio_", row(&[0.0; 2]))
+        ]),
+        "x.npz, array `explained_variance_`: no component has any variance; fit it to rows that vary"
+    );
+    assert_eq!(
+        message(&[
+            components.clone(),
+            variances.clone(),
+            ("n_features_in_", row(&[3.0]))
+        ]),
+        "x.npz: n_features_in_ is 3 where the model has 2 columns; save both of one model"
+    );
+    assert_eq!(
+        message(&[
+            components,
+            variances,
+            ("cluster_centers_", npy(&Array2::<f64>::eye(2)))
+        ]),
+        "x.npz holds cluster_centers_ and components_, of several models; save one in an archive, fitted to the data or behind a scaler"
+    );
+}
+
+#[test]
+fn components_of_a_mixture_without_weight_are_left_out() {
+    let mut covariances = Array3::<f64>::zeros((3, 2, 2));
+    for component in [0, 2] {
+        for at in 0..2 {
+            covariances[(component, at, at)] = 1.0 + component as f64;
+        }
+    }
+    let means = Array2::from_shape_vec((3, 2), vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0]).unwrap();
+    let with = |weights: [f64; 3]| {
+        read(&archive(&[
+            ("weights_", row(&weights)),
+            ("means_", npy(&means)),
+            ("covariances_", npy(&covariances)),
+        ]))
+    };
+    // What a component without weight has for a covariance does not matter.
+    let found = with([0.25, 0.0, 0.75]).unwrap();
+    assert_eq!(
+        found.remarks,
+        ["component 2 of x.npz has the weight 0 and is left out"]
+    );
+    let Imported::Gmm(model) = found.model else {
+        panic!("means are of a mixture");
+    };
+    assert_eq!(
+        (model.k, &model.weights[..], &model.means[..]),
+        (2, &[0.25, 0.75][..], &[1.0, 2.0, 5.0, 6.0][..])
+    );
+    assert_eq!(model.covariance(1), [3.0, 0.0, 0.0, 3.0]);
+    assert_eq!(
+        with([0.25, 0.5, 0.25]).unwrap_err().to_string(),
+        "x.npz, array `covariances_`: the covariance of component 2 is not positive definite; save it as fitted, or fit with a larger reg_covar"
+    );
+    assert_eq!(
+        with([1.25, -0.5, 0.25]).unwrap_err().to_string(),
+        "x.npz, array `weights_`: component 2 has the weight -0.5; save it as fitted"
+    );
+}
+
+#[test]
+fn a_model_that_lies_nowhere_near_the_rows_is_pointed_out() {
+    let values = (0..80)
+        .map(|at| [900.0, 20.0][at % 2] + (at * 7 % 11) as f32)
+        .collect();
+    let near = Table::new("made", Table::numbered_columns(2), values).unwrap();
+    let scaler = Scaler {
+        mean: vec![905.0, 25.0],
+        scale: vec![3.0; 2],
+        arrays: Vec::new(),
+    };
+    let kmeans = Imported::KMeans(KMeansModel {
+        metric: Metric::L2,
+        centroids: vec![-1.0, 0.0, 1.0, 0.0],
+        k: 2,
+        d: 2,
+        inertia: 120.0,
+        rounds: 0,
+    });
+    let pca = Imported::Pca(PcaModel {
+        mean: vec![0.1; 2],
+        components: vec![1.0, 0.0],
+        explained_variance: vec![1.0],
+        total_variance: 2.0,
+        k: 1,
+        d: 2,
+    });
+    let gmm = Imported::Gmm(GmmModel {
+        weights: vec![1.0],
+        means: vec![0.0; 2],
+        covariances: Covariances::Diagonal(vec![1.0; 2]),
+        k: 1,
+        d: 2,
+        log_likelihood: f64::NAN,
+        rounds: 0,
+    });
+    for (model, lines) in [(&kmeans, 1), (&pca, 0), (&gmm, 0)] {
+        assert_eq!(compare(model, Some(&scaler), &near).len(), lines);
+        let said = compare(model, None, &near);
+        assert_eq!(said.len(), lines + 1);
+        let last = said.last().unwrap();
+        assert!(last.contains("nowhere near the rows, as when it was fitted behind a scaler"));
+    }
 }
