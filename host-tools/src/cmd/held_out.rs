@@ -64,6 +64,7 @@ impl Holding {
 /// `trained on 30 rows, judged on 10 others (every fourth row)`.
 pub(super) fn in_words(held_out: &HeldOut, training: usize, judged: usize) -> String {
     match held_out {
+        HeldOut::None if training == 0 => format!("judged on {judged} rows"),
         HeldOut::None => format!("trained on {training} rows, judged on the same"),
         _ => format!(
             "trained on {training} rows, judged on {judged} others ({})",

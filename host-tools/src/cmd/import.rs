@@ -34,9 +34,11 @@ impl Import {
             say!("{remark}");
         }
         let scaling = match (&found.model, common.scale) {
-            (Imported::KMeans(_) | Imported::Pca(_), ScaleChoice::Standard)
-                if found.scaler.is_none() =>
-            {
+            // Of it only what a count is worth remains.
+            _ if found.scaler.is_some() => Scaling::Standard {
+                ignore_constant: true,
+            },
+            (Imported::KMeans(_) | Imported::Pca(_), ScaleChoice::Standard) => {
                 say!("all columns share one scale (--scale uniform), as the imported model needs");
                 Scaling::Uniform
             }

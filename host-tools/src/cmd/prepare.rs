@@ -286,14 +286,30 @@ impl Common {
         scaler: Option<&Scaler>,
     ) -> Result<Prepared> {
         self.check_name()?;
+        ensure!(
+            self.holding.hold_out.is_none() && self.offset.is_empty(),
+            "a model that is imported was trained on the readings as they are, and is judged on all rows: leave --hold-out and --offset out"
+        );
         let table = self.data.read()?;
         let standardiser = scaling.fit(&table)?;
-        let standardiser = match scaler {
-            Some(scaler) => scaler.replace(standardiser)?,
-            None => standardiser,
+        let (standardiser, scale) = match scaler {
+            Some(scaler) => (scaler.replace(standardiser)?, "archive"),
+            None => (standardiser, name(scaling)),
         };
-        let features = standardiser.transform(&table)?;
-        self.prepared(table.rows(), table, scaling, standardiser, features)
+        let standardiser = self.counting(standardiser, table.columns())?;
+        if let Some(remark) = standardiser.ending_remark(&table, "judged") {
+            say!("{remark}");
+        }
+        let rows = Rows {
+            training_rows: table.rows(),
+            seen: None,
+            features: standardiser.transform(&table)?,
+            held_out: table,
+            rule: HeldOut::None,
+        };
+        let mut prepared = self.prepared(rows, scale, standardiser)?;
+        prepared.training_rows = 0;
+        Ok(prepared)
     }
 
     fn check_name(&self) -> Result<()> {
