@@ -26,6 +26,20 @@ pub fn reading(value: f64) -> String {
     significant(value, 6)
 }
 
+/// A value in the unit of the data that moves in steps of `step`: as [`reading`], with as many more digits as tell one
+/// step from the next.
+#[must_use]
+pub fn reading_in_steps(value: f64, step: f64) -> String {
+    let needed = (value.abs() / step).log10().floor() + 1.0;
+    // 17 digits tell every f64 from the next.
+    let digits = if needed.is_finite() {
+        needed.clamp(6.0, 17.0)
+    } else {
+        6.0
+    };
+    significant(value, digits as usize)
+}
+
 /// So many significant digits, as C's `%g` prints them.
 fn significant(value: f64, digits: usize) -> String {
     if value == 0.0 || !value.is_finite() {
@@ -85,6 +99,19 @@ mod tests {
             (0.999_999_99, "1"),
         ] {
             assert_eq!(reading(value), text, "{value}");
+        }
+    }
+
+    #[test]
+    fn a_large_reading_has_the_digits_in_which_it_moves() {
+        for (value, step, text) in [
+            (1_700_003_585.25, 0.5, "1700003585"),
+            (101_325.43, 0.01, "101325.43"),
+            (21.346_789, 0.5, "21.3468"),
+            (0.0, 0.01, "0"),
+            (5.0, 0.0, "5"),
+        ] {
+            assert_eq!(reading_in_steps(value, step), text, "{value}");
         }
     }
 

@@ -87,7 +87,7 @@ impl Complete {
             let row = chain::complete(&rbm, &features, &unknown, how, &mut rng)?;
             completed.push(in_data_units(&rbm, &units, row));
         }
-        self.drawing.print(out, &names, &completed)
+        self.drawing.print(out, &names, &units, &completed)
     }
 }
 

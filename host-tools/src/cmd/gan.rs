@@ -90,6 +90,7 @@ impl GanFit {
             "value {:.3}; where nothing can be told apart it is -1.386",
             gan.value
         );
+        prepared.note_ranges()?;
         prepared.model.note(
             "algorithm",
             format!(

@@ -99,7 +99,7 @@ impl Inpaint {
                 mean
             })
             .collect();
-        self.drawing.print(out, &names, &filled)?;
+        self.drawing.print(out, &names, &units, &filled)?;
         drawn.say();
         Ok(())
     }

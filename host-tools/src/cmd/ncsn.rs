@@ -193,6 +193,7 @@ impl NcsnFit {
         };
         let (part, errors) = quantize::score(&model, &prepared.features, precision)?;
         let shape = &config.options().shape;
+        prepared.note_ranges()?;
         prepared.model.note(
             "algorithm",
             format!(

@@ -14,6 +14,7 @@ use autodidact_tools::data::{
 };
 use autodidact_tools::emulator::Core;
 use autodidact_tools::evaluate::{self, FloatPart, PartReport, Units};
+use autodidact_tools::number::reading_in_steps;
 use autodidact_tools::quantize::QuantisedModel;
 use autodidact_tools::replay;
 use autodidact_tools::say;
@@ -152,6 +153,8 @@ pub(super) struct Prepared<F = Table> {
     /// The rows that the report is about.
     pub(super) held_out: Table,
     rule: HeldOut,
+    /// The constant subtracted from each column.
+    offsets: Vec<f64>,
     /// Standardised training rows; chunks in data units where the file is not loaded whole.
     pub(super) features: F,
     pub(super) standardiser: Standardiser,
@@ -182,6 +185,35 @@ struct Rows<F> {
     held_out: Table,
     rule: HeldOut,
     features: F,
+}
+
+impl Prepared {
+    /// Notes from where to where each column goes, for parts that rows are drawn from. Of many columns it would be more
+    /// text than model.
+    pub(super) fn note_ranges(&mut self) -> Result<()> {
+        const MOST: usize = 256;
+        let data = self.standardiser.inverse(&self.features)?;
+        let width = data.width();
+        if width > MOST {
+            return Ok(());
+        }
+        let offsets = self.offsets.iter().zip(&self.standardiser.lsb);
+        let ranges: Vec<String> = offsets
+            .enumerate()
+            .map(|(at, (offset, lsb))| {
+                let column = data.values().iter().skip(at).step_by(width);
+                let (low, high) = column.fold((f64::INFINITY, f64::NEG_INFINITY), |range, &x| {
+                    (range.0.min(x.into()), range.1.max(x.into()))
+                });
+                // Features are rounded; readings are whole counts.
+                let [low, high] =
+                    [low, high].map(|x| reading_in_steps((x / lsb).round() * lsb + offset, *lsb));
+                format!("{low}..{high}")
+            })
+            .collect();
+        self.model.note("range", ranges.join(","));
+        Ok(())
+    }
 }
 
 impl Common {
@@ -233,15 +265,10 @@ impl Common {
         let standardiser = fit(&split.training)?;
         let standardiser = self.counting(standardiser, table.columns())?;
         let training = &split.training;
-        for remark in standardiser.stretched_remarks(training) {
-            say!("{remark}");
-        }
-        let ending = standardiser.ending_remark(training, "training");
-        let judged = (rule != HeldOut::None)
-            .then(|| standardiser.ending_remark(&split.held_out, "held-out"))
-            .flatten();
-        for remark in ending.into_iter().chain(judged) {
-            say!("{remark}");
+        let mut remarks = standardiser.stretched_remarks(training);
+        remarks.extend(standardiser.ending_remark(training, "training"));
+        if rule != HeldOut::None {
+            remarks.extend(standardiser.ending_remark(&split.held_out, "held-out"));
         }
         let rows = Rows {
             training_rows: training.rows(),
@@ -250,7 +277,11 @@ impl Common {
             held_out: split.held_out,
             rule,
         };
-        self.prepared(rows, scale, standardiser)
+        let prepared = self.prepared(rows, scale, standardiser)?;
+        for remark in remarks {
+            say!("{remark}");
+        }
+        Ok(prepared)
     }
 
     /// Counts of the sensor's own, where they were given.
@@ -399,8 +430,8 @@ impl Common {
         let mut model = QuantisedModel::new(&standardiser, rows.held_out.columns())?;
         let offsets = self.offsets(rows.held_out.columns())?;
         if offsets.iter().any(|offset| *offset != 0.0) {
-            let offsets: Vec<String> = offsets.iter().map(ToString::to_string).collect();
-            model.note("offset", offsets.join(","));
+            let listed: Vec<String> = offsets.iter().map(ToString::to_string).collect();
+            model.note("offset", listed.join(","));
         }
         model.note("data", self.data.name());
         model.note("rows", rows.training_rows);
@@ -413,6 +444,7 @@ impl Common {
             seen: rows.seen,
             held_out: rows.held_out,
             rule: rows.rule,
+            offsets,
             features: rows.features,
             standardiser,
             seed,
@@ -486,7 +518,10 @@ impl Common {
                 .iter()
                 .map(|(title, reports)| (*title, reports.as_slice())),
         );
-        say!("{}", report_table(&columns));
+        // Parts that rows are drawn from have no figures here.
+        if device.iter().any(|report| !report.figures.is_empty()) {
+            say!("{}", report_table(&columns));
+        }
         for remark in remarks {
             say!("{remark}");
         }

@@ -18,7 +18,7 @@ use serde_json::{Map, Value, json};
 
 use super::shared::print_json;
 
-use autodidact_tools::number::reading;
+use autodidact_tools::number::{reading, reading_in_steps};
 
 /// `interest | site=pubmed` asks for a category given a site; `age | interest=sport, gender=f` for a number;
 /// `interest` alone for its distribution over everybody; `x3 | x1=0.5` for the third column of a table
@@ -211,7 +211,7 @@ fn print(out: &mut Output, answers: &[Answer], columns: &[Column]) -> Result<()>
                     out,
                     "{:<20} {} +- {}",
                     name(*column),
-                    reading(*mean),
+                    reading_in_steps(*mean, std / 1000.0),
                     reading(*std)
                 )?;
             }

@@ -14,7 +14,7 @@ use autodidact_tools::talk::Output;
 use clap::Args;
 
 use super::shared::{Data, Rows};
-use autodidact_tools::number::reading;
+use autodidact_tools::number::reading_in_steps;
 
 #[derive(Debug, Args)]
 pub(crate) struct Run {
@@ -154,9 +154,9 @@ pub(crate) fn to_csv(model: &Model<'_>, rows: &[Vec<PartResult>]) -> Result<Stri
                         .iter()
                         .map(|&x| f64::from(x) / FEATURE_UNIT)
                         .collect();
-                    for value in units.readings(&features) {
+                    for (value, step) in units.readings(&features).iter().zip(units.steps()) {
                         csv.push(',');
-                        csv += &reading(value);
+                        csv += &reading_in_steps(*value, step);
                     }
                 }
             }

@@ -91,7 +91,8 @@ impl Sample {
             print_classes(out, &coding(&model, classes.lines())?, &rows)?;
         } else {
             let rows = in_units(&model, &part, &rows)?;
-            self.drawing.print(out, &names(&model), &rows)?;
+            self.drawing
+                .print(out, &names(&model), &Units::of(&model)?, &rows)?;
         }
         drawn.say();
         Ok(())
@@ -173,7 +174,8 @@ fn in_units(model: &Model<'_>, part: &Part<'_>, rows: &[i16]) -> Result<Vec<Vec<
                 &units,
                 &reconstructed(model, whitening, row)?,
             )),
-            _ => Ok(in_data_units(&units, row)),
+            // A network that draws may pass what its columns were ever seen to be.
+            _ => Ok(units.within_ranges(in_data_units(&units, row))),
         })
         .collect()
 }

@@ -22,7 +22,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 
 use super::reading::Reading;
-use autodidact_tools::number::{number, reading};
+use autodidact_tools::number::{number, reading_in_steps};
 
 /// Where rows come from.
 #[derive(Debug, Args)]
@@ -311,17 +311,22 @@ impl Drawing {
         output.transpose().map(drop)
     }
 
-    /// Prints rows as CSV, or as pictures.
+    /// Prints rows in the units of the data as CSV, or as pictures.
     pub(crate) fn print(
         &self,
         out: &mut Output,
         names: &[String],
+        units: &Units,
         rows: &[Vec<f64>],
     ) -> Result<()> {
         let Some(width) = self.width else {
             writeln!(out, "{}", csv_line(names))?;
+            let steps = units.steps();
             for row in rows {
-                let cells: Vec<String> = row.iter().map(|x| reading(*x)).collect();
+                let cells = row.iter().zip(&steps);
+                let cells: Vec<String> = cells
+                    .map(|(&x, &step)| reading_in_steps(x, step))
+                    .collect();
                 writeln!(out, "{}", csv_line(&cells))?;
             }
             return Ok(());

@@ -131,6 +131,8 @@ pub struct Units {
     pub std: Vec<f64>,
     /// Smallest and largest count that the device gives back.
     pub counts_range: (i16, i16),
+    /// From where to where the readings of each column went in training; empty where the model does not say.
+    pub ranges: Vec<(f64, f64)>,
     /// Noise that the model's denoiser was trained for.
     pub noise: Option<Noise>,
 }
@@ -192,6 +194,7 @@ impl Units {
             mean,
             std,
             counts_range: model.scaler().counts_range(),
+            ranges: ranges(model, width),
             noise: Noise::of(model),
         })
     }
@@ -225,13 +228,21 @@ impl Units {
         let terms = if (0..width).all(alike) {
             format!("{} in every column", term(0, "value"))
         } else {
-            let shown: Vec<String> = (0..width.min(SHOWN))
-                .map(|at| term(at, names.get(at).map_or("value", String::as_str)))
+            let changed: Vec<usize> = (0..width).filter(|&at| !plain(at)).collect();
+            let shown = changed.iter().take(SHOWN);
+            let shown: Vec<String> = shown
+                .map(|&at| term(at, names.get(at).map_or("value", String::as_str)))
                 .collect();
-            match width.saturating_sub(SHOWN) {
-                0 => shown.join(", "),
-                more => format!("{} and {more} more", shown.join(", ")),
-            }
+            let more = match changed.len().saturating_sub(SHOWN) {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
+            let others = if changed.len() < width {
+                "; the others as they are"
+            } else {
+                ""
+            };
+            format!("{}{more}{others}", shown.join(", "))
         };
         Some(format!(
             "the driver passes counts, rounded to whole numbers: {terms}"
@@ -260,6 +271,22 @@ impl Units {
     pub fn readings(&self, features: &[f64]) -> Vec<f64> {
         let data = self.data(features);
         data.iter().zip(&self.offset).map(|(x, c)| x + c).collect()
+    }
+
+    /// A drawn row of readings, each between the smallest and the largest that its column was seen to have, where the
+    /// model says so.
+    #[must_use]
+    pub fn within_ranges(&self, mut readings: Vec<f64>) -> Vec<f64> {
+        for (x, (low, high)) in readings.iter_mut().zip(&self.ranges) {
+            *x = x.clamp(*low, *high);
+        }
+        readings
+    }
+
+    /// In which steps readings move: one unit of a feature, in each column.
+    #[must_use]
+    pub fn steps(&self) -> Vec<f64> {
+        self.std.iter().map(|std| std / FEATURE_UNIT).collect()
     }
 
     /// Data units of a row of features less the offset, clipped as the device clips counts.
@@ -313,6 +340,20 @@ impl Units {
             None => table.with_values(table.values().to_vec()),
         }
     }
+}
+
+/// The line `range` of a container's text, `low..high` for each column.
+fn ranges(model: &Model<'_>, width: usize) -> Vec<(f64, f64)> {
+    let range = |text: &str| {
+        let (low, high) = text.split_once("..")?;
+        let (low, high): (f64, f64) = (low.parse().ok()?, high.parse().ok()?);
+        (low <= high).then_some((low, high))
+    };
+    model
+        .text_value("range")
+        .and_then(|text| text.split(',').map(range).collect())
+        .filter(|ranges: &Vec<_>| ranges.len() == width)
+        .unwrap_or_default()
 }
 
 #[cfg(test)]

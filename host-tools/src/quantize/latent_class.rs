@@ -6,7 +6,7 @@ use autodidact::scaler::{Affine, ScalerFeature};
 
 use super::FEATURE_UNIT;
 use crate::data::{Column, Kind, MixedTable};
-use crate::number::reading;
+use crate::number::reading_in_steps;
 use crate::train::latent_class::{Distribution, LatentClassModel};
 
 /// One bit of surprisal: `U4F12`.
@@ -295,7 +295,7 @@ impl Coding {
                 .unwrap_or_default(),
             _ => {
                 let Scale { lsb, offset, .. } = self.scale(column);
-                reading(f64::from(value) * lsb + offset)
+                reading_in_steps(f64::from(value) * lsb + offset, lsb)
             }
         }
     }

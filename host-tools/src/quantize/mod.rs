@@ -49,6 +49,9 @@ pub const FEATURE_UNIT: f64 = 4096.0;
 /// Counts that a standard deviation has to span, unless counts are the values themselves.
 pub(crate) const LEAST_SPREAD: f64 = 4.0;
 
+/// A deviation below this share of the mean is rounding of 32-bit floats, a few units in the last place.
+const LAST_BITS: f64 = 4.0 / 8_388_608.0;
+
 /// One unit of a variance: `U40F24`.
 const VARIANCE_UNIT: f64 = 16_777_216.0;
 
@@ -148,6 +151,10 @@ impl QuantisedModel {
                 let coarse = !own_counts && std < LEAST_SPREAD * lsb;
                 let (Some(to_feature), Some(to_counts), false) = (to_feature, to_counts, coarse)
                 else {
+                    ensure!(
+                        std > LAST_BITS * mean.abs(),
+                        "column `{column}` does not move but in the last bits of a 32-bit float, by {std:.1e} around {mean}: it is a sensor that is stuck; leave the column out with --label-column '{column}'"
+                    );
                     anyhow::bail!(
                         "column `{column}` varies by {std:.3e} around {mean:.6e}: too little for 16-bit counts of {lsb:.3e}; subtract a constant, here with --offset '{column}={}' and in the firmware alike, or leave the column out with --label-column '{column}'",
                         round_near(mean, std)
