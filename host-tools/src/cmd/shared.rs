@@ -324,9 +324,8 @@ impl Drawing {
             let steps = units.steps();
             for row in rows {
                 let cells = row.iter().zip(&steps);
-                let cells: Vec<String> = cells
-                    .map(|(&x, &step)| reading_in_steps(x, step))
-                    .collect();
+                let cells: Vec<String> =
+                    cells.map(|(&x, &step)| reading_in_steps(x, step)).collect();
                 writeln!(out, "{}", csv_line(&cells))?;
             }
             return Ok(());
