@@ -8,6 +8,7 @@ use autodidact_tools::emulator::{self, Core, GenerateRun, Image};
 use autodidact_tools::generate::Request;
 use autodidact_tools::quantize::AlignedBytes;
 use autodidact_tools::replay;
+use autodidact_tools::verdict::Verdict;
 
 /// Has `core` do what the host does, and asks that it is the same.
 fn same_bits(core: Core, container: &[u8], request: &Request) -> GenerateRun {
@@ -133,9 +134,9 @@ fn every_kind_of_part_runs_within_the_m0_s_16_kib() {
 #[test]
 fn a_model_too_wide_for_the_m0_is_refused_by_the_device() {
     let container = small::encode(&small::every_kind(200, 3), Order::Octets);
-    let message = emulator::replay(Core::M0, &container, &[0; 200])
-        .unwrap_err()
-        .to_string();
+    let error = emulator::replay(Core::M0, &container, &[0; 200]).unwrap_err();
+    assert_eq!(Verdict::behind(&error).map(Verdict::exit_code), Some(3));
+    let message = error.to_string();
     assert!(
         message.contains("needs a buffer of 200 elements, this image has 128"),
         "{message}"

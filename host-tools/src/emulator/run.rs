@@ -112,6 +112,9 @@ pub fn run_image(
     run_in(core, elf, folder.path(), None, limit)
 }
 
+/// What the image for replay logs of a model that its buffers do not hold.
+const WANTS_MORE: &str = "the model needs a buffer of";
+
 pub(super) fn run_in(
     core: Core,
     elf: &Path,
@@ -130,10 +133,14 @@ pub(super) fn run_in(
     let lines = decoder.lines(&run.console)?;
     if run.status != 0 {
         let said = lines.last().map_or(run.complaints.as_str(), String::as_str);
-        bail!(
+        let sentence = format!(
             "the emulated {core} ended with status {}: {said}",
             run.status
         );
+        if said.contains(WANTS_MORE) {
+            bail!(Verdict::DoesNotFit(sentence));
+        }
+        bail!("{sentence}");
     }
     // An image that writes no results makes no file.
     let results = fs::read(folder.join("results.bin")).unwrap_or_default();
