@@ -1,5 +1,7 @@
 //! `autodidact fit ae` and `fit stacked`: autoencoders trained at once, or layer by layer first.
 
+use std::path::PathBuf;
+
 use anyhow::Result;
 use autodidact::model::Task;
 use autodidact_tools::artifact::Unfinished;
@@ -130,14 +132,25 @@ pub(super) struct AeFit {
 
     #[command(flatten)]
     network: Network,
+
+    /// Keep a checkpoint in this file, and go on from there after an interruption; goes with --seed.
+    #[arg(long, value_name = "FILE", requires = "seed")]
+    checkpoint: Option<PathBuf>,
 }
 
 impl AeFit {
     pub(super) fn run(self) -> Result<()> {
-        let output = self.common.open_output()?;
+        let checkpoint = self.checkpoint;
+        let output = self
+            .common
+            .open_output_beside(checkpoint.as_deref().as_slice())?;
         let prepared = self.common.prepare()?;
         prepared.check_width("a network", autodidact::net::MAX_WIDTH)?;
-        let config = self.network.options(prepared.seed).check()?;
+        let options = AutoencoderOptions {
+            checkpoint,
+            ..self.network.options(prepared.seed)
+        };
+        let config = options.check()?;
         let bar = bar("epoch");
         let stack = autoencoder::fit(&config, &prepared.features, &prepared.device, &mut |p| {
             advance(&bar, p);

@@ -1,5 +1,7 @@
 //! `autodidact fit dae`: denoising autoencoders of dense layers or convolutions.
 
+use std::path::PathBuf;
+
 use anyhow::{Result, ensure};
 use autodidact::model::Task;
 use autodidact_tools::evaluate::{FloatPart, Noise};
@@ -87,6 +89,10 @@ pub(super) struct DaeFit {
     /// Write weights of 16 bits, from which a device can go on learning (`autodidact learn --start`).
     #[arg(long, conflicts_with_all = ["conv", "residual"])]
     trainable: bool,
+
+    /// Keep a checkpoint in this file, and go on from there after an interruption; goes with --seed.
+    #[arg(long, value_name = "FILE", requires = "seed")]
+    checkpoint: Option<PathBuf>,
 }
 
 /// What is done to rows on purpose.
@@ -161,7 +167,7 @@ impl DaeFit {
     pub(super) fn run(self) -> Result<()> {
         let common = &self.common;
         let noise = self.corruption.noise(common)?;
-        let output = common.open_output()?;
+        let output = common.open_output_beside(self.checkpoint.as_deref().as_slice())?;
         let mut prepared = common.prepare()?;
         prepared.check_width("a network", autodidact::net::MAX_WIDTH)?;
         let corruption = noise.in_features(&prepared.standardiser)?;
@@ -240,6 +246,7 @@ impl DaeFit {
                 learning_rate: self.learning_rate.unwrap_or(defaults.learning_rate),
                 weight_decay: self.weight_decay,
                 seed: prepared.seed,
+                checkpoint: self.checkpoint.clone(),
                 ..defaults
             };
             let net = residual::fit(&options.check()?, features, &prepared.device, &mut |p| {
@@ -257,6 +264,7 @@ impl DaeFit {
                 learning_rate: self.learning_rate.unwrap_or(defaults.learning_rate),
                 weight_decay: self.weight_decay,
                 seed: prepared.seed,
+                checkpoint: self.checkpoint.clone(),
                 ..defaults
             };
             let stack = dae::fit(&options.check()?, features, &prepared.device, &mut |p| {

@@ -1,5 +1,7 @@
 //! `autodidact fit gan`.
 
+use std::path::PathBuf;
+
 use anyhow::Result;
 use autodidact::model::Task;
 use autodidact_tools::quantize::{self, Precision, QuantisedPart};
@@ -58,12 +60,16 @@ pub(super) struct GanFit {
     /// Give the generator weights of 15 bits instead: two layers for each, twice the memory and instructions.
     #[arg(long, conflicts_with = "quantisation_aware")]
     refined: bool,
+
+    /// Keep a checkpoint in this file, and go on from there after an interruption; goes with --seed.
+    #[arg(long, value_name = "FILE", requires = "seed")]
+    checkpoint: Option<PathBuf>,
 }
 
 impl GanFit {
     pub(super) fn run(self) -> Result<()> {
         let common = &self.common;
-        let output = common.open_output()?;
+        let output = common.open_output_beside(self.checkpoint.as_deref().as_slice())?;
         let mut prepared = common.prepare()?;
         prepared.check_width("a network", autodidact::net::MAX_WIDTH)?;
         let options = GanOptions {
@@ -76,6 +82,7 @@ impl GanFit {
             noise: self.sigma,
             last_noise: self.last_sigma.min(self.sigma).max(f64::MIN_POSITIVE),
             seed: prepared.seed,
+            checkpoint: self.checkpoint,
             ..GanOptions::default()
         };
         let bar = bar("step");

@@ -6,14 +6,18 @@
 //! JMLR 11, 2010, section 2.1). With one linear layer either way this is principal components in another basis (P. Baldi
 //! and K. Hornik, *Neural networks and principal component analysis*, 1989).
 
+use std::path::PathBuf;
+
 use anyhow::{Result, ensure};
+use rand_chacha::ChaCha8Rng;
 
 use super::{
     Progress,
+    checkpoint::Checkpoint,
     corruption::CorruptionKind,
     dense_net::DenseNet,
     device::TrainingDevice,
-    epochs::{Decay, Epochs, check_descent, check_epochs, gather},
+    epochs::{Decay, Epochs, Training, check_descent, check_epochs, gather},
     model::{Activation, DenseStack},
     random::generator,
 };
@@ -46,6 +50,8 @@ pub struct AutoencoderOptions {
     pub weight_decay: f32,
     /// Fixes weights, noise and the order of the rows.
     pub seed: u64,
+    /// File to write the run to on the way, and to go on from if there is one.
+    pub checkpoint: Option<PathBuf>,
 }
 
 impl Default for AutoencoderOptions {
@@ -63,6 +69,7 @@ impl Default for AutoencoderOptions {
             decay: Decay::Cosine,
             weight_decay: 0.0,
             seed: 0,
+            checkpoint: None,
         }
     }
 }
@@ -117,7 +124,8 @@ impl AutoencoderConfig {
 ///
 /// # Errors
 ///
-/// Training that diverges (named with the learning rate); the training device fails.
+/// Training that diverges (named with the learning rate); a checkpoint that cannot be written, or is of another run or
+/// damaged; the training device fails.
 pub fn fit(
     config: &AutoencoderConfig,
     features: &Table,
@@ -163,7 +171,16 @@ fn train(
 ) -> Result<DenseStack> {
     let options = config.options();
     let corruption = options.corruption.of(features);
-    let mut noise = generator(options.seed, 2);
+    let same = AutoencoderOptions {
+        checkpoint: None,
+        ..options.clone()
+    };
+    let checkpoint = options.checkpoint.as_deref();
+    let training = Training {
+        net: &mut net,
+        noise: generator(options.seed, 2),
+        checkpoint: checkpoint.map(|path| Checkpoint::new(path, "autoencoder", &same, features)),
+    };
     let run = Epochs {
         epochs: options.epochs,
         batch: options.batch,
@@ -172,16 +189,17 @@ fn train(
         order: generator(options.seed, 1),
         phase,
     };
-    run.run(features.rows(), progress, |batch, learning_rate| {
+    let update = |net: &mut DenseNet, noise: &mut ChaCha8Rng, batch: &[usize], rate| {
         let clean = gather(features, batch);
-        let loss = net.loss(corruption.apply(&clean, &mut noise), clean);
+        let loss = net.loss(corruption.apply(&clean, noise), clean);
         if options.tied {
-            net.descend_tied(&loss, learning_rate)?;
+            net.descend_tied(&loss, rate)?;
         } else {
-            net.descend(&loss, learning_rate)?;
+            net.descend(&loss, rate)?;
         }
         Ok(loss.inner())
-    })?;
+    };
+    run.go_on(features.rows(), training, progress, update)?;
     net.download()
 }
 

@@ -8,14 +8,18 @@
 //! P. Vincent et al., *Stacked denoising autoencoders*, JMLR 11, 2010; D. Kingma and J. Ba, *Adam*, 2015;
 //! I. Loshchilov and F. Hutter, *Decoupled weight decay regularization*, 2019.
 
+use std::path::PathBuf;
+
 use anyhow::{Result, ensure};
+use rand_chacha::ChaCha8Rng;
 
 use super::{
     Progress,
+    checkpoint::Checkpoint,
     corruption::Corruption,
     dense_net::DenseNet,
     device::TrainingDevice,
-    epochs::{Epochs, check_descent, check_epochs, gather},
+    epochs::{Epochs, Training, check_descent, check_epochs, gather},
     model::{Activation, DenseStack},
     random::generator,
 };
@@ -50,6 +54,8 @@ pub struct DaeOptions {
     pub weight_decay: f32,
     /// Fixes weights, noise and the order of the rows.
     pub seed: u64,
+    /// File to write the run to on the way, and to go on from if there is one.
+    pub checkpoint: Option<PathBuf>,
 }
 
 impl Default for DaeOptions {
@@ -66,6 +72,7 @@ impl Default for DaeOptions {
             decay: Decay::Cosine,
             weight_decay: 0.0,
             seed: 0,
+            checkpoint: None,
         }
     }
 }
@@ -112,7 +119,7 @@ impl DaeConfig {
 /// # Errors
 ///
 /// A corruption of another number of columns; training that diverges (named with the learning rate);
-/// the training device fails.
+/// a checkpoint that cannot be written, or is of another run or damaged; the training device fails.
 pub fn fit(
     config: &DaeConfig,
     features: &Table,
@@ -142,7 +149,16 @@ pub fn fit(
         }
         net = DenseNet::from_stack(&start, options.weight_decay, &device.device);
     }
-    let mut noise_generator = generator(options.seed, 2);
+    let same = DaeOptions {
+        checkpoint: None,
+        ..options.clone()
+    };
+    let checkpoint = options.checkpoint.as_deref();
+    let training = Training {
+        net: &mut net,
+        noise: generator(options.seed, 2),
+        checkpoint: checkpoint.map(|path| Checkpoint::new(path, "denoiser", &same, features)),
+    };
     let run = Epochs {
         epochs: options.epochs,
         batch: options.batch,
@@ -151,13 +167,14 @@ pub fn fit(
         order: generator(options.seed, 1),
         phase: "",
     };
-    run.run(features.rows(), progress, |batch, learning_rate| {
+    let update = |net: &mut DenseNet, noise: &mut ChaCha8Rng, batch: &[usize], rate| {
         let clean = gather(features, batch);
-        let damaged = options.corruption.apply(&clean, &mut noise_generator);
+        let damaged = options.corruption.apply(&clean, noise);
         let loss = net.loss(damaged, clean);
-        net.descend(&loss, learning_rate)?;
+        net.descend(&loss, rate)?;
         Ok(loss.inner())
-    })?;
+    };
+    run.go_on(features.rows(), training, progress, update)?;
     net.download()
 }
 

@@ -8,6 +8,7 @@ use burn::{
 use rand_chacha::ChaCha8Rng;
 
 use super::{
+    epochs::{Resumed, moments, moments_of},
     model::{Activation, DenseLayer, DenseStack},
     random::normal,
     tensors,
@@ -204,6 +205,13 @@ impl DenseNet {
         rows
     }
 
+    /// How many numbers a checkpoint holds of it.
+    pub(super) fn resumed_len(&self) -> usize {
+        let parameters = self.parameters();
+        let values = parameters.flat_map(|(weights, bias)| [weights.dims(), bias.dims()]);
+        3 * values.map(|[rows, columns]| rows * columns).sum::<usize>()
+    }
+
     /// One step of Adam against the gradient of `loss`.
     pub(super) fn descend(&mut self, loss: &Tensor<1>, learning_rate: f64) -> Result<()> {
         let mut gradients = loss.backward();
@@ -285,6 +293,42 @@ impl DenseNet {
             .flat_map(|layer| [of(&layer.weights).transpose(), of(&layer.bias)])
             .map(|gradient| tensors::download(gradient).unwrap())
             .collect()
+    }
+}
+
+impl Resumed for DenseNet {
+    /// Of weights and biases of every layer the values and both moments.
+    fn numbers(&self) -> Result<Vec<f32>> {
+        let mut numbers = Vec::new();
+        for layer in &self.layers {
+            for parameter in [&layer.weights, &layer.bias] {
+                let value = parameter.value.clone().inner();
+                let [first, second] = moments(&value, parameter.moments.as_ref());
+                for tensor in [value, first, second] {
+                    numbers.extend(tensors::download(tensor)?);
+                }
+            }
+        }
+        Ok(numbers)
+    }
+
+    fn resume(&mut self, steps: usize, mut numbers: &[f32]) -> Option<()> {
+        let plain = self.device.clone().inner();
+        let parameters = self
+            .layers
+            .iter_mut()
+            .flat_map(|layer| [&mut layer.weights, &mut layer.bias]);
+        for parameter in parameters {
+            let [rows, columns] = parameter.value.dims();
+            let mut next = || {
+                let (values, rest) = numbers.split_at_checked(rows * columns)?;
+                numbers = rest;
+                Some(tensors::upload(values.to_vec(), columns, &plain))
+            };
+            parameter.value = Tensor::from_inner(next()?).require_grad();
+            parameter.moments = moments_of(steps, [next()?, next()?]);
+        }
+        numbers.is_empty().then_some(())
     }
 }
 

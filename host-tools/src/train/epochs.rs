@@ -1,11 +1,18 @@
 //! The loop of every trainer that sees all rows once an epoch, in batches and in an order of chance.
 
 use anyhow::{Result, ensure};
-use burn::tensor::Tensor;
+use burn::{
+    optim::{AdamWState, AdaptiveMomentumState},
+    tensor::Tensor,
+};
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
-use super::{Progress, tensors};
+use super::{
+    Progress,
+    checkpoint::{Checkpoint, go_to, place},
+    tensors,
+};
 use crate::data::Table;
 
 /// How the learning rate falls over the training run; all but `Constant` end at zero.
@@ -51,6 +58,48 @@ pub(super) fn check_descent(batch: usize, learning_rate: f64, weight_decay: f32)
     Ok(())
 }
 
+/// What is trained, and can go on from a checkpoint.
+pub(super) trait Resumed {
+    /// Its parameters, and what its optimiser keeps of each.
+    fn numbers(&self) -> Result<Vec<f32>>;
+
+    /// Takes such numbers, of so many steps; `None` if they are of another network.
+    fn resume(&mut self, steps: usize, numbers: &[f32]) -> Option<()>;
+}
+
+/// Both moments of a parameter, zeros before the first step.
+pub(super) fn moments(value: &Tensor<2>, kept: Option<&AdamWState<2>>) -> [Tensor<2>; 2] {
+    match kept {
+        Some(AdamWState { momentum }) => [momentum.moment_1.clone(), momentum.moment_2.clone()],
+        None => [value.zeros_like(), value.zeros_like()],
+    }
+}
+
+/// What the optimiser keeps of a parameter after so many steps.
+pub(super) fn moments_of(steps: usize, [first, second]: [Tensor<2>; 2]) -> Option<AdamWState<2>> {
+    let momentum = AdaptiveMomentumState::new(steps, first, second);
+    (steps > 0).then(|| AdamWState::new(momentum))
+}
+
+/// Nothing goes on from a checkpoint.
+impl Resumed for () {
+    fn numbers(&self) -> Result<Vec<f32>> {
+        Ok(Vec::new())
+    }
+
+    fn resume(&mut self, _: usize, _: &[f32]) -> Option<()> {
+        Some(())
+    }
+}
+
+/// A network in training, and the chance that its rows are damaged by.
+pub(super) struct Training<'n, N> {
+    pub(super) net: &'n mut N,
+    pub(super) noise: ChaCha8Rng,
+    /// Where it is kept on the way, if anywhere.
+    pub(super) checkpoint: Option<Checkpoint>,
+}
+
 /// A training run in epochs.
 pub(super) struct Epochs {
     /// How often every row is seen.
@@ -79,19 +128,61 @@ impl Epochs {
     ///
     /// `update` fails, or training diverges (named with the learning rate).
     pub(super) fn run(
-        mut self,
+        self,
         rows: usize,
         progress: &mut dyn FnMut(Progress),
         mut update: impl FnMut(&[usize], f64) -> Result<Tensor<1>>,
     ) -> Result<()> {
+        let training = Training {
+            net: &mut (),
+            noise: self.order.clone(),
+            checkpoint: None,
+        };
+        self.go_on(rows, training, progress, |(), _, batch, rate| {
+            update(batch, rate)
+        })
+    }
+
+    /// As [`run`](Self::run) of a network and its noise, which `update` is given; goes on from the checkpoint, and keeps
+    /// it.
+    ///
+    /// # Errors
+    ///
+    /// As [`run`](Self::run); the checkpoint is of another run or damaged, or cannot be written.
+    pub(super) fn go_on<N: Resumed>(
+        mut self,
+        rows: usize,
+        training: Training<'_, N>,
+        progress: &mut dyn FnMut(Progress),
+        mut update: impl FnMut(&mut N, &mut ChaCha8Rng, &[usize], f64) -> Result<Tensor<1>>,
+    ) -> Result<()> {
+        let Training {
+            net,
+            mut noise,
+            mut checkpoint,
+        } = training;
         let mut order: Vec<usize> = (0..rows).collect();
-        let steps = self.epochs * rows.div_ceil(self.batch);
+        let an_epoch = rows.div_ceil(self.batch);
+        let steps = self.epochs * an_epoch;
         let mut step = 0;
+        let mut done = 0;
+        if let Some(checkpoint) = &checkpoint
+            && let Some(saved) = checkpoint.load()?
+        {
+            checkpoint.resume(net, &saved)?;
+            go_to(&mut noise, checkpoint.words(&saved)?);
+            done = saved.steps / an_epoch;
+        }
         for epoch in 1..=self.epochs {
             order.shuffle(&mut self.order);
+            if epoch <= done {
+                step += an_epoch;
+                continue;
+            }
             let mut losses: Vec<(Tensor<1>, usize)> = Vec::new();
             for batch in order.chunks(self.batch) {
-                let loss = update(batch, self.learning_rate(step, steps))?;
+                let rate = self.learning_rate(step, steps);
+                let loss = update(net, &mut noise, batch, rate)?;
                 losses.push((loss, batch.len()));
                 step += 1;
             }
@@ -102,6 +193,11 @@ impl Epochs {
                 self.phase,
                 self.learning_rate
             );
+            if let Some(checkpoint) = &mut checkpoint
+                && (checkpoint.is_due() || epoch == self.epochs)
+            {
+                checkpoint.save_of(net, step, place(&noise).to_vec())?;
+            }
             progress(Progress {
                 step: epoch,
                 steps: self.epochs,

@@ -16,14 +16,18 @@
 //! - while the noise falls the learning rate stays, afterwards there is none and the rate falls to zero;
 //! - the generator that is returned is the exponential moving average of those on the way.
 
+use std::path::PathBuf;
+
 use anyhow::{Result, ensure};
 use burn::tensor::{Tensor, activation};
 use rand_chacha::{ChaCha8Rng, rand_core::Rng};
 
 use super::{
     Progress,
+    checkpoint::{Checkpoint, go_to, place},
     dense_net::DenseNet,
     device::TrainingDevice,
+    epochs::Resumed,
     model::{Activation, Conditioning, DenseStack, GraphNet},
     random::{self, generator, normal},
     straight_through::{FineTuning, Inputs, fine_tune},
@@ -65,6 +69,8 @@ pub struct GanOptions {
     pub average: f64,
     /// Fixes weights, noise and the choice of rows.
     pub seed: u64,
+    /// File to write the run to on the way, and to go on from if there is one.
+    pub checkpoint: Option<PathBuf>,
 }
 
 impl Default for GanOptions {
@@ -81,6 +87,7 @@ impl Default for GanOptions {
             noisy_share: 0.6,
             average: 0.999,
             seed: 0,
+            checkpoint: None,
         }
     }
 }
@@ -168,7 +175,8 @@ pub struct Gan {
 ///
 /// # Errors
 ///
-/// Training that diverges; the training device fails.
+/// Training that diverges; a checkpoint that cannot be written, or is of another run or damaged; the training device
+/// fails.
 pub fn fit(
     config: &GanConfig,
     rows: &Table,
@@ -193,7 +201,24 @@ pub fn fit(
     let mut draws = generator(options.seed, 2);
     let mut values: Vec<Tensor<1>> = Vec::new();
     let mut last_tenth = (0.0, 0usize);
-    for step in 0..options.steps {
+    let same = GanOptions {
+        checkpoint: None,
+        ..options.clone()
+    };
+    let checkpoint = options.checkpoint.as_deref();
+    let mut checkpoint = checkpoint.map(|path| Checkpoint::new(path, "gan", &same, rows));
+    let mut first = 0;
+    if let Some(checkpoint) = &checkpoint
+        && let Some(saved) = checkpoint.load()?
+    {
+        let mut pair = Pair([&mut maker, &mut judge, &mut average]);
+        checkpoint.resume(&mut pair, &saved)?;
+        let [low, high, sum, count] = checkpoint.words(&saved)?;
+        go_to(&mut draws, [low, high]);
+        last_tenth = (f64::from_bits(sum), count as usize);
+        first = saved.steps;
+    }
+    for step in first..options.steps {
         let done = step as f64 / options.steps as f64;
         let noise = config.noise(done);
         let rate = options.learning_rate * ((1.0 - done) / (1.0 - options.noisy_share)).min(1.0);
@@ -231,6 +256,14 @@ pub fn fit(
             if 10 * (step + 1) > 9 * options.steps {
                 last_tenth = (last_tenth.0 + sum, last_tenth.1 + found.len());
             }
+            if let Some(checkpoint) = &mut checkpoint
+                && (checkpoint.is_due() || step + 1 == options.steps)
+            {
+                let [low, high] = place(&draws);
+                let words = vec![low, high, last_tenth.0.to_bits(), last_tenth.1 as u64];
+                let pair = Pair([&mut maker, &mut judge, &mut average]);
+                checkpoint.save_of(&pair, step + 1, words)?;
+            }
             progress(Progress {
                 step: step + 1,
                 steps: options.steps,
@@ -243,6 +276,28 @@ pub fn fit(
         discriminator: judge.download()?,
         value: last_tenth.0 / last_tenth.1 as f64,
     })
+}
+
+/// Generator, discriminator and the generator's average.
+struct Pair<'n>([&'n mut DenseNet; 3]);
+
+impl Resumed for Pair<'_> {
+    fn numbers(&self) -> Result<Vec<f32>> {
+        let mut numbers = Vec::new();
+        for net in &self.0 {
+            numbers.extend(net.numbers()?);
+        }
+        Ok(numbers)
+    }
+
+    fn resume(&mut self, steps: usize, mut numbers: &[f32]) -> Option<()> {
+        for net in &mut self.0 {
+            let (own, rest) = numbers.split_at_checked(net.resumed_len())?;
+            net.resume(steps, own)?;
+            numbers = rest;
+        }
+        numbers.is_empty().then_some(())
+    }
 }
 
 /// Fine-tunes a generator for the integers that it will be rounded to, on latent rows of its own; `calibration` are those

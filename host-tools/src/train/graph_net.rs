@@ -1,24 +1,21 @@
-//! A graph of operations as tensors: its gradient, its optimiser, the average of its parameters, its checkpoint, and
-//! the same with weights and values on the quantiser's grid.
+//! A graph of operations as tensors: its gradient, its optimiser, the average of its parameters, and the same with weights and values on the quantiser's grid.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use burn::{
-    optim::{AdamW, AdamWConfig, AdamWState, AdaptiveMomentumState, Optimizer},
+    optim::{AdamW, AdamWConfig, AdamWState, Optimizer},
     tensor::{Device, Int, Tensor, module, ops::AvgPoolOptions},
 };
 use rayon::prelude::*;
 
 use super::{
     device::TrainingDevice,
+    epochs::{Resumed, moments, moments_of},
     model::{GraphKind, GraphNet, GraphOp},
     tensors,
 };
-use crate::artifact;
 use crate::quantize::{Grid, ValueGrid};
 
 /// The epsilon of Kingma and Ba, *Adam*, 2015.
@@ -27,9 +24,6 @@ const ADAM_EPSILON: f32 = 1e-8;
 /// Rows that one processor takes of a batch where there are convolutions: those mostly move memory, which the backend
 /// does on one processor. Products of dense layers it shares out itself.
 const PART: usize = 8;
-
-/// First line of a checkpoint, before what it is of.
-const CHECKPOINT: &str = "autodidact checkpoint 1";
 
 /// How parameters are changed.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -352,53 +346,30 @@ impl GraphTrainer {
         Ok(net)
     }
 
-    /// Writes everything that [`resume`](Self::resume) needs: `what` names the run.
-    pub(super) fn save(&self, path: &Path, what: &str) -> Result<()> {
-        let mut bytes = format!("{CHECKPOINT}\n{what}\n{}\n", self.steps).into_bytes();
+    fn values(&self) -> usize {
+        self.parameters.iter().map(Parameter::len).sum()
+    }
+}
+
+impl Resumed for GraphTrainer {
+    /// Of every parameter its value, its average and both moments.
+    fn numbers(&self) -> Result<Vec<f32>> {
+        let mut numbers = Vec::with_capacity(4 * self.values());
         for parameter in &self.parameters {
             let value = parameter.value.clone();
-            let zeros = || value.clone().zeros_like();
-            let (first, second) = match &parameter.moments {
-                Some(state) => (
-                    state.momentum.moment_1.clone(),
-                    state.momentum.moment_2.clone(),
-                ),
-                None => (zeros(), zeros()),
-            };
+            let [first, second] = moments(&value, parameter.moments.as_ref());
             for tensor in [value, parameter.average.clone(), first, second] {
-                let numbers = tensors::download(tensor)?;
-                bytes.extend(numbers.iter().flat_map(|x| x.to_le_bytes()));
+                numbers.extend(tensors::download(tensor)?);
             }
         }
-        // An interrupted write leaves the earlier checkpoint.
-        artifact::write(path, &bytes).context("no checkpoint")
+        Ok(numbers)
     }
 
-    /// Goes on where a checkpoint of the same run left off; does nothing if there is no such file.
-    pub(super) fn resume(&mut self, path: &Path, what: &str) -> Result<()> {
-        if !path.exists() {
-            return Ok(());
+    fn resume(&mut self, steps: usize, numbers: &[f32]) -> Option<()> {
+        if numbers.len() != 4 * self.values() {
+            return None;
         }
-        let name = path.display();
-        let bytes = fs::read(path).with_context(|| format!("{name} cannot be read"))?;
-        let mut parts = bytes.splitn(4, |&byte| byte == b'\n');
-        let mut line = || parts.next().and_then(|line| std::str::from_utf8(line).ok());
-        ensure!(
-            line() == Some(CHECKPOINT),
-            "{name} is no checkpoint of this version"
-        );
-        ensure!(
-            line() == Some(what),
-            "{name} is a checkpoint of another training run; delete it, or give the options and the data it was made with"
-        );
-        let steps = line().and_then(|line| line.parse().ok());
-        let steps: usize = steps.with_context(|| format!("{name} is damaged"))?;
-        let numbers = parts.next().unwrap_or_default();
-        let values: usize = self.parameters.iter().map(Parameter::len).sum();
-        ensure!(numbers.len() == 16 * values, "{name} is damaged");
-        let mut numbers = numbers
-            .chunks_exact(4)
-            .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
+        let mut numbers = numbers.iter().copied();
         for parameter in &mut self.parameters {
             let [rows, columns] = parameter.value.dims();
             let mut next = || {
@@ -407,11 +378,10 @@ impl GraphTrainer {
             };
             parameter.value = next();
             parameter.average = next();
-            let momentum = AdaptiveMomentumState::new(steps, next(), next());
-            parameter.moments = (steps > 0).then(|| AdamWState::new(momentum));
+            parameter.moments = moments_of(steps, [next(), next()]);
         }
         self.steps = steps;
-        Ok(())
+        Some(())
     }
 }
 
@@ -652,24 +622,18 @@ mod tests {
 
     #[test]
     fn a_run_that_was_interrupted_ends_as_one_that_was_not() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("run");
         let new = || GraphTrainer::new(&net(), DESCENT, &TrainingDevice::cpu()).unwrap();
         let mut whole = new();
         train(&mut whole, 7);
         let mut first = new();
-        first.resume(&path, "run").unwrap();
         train(&mut first, 3);
-        first.save(&path, "run").unwrap();
+        let numbers = first.numbers().unwrap();
         let mut second = new();
-        second.resume(&path, "run").unwrap();
+        second.resume(3, &numbers).unwrap();
         assert_eq!(second.steps(), 3);
         train(&mut second, 4);
         assert_eq!(second.download().unwrap(), whole.download().unwrap());
         assert!(loss_of(&whole.download().unwrap()) < loss_of(&net()));
-        let error = new().resume(&path, "another").unwrap_err().to_string();
-        assert!(error.contains("another training run"), "{error}");
-        fs::write(&path, "autodidact checkpoint 1\nrun\n3\n1234").unwrap();
-        assert!(new().resume(&path, "run").is_err());
+        assert!(new().resume(3, &numbers[1..]).is_none());
     }
 }

@@ -18,6 +18,8 @@ pub mod random;
 #[cfg(feature = "train")]
 pub mod autoencoder;
 #[cfg(feature = "train")]
+mod checkpoint;
+#[cfg(feature = "train")]
 pub mod classifier;
 #[cfg(feature = "train")]
 pub mod dae;

@@ -5,13 +5,17 @@
 //! deep CNN for image denoising*, 2017). R is a stack of dense layers, or of convolutions on three scales joined by sums
 //! (O. Ronneberger et al., *U-net*, 2015, with sums in place of concatenations).
 
+use std::path::PathBuf;
+
 use anyhow::{Result, ensure};
+use rand_chacha::ChaCha8Rng;
 
 use super::{
     Progress,
+    checkpoint::Checkpoint,
     corruption::Corruption,
     device::TrainingDevice,
-    epochs::{Decay, Epochs, check_descent, check_epochs, gather},
+    epochs::{Decay, Epochs, Training, check_descent, check_epochs, gather},
     graph_net::{Descent, Examples, GraphTrainer},
     model::{Activation, Conditioning, GraphNet},
     random::generator,
@@ -59,6 +63,8 @@ pub struct ResidualOptions {
     pub average: f32,
     /// Fixes weights, noise and the order of the rows.
     pub seed: u64,
+    /// File to write the run to on the way, and to go on from if there is one.
+    pub checkpoint: Option<PathBuf>,
 }
 
 impl Default for ResidualOptions {
@@ -74,6 +80,7 @@ impl Default for ResidualOptions {
             weight_decay: 0.0,
             average: 0.0,
             seed: 0,
+            checkpoint: None,
         }
     }
 }
@@ -227,7 +234,8 @@ impl ResidualConfig {
 /// # Errors
 ///
 /// A corruption of another number of columns; columns that are no images of the network's size; training that diverges
-/// (named with the learning rate); the training device fails.
+/// (named with the learning rate); a checkpoint that cannot be written, or is of another run or damaged; the training
+/// device fails.
 pub fn fit(
     config: &ResidualConfig,
     features: &Table,
@@ -242,7 +250,17 @@ pub fn fit(
         average: options.average,
     };
     let mut trainer = GraphTrainer::new(&config.net(width)?, descent, device)?;
-    let mut noise = generator(options.seed, 2);
+    let same = ResidualOptions {
+        checkpoint: None,
+        ..options.clone()
+    };
+    let checkpoint = options.checkpoint.as_deref();
+    let training = Training {
+        net: &mut trainer,
+        noise: generator(options.seed, 2),
+        checkpoint: checkpoint
+            .map(|path| Checkpoint::new(path, "residual denoiser", &same, features)),
+    };
     let run = Epochs {
         epochs: options.epochs,
         batch: options.batch,
@@ -251,15 +269,16 @@ pub fn fit(
         order: generator(options.seed, 1),
         phase: "",
     };
-    run.run(features.rows(), progress, |batch, learning_rate| {
+    let update = |net: &mut GraphTrainer, noise: &mut ChaCha8Rng, batch: &[usize], rate| {
         let clean = gather(features, batch);
         let examples = Examples {
-            inputs: options.corruption.apply(&clean, &mut noise),
+            inputs: options.corruption.apply(&clean, noise),
             targets: clean,
             levels: Vec::new(),
         };
-        trainer.descend(&examples, learning_rate)
-    })?;
+        net.descend(&examples, rate)
+    };
+    run.go_on(features.rows(), training, progress, update)?;
     trainer.download()
 }
 

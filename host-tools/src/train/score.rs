@@ -19,6 +19,7 @@ use rand::RngExt;
 
 use super::{
     Progress,
+    checkpoint::Checkpoint,
     device::TrainingDevice,
     epochs::check_descent,
     graph_net::{Descent, Examples, GraphTrainer},
@@ -259,9 +260,13 @@ pub fn fit(
         },
         ..options.clone()
     };
-    let what = format!("{run:?} {} rows {spread}", features.rows());
-    if let Some(path) = &options.checkpoint {
-        trainer.resume(path, &what)?;
+    let checkpoint = options.checkpoint.as_deref();
+    let mut checkpoint =
+        checkpoint.map(|path| Checkpoint::new(path, "score network", &run, features));
+    if let Some(checkpoint) = &checkpoint
+        && let Some(saved) = checkpoint.load()?
+    {
+        checkpoint.resume(&mut trainer, &saved)?;
     }
     let mut losses = Vec::new();
     while trainer.steps() < options.steps {
@@ -279,8 +284,8 @@ pub fn fit(
                 trainer.steps(),
                 options.learning_rate
             );
-            if let Some(path) = &options.checkpoint {
-                trainer.save(path, &what)?;
+            if let Some(checkpoint) = &mut checkpoint {
+                checkpoint.save_of(&trainer, trainer.steps(), Vec::new())?;
             }
             progress(Progress {
                 step: trainer.steps(),
@@ -390,7 +395,7 @@ mod tests {
         // Everything is there: no step is left.
         assert_eq!(train(400, Some(path.clone())).unwrap(), whole);
         let error = train(500, Some(path)).unwrap_err().to_string();
-        assert!(error.contains("another training run"), "{error}");
+        assert!(error.contains("a run with other options"), "{error}");
     }
 
     #[test]
