@@ -330,10 +330,11 @@ mod tests {
         );
     }
 
+    /// Training with a checkpoint or without, and somebody who is told of its progress.
+    type Train<'t, T> = &'t dyn Fn(Option<PathBuf>, &mut dyn FnMut(Progress)) -> Result<T>;
+
     /// Trains to the end, and again from the checkpoint that it had at the third report.
-    fn interrupted<T: PartialEq + Debug>(
-        train: &dyn Fn(Option<PathBuf>, &mut dyn FnMut(Progress)) -> Result<T>,
-    ) {
+    fn interrupted<T: PartialEq + Debug>(train: Train<'_, T>) {
         let folder = tempfile::tempdir().unwrap();
         let [path, early] = ["run", "early"].map(|name| folder.path().join(name));
         let whole = train(None, &mut |_| {}).unwrap();
