@@ -8,6 +8,8 @@ use anyhow::{Result, ensure};
 
 use super::HeldOut;
 
+#[cfg(test)]
+pub(super) use read::read as read_mixed;
 pub use read::{MixedOptions, open_mixed, open_mixed_for, open_mixed_with};
 pub use schema::{parse_schema, schema_lines};
 

@@ -400,3 +400,6 @@ impl<R: BufRead> NumberRows<R> {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod properties;

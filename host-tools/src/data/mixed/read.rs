@@ -129,7 +129,8 @@ fn raw<R: BufRead>(
         .collect()
 }
 
-fn read(
+/// Reads from a text that is open.
+pub(in crate::data) fn read(
     source: &str,
     reader: impl BufRead,
     options: &MixedOptions,
