@@ -132,10 +132,20 @@ fn announced(line: &str) -> Option<Delimiter> {
 
 fn refuse_utf16(source: &str, bytes: &[u8]) -> Result<()> {
     let start = &bytes[..bytes.len().min(4096)];
-    let zeros = start.iter().filter(|&&byte| byte == 0).count();
     let utf16 = start.starts_with(b"\xff\xfe") || start.starts_with(b"\xfe\xff");
+    // Without a mark: one byte of most characters is zero, always the same of the two.
+    let zeros = |parity: usize| {
+        start
+            .iter()
+            .skip(parity)
+            .step_by(2)
+            .filter(|b| **b == 0)
+            .count()
+    };
+    let (even, odd) = (zeros(0), zeros(1));
+    let most = even.max(odd);
     ensure!(
-        !utf16 && zeros * 4 < start.len().max(1),
+        !utf16 && (most * 4 < start.len().max(1) || most < 4 * even.min(odd)),
         "{source} is no UTF-8: it looks like UTF-16; save it as CSV in UTF-8"
     );
     Ok(())
@@ -227,6 +237,12 @@ impl Shape {
 
     fn header_fits(&self) -> bool {
         self.width + self.trailing == self.most
+    }
+
+    /// The number of fields of the other lines, if most of them have another than the first.
+    pub(super) fn of_others(&self) -> Option<usize> {
+        let agree = self.rows - self.misfits;
+        (!self.header_fits() && agree >= 3 && agree * 2 > self.rows).then_some(self.most)
     }
 }
 

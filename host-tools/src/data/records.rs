@@ -31,6 +31,11 @@ impl Record {
         (0..self.len()).map(|at| self.get(at).unwrap_or_default())
     }
 
+    /// Whether every field is empty.
+    pub(super) fn is_empty(&self) -> bool {
+        self.text.is_empty()
+    }
+
     /// Empty fields at the end.
     pub(super) fn empty_at_end(&self) -> usize {
         self.iter()

@@ -58,6 +58,7 @@ pub(super) fn of_plans(layout: &Layout, kept: &[usize], words: &Words) -> Vec<St
             ));
         }
     }
+    let mut remarks = cut(remarks);
     if !truths.is_empty() {
         remarks.push(format!(
             "true or yes is read as 1, false or no as 0: {}",
@@ -80,6 +81,7 @@ pub(super) fn of_values(
         let argument = argument(&layout.names, at);
         let values: Vec<f64> = present(&layout.rows, at, words)
             .filter_map(|cell| layout.plans[at].number(cell))
+            .filter(|value| !words.are_number(*value))
             .collect();
         if values.is_empty() {
             continue;
@@ -94,6 +96,10 @@ pub(super) fn of_values(
             remarks.push(format!(
                 "column `{name}` looks like a time ({unit} since 1970); if that is no reading, leave it out with --label-column {argument}"
             ));
+        } else if is_called_index(&name) && are_different(&values) {
+            remarks.push(format!(
+                "column `{name}` has another whole number in each row; if that is no reading, leave it out with --label-column {argument}"
+            ));
         } else if let Some((value, count)) = stand_in(&values) {
             let remedy = if takes_missing {
                 "give --missing"
@@ -104,6 +110,42 @@ pub(super) fn of_values(
                 "column `{name}`: {value} stands in {count} rows, far from all other values; if it means that there is none, {remedy}={value}"
             ));
         }
+    }
+    cut(remarks)
+}
+
+/// Whether a column has a name that numbers of the row usually have.
+fn is_called_index(name: &str) -> bool {
+    let name = name.to_lowercase();
+    [
+        "id",
+        "idx",
+        "index",
+        "row",
+        "no",
+        "nr",
+        "#",
+        "unnamed: 0",
+        "serial",
+    ]
+    .contains(&name.as_str())
+}
+
+fn are_different(values: &[f64]) -> bool {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted.len() >= LEAST_COUNTED
+        && sorted.iter().all(|value| value.fract() == 0.0)
+        && sorted.windows(2).all(|pair| pair[0] < pair[1])
+}
+
+/// The first remarks, and how many more there are.
+fn cut(mut remarks: Vec<String>) -> Vec<String> {
+    const SHOWN: usize = 6;
+    if remarks.len() > SHOWN + 1 {
+        let more = remarks.len() - SHOWN;
+        remarks.truncate(SHOWN);
+        remarks.push(format!("the like holds of {more} more columns"));
     }
     remarks
 }

@@ -1,6 +1,6 @@
 //! Tables in text: what the first lines say about the rest, and the rest row by row.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::io::{BufRead, Chain, Cursor, Read};
 
 use anyhow::{Result, bail, ensure};
@@ -33,8 +33,8 @@ pub(super) struct Layout {
     pub(super) rows: Vec<Record>,
     /// Empty fields behind the last column that lines may end in.
     trailing: usize,
-    /// Whether the first record holds the names.
-    skip: bool,
+    /// Records before the first row: names and units.
+    skip: usize,
 }
 
 impl Layout {
@@ -45,11 +45,19 @@ impl Layout {
             !rows.is_empty() || !sample.whole,
             "{source} is empty; give a file with data in it"
         );
+        let shape = Shape::of(&rows);
+        if let (Some(most), Some(first)) = (shape.of_others(), rows.first()) {
+            bail!(
+                "{source}, line {}: {} where most other lines have {most}; name every column, or remove the line if it is none of the table",
+                first.line,
+                fields(first.len())
+            );
+        }
         let Shape {
             mut width,
             mut trailing,
             ..
-        } = Shape::of(&rows);
+        } = shape;
         if options
             .columns
             .as_ref()
@@ -79,9 +87,21 @@ impl Layout {
             Some(false) => First::Row,
             None => judged,
         };
-        let skip = first != First::Row && note.is_none() && !rows.is_empty();
-        let line = note.clone().or_else(|| skip.then(|| rows.remove(0)));
+        let mut skip = usize::from(first != First::Row && note.is_none() && !rows.is_empty());
+        let line = note.clone().or_else(|| (skip > 0).then(|| rows.remove(0)));
         remarks.extend(notes_remark(sample, note.as_ref()));
+        if line.is_some()
+            && let Some(units) = rows.first().filter(|_| rows.len() > 1)
+            && are_units(units, &rows[1..], &plans_of(&rows[1..]), words)
+        {
+            remarks.push(format!(
+                "line {} has no number in any column and is left out, as units: {}",
+                units.line,
+                listed(&units.iter().collect::<Vec<_>>())
+            ));
+            skip += 1;
+            rows.remove(0);
+        }
         let numbered = Table::numbered_columns(width);
         let index = line.as_ref().is_some_and(|line| line.get(0) == Some(""))
             && width > 1
@@ -123,6 +143,21 @@ impl Layout {
             skip,
         })
     }
+}
+
+/// Whether a line behind the names has words where all columns have numbers.
+fn are_units(line: &Record, below: &[Record], plans: &[Plan], words: &Words) -> bool {
+    let is_word = |(at, plan): (usize, &Plan)| {
+        plan.sort == Sort::Numbers
+            && present(below, at, words).next().is_some()
+            && line.get(at).is_some_and(|cell| plan.number(cell).is_none())
+    };
+    line.iter().any(|cell| !words.are_missing(cell)) && plans.iter().enumerate().all(is_word)
+}
+
+/// `1 field`, `2 fields`.
+fn fields(count: usize) -> String {
+    format!("{count} field{}", if count == 1 { "" } else { "s" })
 }
 
 /// Whether a line consists mostly of a model's names.
@@ -170,6 +205,10 @@ pub(super) struct Text<R> {
     pub(super) layout: Layout,
     pub(super) words: Words,
     records: Records<Chain<Cursor<Vec<u8>>, R>>,
+    /// Records that were read to see whether anything follows lines of empty fields.
+    ahead: VecDeque<Record>,
+    /// Lines of empty fields behind the last row.
+    pub(super) empty_lines: usize,
 }
 
 impl<R: BufRead> Text<R> {
@@ -184,7 +223,7 @@ impl<R: BufRead> Text<R> {
             options.comment.as_deref(),
             sample.line,
         );
-        if layout.skip {
+        for _ in 0..layout.skip {
             records.next_into(source, &mut Record::default())?;
         }
         Ok(Self {
@@ -192,13 +231,25 @@ impl<R: BufRead> Text<R> {
             layout,
             words,
             records,
+            ahead: VecDeque::new(),
+            empty_lines: 0,
         })
     }
 
-    /// The next row into `record`, which has a field for each column; `false` behind the last.
+    /// The next row into `record`, which has a field for each column; `false` behind the last. Lines of nothing but
+    /// delimiters behind that are no rows.
     pub(super) fn next_into(&mut self, record: &mut Record) -> Result<bool> {
-        if !self.records.next_into(&self.source, record)? {
+        if let Some(next) = self.ahead.pop_front() {
+            *record = next;
+        } else if !self.records.next_into(&self.source, record)? {
             return Ok(false);
+        } else if record.is_empty() && record.len() > 1 {
+            self.look_ahead()?;
+            if self.ahead.back().is_none_or(Record::is_empty) {
+                self.empty_lines = self.ahead.len() + 1;
+                self.ahead.clear();
+                return Ok(false);
+            }
         }
         let width = self.layout.names.len();
         let extra = record.len().checked_sub(width);
@@ -206,6 +257,29 @@ impl<R: BufRead> Text<R> {
             bail!(self.ragged(record));
         }
         Ok(true)
+    }
+
+    /// Reads on as far as a record that is not empty.
+    fn look_ahead(&mut self) -> Result<()> {
+        let mut next = Record::default();
+        while self.records.next_into(&self.source, &mut next)? {
+            let is_row = !next.is_empty();
+            self.ahead.push_back(std::mem::take(&mut next));
+            if is_row {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// The remark on lines of empty fields behind the last row.
+    pub(super) fn empty_lines_remark(&self) -> Option<String> {
+        (self.empty_lines > 0).then(|| {
+            format!(
+                "lines of empty fields at the end are left out: {}",
+                self.empty_lines
+            )
+        })
     }
 
     fn ragged(&self, record: &Record) -> String {
@@ -217,12 +291,11 @@ impl<R: BufRead> Text<R> {
         } else {
             "repair or remove the line"
         };
-        let fields = if record.len() == 1 { "field" } else { "fields" };
         format!(
-            "{}, line {}: {} {fields} where the first line has {width}; {advice}",
+            "{}, line {}: {} where the first line has {width}; {advice}",
             self.source,
             record.line,
-            record.len(),
+            fields(record.len()),
         )
     }
 
@@ -293,7 +366,12 @@ impl<R: BufRead> NumberRows<R> {
         let kept = &self.matched.kept;
         let plans = remarks::of_plans(layout, kept, words);
         let values = remarks::of_values(layout, kept, words, false);
-        let remarks = layout.remarks.iter().chain(&self.matched.remarks);
+        let empty = self.text.empty_lines_remark();
+        let remarks = layout
+            .remarks
+            .iter()
+            .chain(&self.matched.remarks)
+            .chain(&empty);
         for remark in remarks.chain(&plans).chain(&values) {
             say(&format!("{source}: {remark}"));
         }
@@ -394,7 +472,14 @@ impl<R: BufRead> NumberRows<R> {
                 "`{name}` is not a number; correct it, or give --comment '#' if such lines are comments"
             );
         }
-        format!("`{name}` is not a number; correct it, or leave the column out with {leave_out}")
+        let remove = if plan.sort == Sort::Numbers {
+            ", remove the line"
+        } else {
+            ""
+        };
+        format!(
+            "`{name}` is not a number; correct it{remove}, or leave the column out with {leave_out}"
+        )
     }
 }
 

@@ -278,7 +278,9 @@ fn summary<R: BufRead>(
         text.dialect(),
         text.layout.header
     ));
-    for remark in text.layout.remarks.iter().chain(&matched.remarks) {
+    let empty = text.empty_lines_remark();
+    let remarks = text.layout.remarks.iter().chain(&matched.remarks);
+    for remark in remarks.chain(&empty) {
         say(&format!("{}: {remark}", text.source));
     }
 }

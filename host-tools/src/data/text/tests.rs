@@ -149,7 +149,7 @@ fn a_comma_that_may_mean_either_is_asked_about_unless_it_stood_in_quotes() {
 fn a_rare_semicolon_does_not_separate_and_consistent_ones_do() {
     assert_eq!(
         message("a,b\n1,2\n3,4;7\n5,6\n"),
-        "x.csv, line 3, column `b`: `4;7` is not a number; correct it, or leave the column out with --label-column b"
+        "x.csv, line 3, column `b`: `4;7` is not a number; correct it, remove the line, or leave the column out with --label-column b"
     );
     let sets = "name,tags\nx,a;b\ny,c;d\n";
     assert!(message(sets).contains("column `name`"), "{}", message(sets));
@@ -239,6 +239,33 @@ fn marks_before_the_table_are_comments_or_names() {
         "x.csv, line 3, column `t`: `#N/A` is a missing value; fill in a number, remove the row, or leave the column out with --label-column t"
     );
     assert!(message("#N/A,4\n5,6\n").contains("line 1"));
+}
+
+#[test]
+fn what_stands_around_a_table_is_named_or_left_out() {
+    let table = "1.5,2\n3.5,4\n5.5,6\n";
+    assert_eq!(
+        message(&format!("a logger of 2024\nt,x\n{table}")),
+        "x.csv, line 1: 1 field where most other lines have 2; name every column, or remove the line if it is none of the table"
+    );
+    assert_eq!(
+        message("x,y\na,1,2\nb,3,4\nc,5,6\n"),
+        "x.csv, line 1: 2 fields where most other lines have 3; name every column, or remove the line if it is none of the table"
+    );
+    let units = format!("t,x\n°C,%\n{table}");
+    assert_eq!(read(&units).rows(), 3);
+    assert!(
+        said(&units)
+            .contains("line 2 has no number in any column and is left out, as units: °C, %")
+    );
+    let ends = format!("t,x\n{table},\n,\n\n");
+    assert_eq!(read(&ends).rows(), 3);
+    assert!(said(&ends).contains("lines of empty fields at the end are left out: 2"));
+    assert_eq!(
+        message(&format!("t,x\n{table},\n,\n7.5,8\n")),
+        "x.csv, line 5, column `t`: the field is empty; fill in a number or remove the row"
+    );
+    assert!(message("a,b\n1,2\n\0\0\0\0\0\0\0\0\n").starts_with("x.csv, line 3: 1 field"));
 }
 
 #[test]
