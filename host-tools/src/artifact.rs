@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::{self, Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use autodidact::model::Model;
@@ -73,12 +73,7 @@ impl Unfinished {
     pub fn of(path: &Path, inputs: &[&Path]) -> Result<Self> {
         let place = Place::of(path)?;
         if let Place::File(file) = &place {
-            let same = |input: &&&Path| {
-                let absolute = |path: &Path| std::path::absolute(path).ok();
-                same_file::is_same_file(file, input)
-                    // One of them is still to be made.
-                    .unwrap_or_else(|_| absolute(file) == absolute(input))
-            };
+            let same = |input: &&&Path| same_file_or_name(file, input);
             if let Some(input) = inputs.iter().find(same) {
                 bail!(
                     "the output {} is the input {}, which it would replace: give the output another name",
@@ -177,6 +172,15 @@ impl Place {
             }
         }
     }
+}
+
+/// Whether two paths lead to one file, or will when there is one.
+fn same_file_or_name(a: &Path, b: &Path) -> bool {
+    // Opening a pipe would take from what its reader is to get.
+    if a.is_file() && b.is_file() {
+        return same_file::is_same_file(a, b).unwrap_or(false);
+    }
+    matches!((path::absolute(a), path::absolute(b)), (Ok(a), Ok(b)) if a == b)
 }
 
 /// Where a path leads to that does not exist: to itself, or to what a link names.

@@ -349,6 +349,26 @@ fn outputs_go_behind_links_and_into_pipes_and_devices() {
 }
 
 #[test]
+fn a_pipe_is_read_once() {
+    let desk = Desk::new();
+    let pipe = desk.path("pipe.csv");
+    assert!(
+        Command::new("mkfifo")
+            .arg(&pipe)
+            .status()
+            .unwrap()
+            .success()
+    );
+    let text = fs::read(desk.path("readings.csv")).unwrap();
+    let writer = thread::spawn(move || fs::write(pipe, text));
+    let output = desk.run(["run", "clusters.adm", "pipe.csv", "-o", "rows.csv"]);
+    assert!(output.status.success(), "{}", said(&output));
+    writer.join().unwrap().unwrap();
+    let from_file = desk.run(["run", "clusters.adm", "readings.csv"]);
+    assert_eq!(fs::read(desk.path("rows.csv")).unwrap(), from_file.stdout);
+}
+
+#[test]
 fn an_output_that_cannot_be_written_shows_before_the_work() {
     let desk = Desk::new();
     for (output, reason) in [

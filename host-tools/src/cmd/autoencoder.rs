@@ -176,8 +176,8 @@ pub(super) struct StackedFit {
     corruption: KindChoice,
 
     /// How much: the share of elements, of normal noise the standard deviations of a column.
-    #[arg(long, default_value_t = 0.25)]
-    level: f64,
+    #[arg(long, alias = "level", default_value_t = 0.25)]
+    strength: f64,
 
     /// How often each layer sees every row.
     #[arg(long, value_name = "EPOCHS", default_value_t = 50)]
@@ -199,9 +199,9 @@ impl StackedFit {
         let network = self.network.options(prepared.seed);
         let options = StackedOptions {
             corruption: match self.corruption {
-                KindChoice::Masking => CorruptionKind::Masking(self.level),
-                KindChoice::Gaussian => CorruptionKind::Gaussian(self.level),
-                KindChoice::SaltAndPepper => CorruptionKind::SaltAndPepper(self.level),
+                KindChoice::Masking => CorruptionKind::Masking(self.strength),
+                KindChoice::Gaussian => CorruptionKind::Gaussian(self.strength),
+                KindChoice::SaltAndPepper => CorruptionKind::SaltAndPepper(self.strength),
             },
             epochs: self.layer_epochs,
             learning_rate: network.learning_rate,

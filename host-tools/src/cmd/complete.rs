@@ -45,7 +45,7 @@ pub(crate) struct Complete {
     #[arg(long)]
     mean_field: bool,
 
-    /// Fixes the samples; drawn and printed when it is not given.
+    /// Fixes the samples; drawn, and said on standard error, when it is not given.
     #[arg(long)]
     seed: Option<u64>,
 

@@ -40,7 +40,7 @@ pub(crate) struct Inpaint {
     #[arg(long, default_value_t = 1)]
     draws: usize,
 
-    /// Fixes the samples; drawn and printed when it is not given.
+    /// Fixes the samples; drawn, and said on standard error, when it is not given.
     #[arg(long)]
     seed: Option<u64>,
 

@@ -57,7 +57,7 @@ pub(super) struct LatentClassFit {
     #[arg(long, default_value_t = 10)]
     restarts: usize,
 
-    /// Fixes everything random; drawn and printed when it is not given.
+    /// Fixes everything random; drawn, and said on standard error, when it is not given.
     #[arg(long)]
     seed: Option<u64>,
 

@@ -64,7 +64,7 @@ pub(crate) struct Cli {
     verb: Verb,
 
     /// Say nothing on standard error but errors.
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, display_order = 1000)]
     quiet: bool,
 }
 

@@ -59,7 +59,7 @@ pub(super) struct Common {
     #[command(flatten)]
     holding: Holding,
 
-    /// Fixes everything random; drawn and printed when it is not given.
+    /// Fixes everything random; drawn, and said on standard error, when it is not given.
     #[arg(long)]
     seed: Option<u64>,
 

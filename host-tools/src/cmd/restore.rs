@@ -84,7 +84,7 @@ pub(crate) struct Restore {
     #[arg(long)]
     blind: bool,
 
-    /// Fixes the noise; drawn and printed when it is not given.
+    /// Fixes the noise; drawn, and said on standard error, when it is not given.
     #[arg(long)]
     seed: Option<u64>,
 

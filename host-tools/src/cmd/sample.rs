@@ -40,7 +40,7 @@ pub(crate) struct Sample {
     #[arg(long, default_value = "")]
     given: String,
 
-    /// Fixes the rows; drawn and printed when it is not given.
+    /// Fixes the rows; drawn, and said on standard error, when it is not given.
     #[arg(long)]
     seed: Option<u64>,
 

@@ -139,6 +139,10 @@ impl Config {
         };
         let k = match hidden.iter().filter(|width| **width > 0).min() {
             Some(narrowest) => usize::from(*narrowest),
+            // A machine's were called k as well.
+            None if name == Name::Rbm && !keys.table.contains_key("k") => {
+                keys.integer("hidden", None, 1, most)? as usize
+            }
             None => keys.integer("k", None, 1, most)? as usize,
         };
         let passes = keys.integer("passes", None, 1, 100_000)? as u32;
