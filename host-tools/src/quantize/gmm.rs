@@ -80,7 +80,7 @@ pub fn check_gmm(k: usize, d: usize) -> Result<()> {
     );
     ensure!(
         d <= MAX_DIMENSIONS,
-        "a mixture reads at most {MAX_DIMENSIONS} features on the device, not {d}; put principal components before it (`fit gmm -n 8`), or leave columns out"
+        "a mixture reads at most {MAX_DIMENSIONS} features on the device, not {d}; put principal components before it (`fit gmm --components 8`), or leave columns out"
     );
     Ok(())
 }
