@@ -67,7 +67,8 @@ pub(super) fn in_words(held_out: &HeldOut, training: usize, judged: usize) -> St
         HeldOut::None if training == 0 => format!("judged on {judged} rows"),
         HeldOut::None => format!("trained on {training} rows, judged on the same"),
         _ => format!(
-            "trained on {training} rows, judged on {judged} others ({})",
+            "trained on {training} rows, judged on {judged} other{} ({})",
+            if judged == 1 { "" } else { "s" },
             held_out.in_words()
         ),
     }

@@ -10,7 +10,7 @@ use autodidact::model::Model;
 use autodidact_tools::artifact::Unfinished;
 use autodidact_tools::data::{
     Chunks as _, FileChunks, HeldOut, HoldOut, ROWS_FOR_ORDER, Scaling, Standardiser, Table,
-    TrainingChunks, for_each_chunk, listed,
+    TrainingChunks, cut_remarks, for_each_chunk, listed,
 };
 use autodidact_tools::emulator::Core;
 use autodidact_tools::evaluate::{self, FloatPart, PartReport, Units};
@@ -265,7 +265,8 @@ impl Common {
         let standardiser = fit(&split.training)?;
         let standardiser = self.counting(standardiser, table.columns())?;
         let training = &split.training;
-        let mut remarks = standardiser.stretched_remarks(training);
+        let mut remarks = cut_remarks(training);
+        remarks.extend(standardiser.stretched_remarks(training));
         remarks.extend(standardiser.ending_remark(training, "training"));
         if rule != HeldOut::None {
             remarks.extend(standardiser.ending_remark(&split.held_out, "held-out"));

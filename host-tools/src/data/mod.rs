@@ -56,4 +56,4 @@ pub use reading::{Decimal, Delimiter, ReadOptions};
 pub use scale::{LARGEST_FEATURE, Scaling, Standardiser, ending};
 pub use selection::columns_named;
 pub use table::{Split, Table, split_labels};
-pub use wild::listed;
+pub use wild::{cut_remarks, listed};

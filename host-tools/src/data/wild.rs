@@ -5,8 +5,18 @@ use super::scale::LARGEST_FEATURE;
 use super::{Standardiser, Table};
 use crate::number::reading;
 
-/// A single reading that makes up more than this share of a column's variance stretches it.
-const STRETCHING: f64 = 0.25;
+/// A single reading that makes up more than this share of a column's variance stretches it; half of it does where the
+/// reading lies beyond all features.
+const STRETCHING: f64 = 0.5;
+
+/// Of fewer rows than this a single reading naturally makes up much of the variance.
+const LEAST_ROWS: f64 = 16.0;
+
+/// Bits of converters whose largest or smallest reading is noticed.
+const CONVERTERS: std::ops::RangeInclusive<u32> = 10..=16;
+
+/// A reading that so large a share of the rows has, and at least three of them, is the end of a converter.
+const AT_THE_END: f64 = 0.01;
 
 /// The smallest feature that the device rounds to one above 0.
 const ABOVE_ZERO: f64 = 0.5 / 4096.0;
@@ -88,7 +98,9 @@ impl Standardiser {
                 // A column that was scaled by something else is not stretched.
                 let own = (column.squares / rows).sqrt();
                 let is_own = (self.std[at] / own - 1.0).abs() < 1e-6;
-                (share > STRETCHING && is_own && rows >= 8.0).then_some((at, value, share))
+                let beyond = square.sqrt() > LARGEST_FEATURE * own;
+                let least = if beyond { STRETCHING / 2.0 } else { STRETCHING };
+                (share > least && is_own && rows >= LEAST_ROWS).then_some((at, value, share))
             })
             .collect();
         if stretched.is_empty() {
@@ -127,6 +139,45 @@ impl Standardiser {
     }
 }
 
+/// The columns of which rows read the largest or smallest number of a converter, a sentence each: what lies beyond is
+/// cut there.
+#[must_use]
+pub fn cut_remarks(training: &Table) -> Vec<String> {
+    let moments = Moments::of(training);
+    let mut remarks = Vec::new();
+    for (at, column) in moments.columns.iter().enumerate() {
+        if !column.range.integers {
+            continue;
+        }
+        for end in [column.range.maximum, column.range.minimum] {
+            let Some(bits) = CONVERTERS.into_iter().find(|&bits| is_end(end, bits)) else {
+                continue;
+            };
+            let rows = training.iter_rows().filter(|row| row[at] == end).count();
+            if rows >= 3 && rows as f64 >= AT_THE_END * training.rows() as f64 {
+                remarks.push(format!(
+                    "column `{}`: {rows} of {} training rows read {end}, the end of a {bits}-bit converter; what lay beyond was cut",
+                    training.columns()[at],
+                    training.rows()
+                ));
+            }
+        }
+    }
+    let more = remarks.len().saturating_sub(NAMED);
+    remarks.truncate(NAMED);
+    if more > 0 {
+        remarks.push(format!("{more} more columns read the end of a converter"));
+    }
+    remarks
+}
+
+/// Whether a reading is the largest or smallest of a converter of so many bits, unsigned or signed.
+fn is_end(reading: f32, bits: u32) -> bool {
+    let full = f64::from(1_u32 << bits);
+    let reading = f64::from(reading);
+    reading == full - 1.0 || reading == full / 2.0 - 1.0 && bits == 16 || reading == -full / 2.0
+}
+
 /// The first few of some names, and how many more.
 #[must_use]
 pub fn listed(names: &[String]) -> String {
@@ -141,6 +192,24 @@ pub fn listed(names: &[String]) -> String {
 mod tests {
     use super::*;
     use crate::data::Scaling;
+
+    #[test]
+    fn readings_at_the_end_of_a_converter_are_counted() {
+        let values = |end: f32| -> Table {
+            let values = (0..100).map(|at| if at % 10 == 0 { end } else { at as f32 });
+            Table::new("made", vec!["a".into()], values.collect()).unwrap()
+        };
+        assert_eq!(
+            cut_remarks(&values(4095.0)),
+            [
+                "column `a`: 10 of 100 training rows read 4095, the end of a 12-bit converter; what lay beyond was cut"
+            ]
+        );
+        assert!(cut_remarks(&values(-2048.0))[0].contains("12-bit"));
+        assert!(cut_remarks(&values(32_767.0))[0].contains("16-bit"));
+        assert_eq!(cut_remarks(&values(4000.0)), [""; 0]);
+        assert_eq!(cut_remarks(&values(255.0)), [""; 0]);
+    }
 
     fn with_glitch(scaling: Scaling) -> (Standardiser, Table) {
         let mut values: Vec<f32> = (0..200).map(|at| 500.0 + (at % 25) as f32).collect();

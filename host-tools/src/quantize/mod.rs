@@ -49,8 +49,8 @@ pub const FEATURE_UNIT: f64 = 4096.0;
 /// Counts that a standard deviation has to span, unless counts are the values themselves.
 pub(crate) const LEAST_SPREAD: f64 = 4.0;
 
-/// A deviation below this share of the mean is rounding of 32-bit floats, a few units in the last place.
-const LAST_BITS: f64 = 4.0 / 8_388_608.0;
+/// A deviation below this share of the mean is rounding of 32-bit floats: half a unit in the last place.
+const LAST_BITS: f64 = 1.0 / 16_777_216.0;
 
 /// One unit of a variance: `U40F24`.
 const VARIANCE_UNIT: f64 = 16_777_216.0;
