@@ -150,7 +150,7 @@ pub fn cut_remarks(training: &Table) -> Vec<String> {
             continue;
         }
         for end in [column.range.maximum, column.range.minimum] {
-            let Some(bits) = CONVERTERS.into_iter().find(|&bits| is_end(end, bits)) else {
+            let Some(bits) = CONVERTERS.rev().find(|&bits| is_end(end, bits)) else {
                 continue;
             };
             let rows = training.iter_rows().filter(|row| row[at] == end).count();
@@ -196,7 +196,14 @@ mod tests {
     #[test]
     fn readings_at_the_end_of_a_converter_are_counted() {
         let values = |end: f32| -> Table {
-            let values = (0..100).map(|at| if at % 10 == 0 { end } else { at as f32 });
+            let toward = end.signum();
+            let values = (0..100).map(|at| {
+                if at % 10 == 0 {
+                    end
+                } else {
+                    toward * at as f32
+                }
+            });
             Table::new("made", vec!["a".into()], values.collect()).unwrap()
         };
         assert_eq!(

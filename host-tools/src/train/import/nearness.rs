@@ -7,6 +7,9 @@ use crate::{
     train::model::{Covariances, GmmModel, KMeansModel, PcaModel},
 };
 
+/// An inertia of the rows this many times that of the archive is of other rows, however many they are.
+const FAR_MORE: f64 = 100.0;
+
 /// How many times as much as expected rows may cost: other rows of the same data stay below.
 const FAR: f64 = 10.0;
 
@@ -80,14 +83,7 @@ fn kmeans(model: &KMeansModel, rows: &[Vec<f64>], spread: &Spread) -> Vec<String
             model.inertia
         ));
     }
-    if inertia
-        > FAR
-            * if known {
-                model.inertia.max(total)
-            } else {
-                total
-            }
-    {
+    if inertia > FAR * total || known && inertia > FAR_MORE * model.inertia {
         lines.push(format!("the centres lie nowhere near the rows, {REMEDY}"));
     }
     lines
