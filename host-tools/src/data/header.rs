@@ -1,7 +1,7 @@
 //! Whether the first line of a text holds the names of its columns, and what these are.
 
 use super::cells::{Words, number, shown};
-use super::dialect::{Plan, present};
+use super::plan::{Plan, present};
 use super::reading::Decimal;
 use super::records::Record;
 

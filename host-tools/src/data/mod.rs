@@ -27,6 +27,7 @@ mod narrow;
 mod npy;
 mod npz;
 mod open;
+mod plan;
 mod reading;
 mod records;
 mod remarks;

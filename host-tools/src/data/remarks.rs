@@ -1,8 +1,8 @@
 //! What a reader of a table should know before trusting a model of it.
 
 use super::cells::{Evidence, Words, evidence, listed, number, shown};
-use super::dialect::{Sort, present};
 use super::narrow::{argument, since_1970};
+use super::plan::{Sort, present};
 use super::reading::Decimal;
 use super::records::Record;
 use super::text::Layout;

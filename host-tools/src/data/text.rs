@@ -6,10 +6,11 @@ use std::io::{BufRead, Chain, Cursor, Read};
 use anyhow::{Result, bail, ensure};
 
 use super::cells::{Evidence, Words, evidence, is_time, listed, number, shown, truth};
-use super::dialect::{Plan, Sample, Shape, Sort, delimiter, plans, present};
+use super::dialect::{Sample, Shape, delimiter};
 use super::header::{First, Names, judge};
 use super::matching::{Matched, matched};
 use super::narrow::{Narrow, argument};
+use super::plan::{Plan, Sort, plans, present};
 use super::reading::{Decimal, Delimiter, ReadOptions};
 use super::records::{Record, Records};
 use super::remarks;

@@ -6,8 +6,8 @@ use anyhow::{Result, anyhow, ensure};
 
 use super::{Column, Kind};
 use crate::data::cells::{Words, is_time, number, shown, truth};
-use crate::data::dialect::{Plan, Sort};
 use crate::data::narrow::argument;
+use crate::data::plan::{Plan, Sort};
 use crate::data::reading::Decimal;
 
 /// Separates the members of a set in one cell.
