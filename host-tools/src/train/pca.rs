@@ -1,5 +1,5 @@
 //! Principal components by the eigenvectors of the covariance, or, of fewer rows than columns, of the rows'
-//! products with each other, which are fewer and have the same directions ([`gram`]).
+//! products with each other, which are fewer and have the same directions (`gram`).
 //!
 //! Mean and covariance are accumulated in one pass over blocks of rows, each centred by its own mean, and
 //! merged pairwise (T. Chan, G. Golub and R. LeVeque, *Algorithms for computing the sample variance*, The
