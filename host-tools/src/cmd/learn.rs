@@ -262,11 +262,15 @@ fn print_passes(out: &mut Output, run: &LearnRun, comparisons: &[Comparison]) ->
         for comparison in comparisons {
             let device = comparison.device.get(at).copied().unwrap_or(f64::NAN);
             let unit = if comparison.relative { "%" } else { " " };
+            let off = match comparison.difference(device) {
+                // Nothing is a share of 0.
+                off if off.is_infinite() => "-".into(),
+                off => format!("{off:+.3}{unit}"),
+            };
             write!(
                 out,
-                " | {device:>9.4} {:>9.4} {:>+7.3}{unit}",
-                comparison.reference,
-                comparison.difference(device)
+                " | {device:>9.4} {:>9.4} {off:>8}",
+                comparison.reference
             )?;
         }
         writeln!(out)?;

@@ -45,6 +45,10 @@ impl Layout {
         let start = reader
             .fill_buf()
             .map_err(|error| explain_read(source, &error))?;
+        ensure!(
+            !start.is_empty(),
+            "{source} is empty; give a file with data in it"
+        );
         content::check(source, format, start)?;
         match format {
             Format::Idx => idx::header(source, reader),
@@ -113,6 +117,8 @@ struct Selection {
     narrow: Narrow,
     /// For each column of the file its place among those.
     places: Vec<Option<usize>>,
+    /// The first number that an f32 does not hold: its row and column, and itself.
+    beyond: Option<(usize, usize, f64)>,
 }
 
 impl Selection {
@@ -127,18 +133,31 @@ impl Selection {
             narrow: Narrow::new(source, &matched.names, &options.offset)?,
             matched,
             places,
+            beyond: None,
         })
     }
 
-    fn value(&mut self, column: usize, value: f64) -> f32 {
-        match self.places[column] {
-            Some(place) => self.narrow.value(place, value),
-            None => 0.0,
+    /// A value of the file's column, and of a row counted from 0, as an f32.
+    fn value(&mut self, row: usize, column: usize, value: f64) -> f32 {
+        let Some(place) = self.places[column] else {
+            return 0.0;
+        };
+        let narrow = self.narrow.value(place, value);
+        if value.is_finite() && !narrow.is_finite() {
+            self.beyond.get_or_insert((row, place, value));
         }
+        narrow
     }
 
     /// Rows of the columns that are read.
-    fn of_rows(&self, values: Vec<f32>) -> Result<Vec<f32>> {
+    fn of_rows(&self, values: Vec<f32>, source: &str) -> Result<Vec<f32>> {
+        if let Some((row, place, value)) = self.beyond {
+            bail!(
+                "{source}, row {}, column `{}`: {value:e} is beyond what 32-bit floats hold; divide the column before saving, or leave it out",
+                row + 1,
+                self.matched.names[place]
+            );
+        }
         self.narrow.check()?;
         let width = self.places.len();
         let kept = &self.matched.kept;
@@ -167,8 +186,9 @@ impl Input {
             .metadata()
             .map_err(|error| explain_open(source, &error))?;
         ensure!(!about.is_dir(), "{source} is a folder; give a file in it");
-        let reader = BufReader::new(file);
+        let mut reader = BufReader::new(file);
         Ok(if is_gzip_name(path) {
+            content::check_packed(source, &mut reader)?;
             Self::Stream(Box::new(BufReader::new(MultiGzDecoder::new(reader))))
         } else if about.is_file() {
             Self::File(reader, about.len())
@@ -194,8 +214,14 @@ pub(super) fn read(
 ) -> Result<Table> {
     let source = path.display().to_string();
     let mut input = Input::open(path, &source)?;
-    let length = match &input {
+    let length = match &mut input {
         Input::File(_, length) => Some(*length),
+        // Unpacked once to count: nothing is kept of what announces another size than it has.
+        Input::Stream(reader) if is_gzip_name(path) => {
+            let length = io::copy(reader, &mut io::sink());
+            input = Input::open(path, &source)?;
+            Some(length.map_err(|error| explain_read(&source, &error))?)
+        }
         Input::Stream(_) => None,
     };
     let table = read_from(&source, format, input.reader(), length, options)?;
@@ -249,12 +275,12 @@ fn read_from(
     let mut values = Vec::new();
     let count = rows * width;
     let mut convert = |at: usize, value: f64| {
-        let column = if layout.by_columns {
-            at / rows
+        let (row, column) = if layout.by_columns {
+            (at % rows, at / rows)
         } else {
-            at % width
+            (at / width, at % width)
         };
-        selection.value(column, value)
+        selection.value(row, column, value)
     };
     let found = append(reader, layout.element, count, &mut values, &mut convert)
         .map_err(|error| explain_read(source, &error))?;
@@ -268,7 +294,7 @@ fn read_from(
     if layout.by_columns {
         values = rows_of_columns(&values, layout.rows);
     }
-    let values = selection.of_rows(values)?;
+    let values = selection.of_rows(values, source)?;
     let Matched { names, remarks, .. } = selection.matched;
     Ok((Table::new(source, names, values)?, remarks))
 }
@@ -435,15 +461,16 @@ impl BinaryRows {
             element,
             ..
         } = self.layout;
-        let take = limit.min(rows - self.at);
+        let first = self.at;
+        let take = limit.min(rows - first);
         let mut values = Vec::new();
         let mut found = 0;
         let explain = |error: io::Error| explain_read(source, &error);
         if by_columns && width > 1 {
             for column in 0..width {
-                self.seek(column * rows + self.at).map_err(explain)?;
+                self.seek(column * rows + first).map_err(explain)?;
                 let selection = &mut self.selection;
-                let mut convert = |_, value| selection.value(column, value);
+                let mut convert = |at: usize, value| selection.value(first + at, column, value);
                 found += append(
                     self.input.reader(),
                     element,
@@ -455,7 +482,8 @@ impl BinaryRows {
             }
         } else {
             let selection = &mut self.selection;
-            let mut convert = |at: usize, value| selection.value(at % width, value);
+            let mut convert =
+                |at: usize, value| selection.value(first + at / width, at % width, value);
             let reader = self.input.reader();
             found = append(reader, element, take * width, &mut values, &mut convert)
                 .map_err(explain)?;
@@ -467,7 +495,7 @@ impl BinaryRows {
         if by_columns && width > 1 {
             values = rows_of_columns(&values, take);
         }
-        self.selection.of_rows(values)
+        self.selection.of_rows(values, source)
     }
 }
 

@@ -1,6 +1,8 @@
 //! What a file is by its first bytes, for files whose names say something else.
 
-use anyhow::{Result, bail};
+use std::{io::BufRead, path::Path};
+
+use anyhow::{Result, anyhow, bail};
 
 use super::open::Format;
 
@@ -19,7 +21,28 @@ pub(super) fn check(source: &str, format: Format, start: &[u8]) -> Result<()> {
     if found == Some(format) {
         return Ok(());
     }
+    if found.is_some() && Format::of(Path::new(source)).ok() == found {
+        bail!(
+            "{source} holds {what}, and a table of mixed columns is read from text; save it as CSV, numpy.savetxt(\"data.csv\", a, delimiter=\",\")"
+        );
+    }
     bail!("{source} holds {what}, whatever its name says; {remedy}")
+}
+
+/// Checks that a file whose name says so is packed.
+///
+/// # Errors
+///
+/// It starts otherwise; it cannot be read.
+pub(super) fn check_packed(source: &str, reader: &mut dyn BufRead) -> Result<()> {
+    let start = reader
+        .fill_buf()
+        .map_err(|error| anyhow!("{source} cannot be read: {error}"))?;
+    if start.starts_with(&[0x1f, 0x8b]) {
+        return Ok(());
+    }
+    let what = known(start).map_or("something else", |(_, what, _)| what);
+    bail!("{source} is not packed by gzip but holds {what}; take .gz off its name")
 }
 
 /// Format if it is one that is read, what it is, what to do.

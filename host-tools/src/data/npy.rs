@@ -85,7 +85,9 @@ pub(super) fn header(source: &str, reader: &mut dyn Read) -> Result<Header> {
     const LONGEST_HEADER: usize = 1 << 20;
     let no_npy = || format!("{source} is no valid NPY file; save it with numpy.save");
     let mut start = [0; 8];
-    reader.read_exact(&mut start).with_context(no_npy)?;
+    reader
+        .read_exact(&mut start)
+        .map_err(|_| anyhow!(no_npy()))?;
     let [magic @ .., major, _minor] = start;
     ensure!(&magic == b"\x93NUMPY", no_npy());
     ensure!(
@@ -94,11 +96,15 @@ pub(super) fn header(source: &str, reader: &mut dyn Read) -> Result<Header> {
     );
     let (length, prefix) = if major == 1 {
         let mut length = [0; 2];
-        reader.read_exact(&mut length).with_context(no_npy)?;
+        reader
+            .read_exact(&mut length)
+            .map_err(|_| anyhow!(no_npy()))?;
         (u16::from_le_bytes(length) as usize, 10)
     } else {
         let mut length = [0; 4];
-        reader.read_exact(&mut length).with_context(no_npy)?;
+        reader
+            .read_exact(&mut length)
+            .map_err(|_| anyhow!(no_npy()))?;
         (u32::from_le_bytes(length) as usize, 12)
     };
     let too_long = || {
@@ -108,7 +114,7 @@ pub(super) fn header(source: &str, reader: &mut dyn Read) -> Result<Header> {
     };
     ensure!(length <= LONGEST_HEADER, too_long());
     let mut text = vec![0; length];
-    let found = fill(reader, &mut text).with_context(no_npy)?;
+    let found = fill(reader, &mut text).map_err(|_| anyhow!(no_npy()))?;
     ensure!(found == length, too_long());
     // Latin 1 in versions 1 and 2; only names of fields, which are not read, hold more than ASCII.
     let text = String::from_utf8_lossy(&text);

@@ -7,7 +7,7 @@ use std::{
     path::Path,
 };
 
-use anyhow::{Context, Error, Result, anyhow, bail, ensure};
+use anyhow::{Error, Result, anyhow, bail, ensure};
 use zip::ZipArchive;
 
 use super::{
@@ -41,16 +41,16 @@ impl Npz {
     ///
     /// As [`Npz::open`].
     pub fn read(source: &str, reader: impl Read + Seek) -> Result<Self> {
-        let no_archive = || format!("{source} is no valid NPZ archive; save it with numpy.savez");
-        let mut archive = ZipArchive::new(reader).with_context(no_archive)?;
+        let no_archive = || anyhow!("{source} is no valid NPZ archive; save it with numpy.savez");
+        let mut archive = ZipArchive::new(reader).map_err(|_| no_archive())?;
         let mut arrays = BTreeMap::new();
         for at in 0..archive.len() {
-            let mut entry = archive.by_index(at).with_context(no_archive)?;
+            let mut entry = archive.by_index(at).map_err(|_| no_archive())?;
             let Some(name) = entry.name().strip_suffix(".npy").map(str::to_owned) else {
                 continue;
             };
             let mut bytes = Vec::new();
-            entry.read_to_end(&mut bytes).with_context(no_archive)?;
+            entry.read_to_end(&mut bytes).map_err(|_| no_archive())?;
             arrays.insert(name, bytes);
         }
         ensure!(

@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Error, Result, anyhow, bail};
 use flate2::{bufread, read::MultiGzDecoder};
 
-use super::{ReadOptions, Table, binary, npz, text::NumberRows};
+use super::{ReadOptions, Table, binary, content, npz, text::NumberRows};
 
 /// Reads a table from a file. The name decides the format:
 ///
@@ -83,8 +83,9 @@ pub fn open_with(path: &Path, options: &ReadOptions, say: &mut dyn FnMut(&str)) 
 
 /// The content of a text file, unpacked on the way.
 pub(super) fn text_reader(path: &Path, source: &str) -> Result<Box<dyn BufRead>> {
-    let file = BufReader::new(File::open(path).map_err(|error| explain_open(source, &error))?);
+    let mut file = BufReader::new(File::open(path).map_err(|error| explain_open(source, &error))?);
     Ok(if is_gzip_name(path) {
+        content::check_packed(source, &mut file)?;
         Box::new(BufReader::new(bufread::MultiGzDecoder::new(file)))
     } else {
         Box::new(file)

@@ -397,3 +397,50 @@ fn names_are_those_of_all_twelve_types() {
         assert!(read_bytes("x.npy", Format::Npy, &bytes).is_ok(), "{name}");
     }
 }
+
+#[test]
+fn numbers_beyond_f32_are_named_where_they_stand() {
+    let mut numbers = [1.0_f64; 12];
+    numbers[7] = -1e39;
+    let data: Vec<u8> = numbers.iter().flat_map(|x| x.to_le_bytes()).collect();
+    for (fortran, at) in [
+        (false, "row 4, column `column 2`"),
+        (true, "row 2, column `column 2`"),
+    ] {
+        let made = Made::new("far.npy", &npy(1, "'<f8'", fortran, "(6, 2)", &data));
+        for block in [None, Some(1), Some(3)] {
+            assert_eq!(
+                made.read(block).unwrap_err(),
+                format!(
+                    "far.npy, {at}: -1e39 is beyond what 32-bit floats hold; divide the column before saving, or leave it out"
+                )
+            );
+        }
+    }
+}
+
+#[test]
+fn empty_and_wrongly_packed_files_are_told_apart() {
+    for (name, bytes, expected) in [
+        (
+            "e.npy",
+            &b""[..],
+            "e.npy is empty; give a file with data in it",
+        ),
+        (
+            "t.npy.gz",
+            b"1,2\n",
+            "t.npy.gz is not packed by gzip but holds text; take .gz off its name",
+        ),
+        (
+            "s.npy",
+            b"\x93NUMPY\x01\x00\x10",
+            "s.npy is no valid NPY file; save it with numpy.save",
+        ),
+    ] {
+        let made = Made::new(name, bytes);
+        for block in [None, Some(3)] {
+            assert_eq!(made.read(block).unwrap_err(), expected);
+        }
+    }
+}
