@@ -1,4 +1,4 @@
-//! `autodidact eval`: what a container is worth on rows it has never seen.
+//! `autodidact eval`: what a container is worth on the rows of a file.
 
 use std::io::Write as _;
 use std::path::PathBuf;

@@ -76,7 +76,7 @@ enum Verb {
     /// Turn a model that scikit-learn has fitted into a container.
     #[cfg(feature = "train")]
     Import(import::Import),
-    /// Judge a container on held-out rows, with the device's own kernels.
+    /// Judge a container on the rows of a file, with the device's own kernels.
     Eval(eval::Eval),
     /// Show what a container holds and what it costs.
     Inspect(inspect::Inspect),
