@@ -7,9 +7,6 @@ use crate::{
     train::model::{Covariances, GmmModel, KMeansModel, PcaModel},
 };
 
-/// An inertia of the rows this many times that of the archive is of other rows, however many they are.
-const FAR_MORE: f64 = 100.0;
-
 /// How many times as much as expected rows may cost: other rows of the same data stay below.
 const FAR: f64 = 10.0;
 
@@ -83,7 +80,13 @@ fn kmeans(model: &KMeansModel, rows: &[Vec<f64>], spread: &Spread) -> Vec<String
             model.inertia
         ));
     }
-    if inertia > FAR * total || known && inertia > FAR_MORE * model.inertia {
+    let far = if known {
+        // Many more rows cost more as well, but not more than without centres.
+        inertia > (FAR * model.inertia).max(total)
+    } else {
+        inertia > APART * total
+    };
+    if far {
         lines.push(format!("the centres lie nowhere near the rows, {REMEDY}"));
     }
     lines
