@@ -78,9 +78,11 @@ impl Desk {
         self.command(arguments).output().unwrap()
     }
 
-    /// Training that would take long.
+    /// Training that would take long. A signal ends it also where the tests run without that one, as behind `nohup`.
     fn train(&self) -> Child {
         let fit = [
+            "--default-signal=INT,TERM,HUP",
+            env!("CARGO_BIN_EXE_autodidact"),
             "fit",
             "dae",
             "readings.csv",
@@ -91,7 +93,12 @@ impl Desk {
             "-o",
             "long.adm",
         ];
-        self.command(fit).stderr(Stdio::null()).spawn().unwrap()
+        let mut env = Command::new("env");
+        env.current_dir(self.0.path())
+            .args(fit)
+            .stdin(Stdio::null())
+            .stderr(Stdio::null());
+        env.spawn().unwrap()
     }
 
     fn names(&self) -> Vec<String> {
