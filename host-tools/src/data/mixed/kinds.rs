@@ -285,6 +285,29 @@ impl Raw<'_> {
         ))
     }
 
+    /// What is to be said where a word for a missing value is so frequent among levels that it may be one of them.
+    pub(super) fn frequent_word(&self, kind: &Kind) -> Option<String> {
+        /// One row of so many.
+        const OFTEN: usize = 5;
+        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+        for text in self.fields.iter().map(|field| field.text.as_str()) {
+            if !text.is_empty() && self.is_missing(text) {
+                *counts.entry(text).or_default() += 1;
+            }
+        }
+        let (word, count) = counts.into_iter().max_by_key(|(_, count)| *count)?;
+        let rows = self.fields.len();
+        let often = count >= 2 && count * OFTEN >= rows;
+        (matches!(kind, Kind::Categorical(_)) && often).then(|| {
+            format!(
+                "column `{}`: `{}` stands in {count} of {rows} rows and is read as missing; --present '{}' makes it a level",
+                shown(self.name()),
+                shown(word),
+                shown(word)
+            )
+        })
+    }
+
     /// Whether a column of numbers has so few different ones, all of them whole, that they may be levels.
     pub(super) fn may_be_levels(&self) -> bool {
         const MOST: usize = 10;

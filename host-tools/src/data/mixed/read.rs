@@ -171,6 +171,7 @@ pub(in crate::data) fn read(
         };
         for (part, _) in &read {
             remarks.extend(column.remark(&part.kind));
+            remarks.extend(column.frequent_word(&part.kind));
             if part.kind == Kind::Gaussian {
                 numbers.push(column.at);
                 if kinds.is_empty() && column.may_be_levels() {

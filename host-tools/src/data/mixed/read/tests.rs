@@ -174,6 +174,14 @@ fn words_for_missing_values_are_no_levels_unless_they_are_wanted() {
     options.reading.missing = list("1.5");
     let (table, _) = with(text, &options);
     assert!(table.iter_rows().next().unwrap()[1].is_nan());
+    let (_, said) = with(
+        "pain,x\nnone,1.5\nmild,2\nnone,3\nmild,4\n",
+        &MixedOptions::default(),
+    );
+    assert!(
+        said.contains("column `pain`: `none` stands in 2 of 4 rows and is read as missing; --present 'none' makes it a level"),
+        "{said}"
+    );
     let (table, said) = with("NA,NA\na,1\nb,2\na,3\n", &MixedOptions::default());
     assert_eq!(table.rows(), 4, "{said}");
 }
