@@ -10,11 +10,17 @@ const FAR_WORSE: f64 = 3.0;
 /// A log-likelihood this many nats below is far worse.
 const FAR_BELOW: f64 = 1.0;
 
+/// A share of the variance this much smaller is far worse.
+const LOST_SHARE: f64 = 0.3;
+
 /// Figures of the host and of the device may differ by this share ...
 const SHARE: f64 = 0.05;
 
 /// ... or by this much, where the figure is a sum over features, each of them.
 const STEP: f64 = 1e-4;
+
+/// A count of more than this share of a deviation is coarse.
+const COARSE: f64 = 1.0 / 32.0;
 
 /// Nats by which a device's log-likelihood may differ.
 const NATS: f64 = 0.1;
@@ -45,7 +51,8 @@ pub(super) fn overfitted(training: &[PartReport], held_out: &[PartReport]) -> Ve
                 && figure.value > FAR_WORSE * seen
                 && figure.value > STEP)
                 || (is_nats(figure.key) && figure.value < seen - FAR_BELOW.max(SHARE * seen.abs()));
-            if worse {
+            let lost = figure.key == "captured_variance" && figure.value < seen - LOST_SHARE;
+            if worse || lost {
                 remarks.push(format!(
                     "`{}` fares far worse on rows that it was not trained on: {} {} against {}; there are too few rows for so large a model, or the rows held out are unlike the others",
                     unseen.name,
@@ -101,6 +108,18 @@ fn reason(device: &PartReport, standardiser: &Standardiser, judged: &Table) -> S
         return format!(
             "{ending} of the {} rows have features that end at 8 deviations",
             judged.rows()
+        );
+    }
+    // One count in a deviation: readings are rounded to it before they become features.
+    let coarse = standardiser.lsb.iter().zip(&standardiser.std);
+    let mut coarse = coarse
+        .zip(judged.columns())
+        .filter(|((lsb, std), _)| **lsb > COARSE * **std);
+    if let Some(((lsb, std), name)) = coarse.next() {
+        return format!(
+            "one count of `{name}`, {}, is {:.0} % of a deviation, and readings are rounded to it",
+            number(*lsb),
+            100.0 * lsb / std
         );
     }
     match device.kind.as_str() {

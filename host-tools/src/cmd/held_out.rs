@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use autodidact_tools::data::{HeldOut, HoldOut, alternates, follows};
 use autodidact_tools::say;
 use clap::Args;
@@ -23,6 +23,18 @@ impl Holding {
             Some(HoldOut::File(path)) => Some(path),
             _ => None,
         }
+    }
+
+    /// Makes sure that the file that is judged on is not the one trained on.
+    pub(super) fn check_file(&self, data: &Path) -> Result<()> {
+        if let Some(path) = self.file() {
+            ensure!(
+                !same_file::is_same_file(path, data).unwrap_or(false),
+                "--hold-out {} is the file that is trained on; give another one, a share such as 25%, or none",
+                path.display()
+            );
+        }
+        Ok(())
     }
 
     /// The rows held out of a table of `rows` rows; `values` are those that tell whether they follow one another.

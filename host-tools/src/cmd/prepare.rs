@@ -10,7 +10,7 @@ use autodidact::model::Model;
 use autodidact_tools::artifact::Unfinished;
 use autodidact_tools::data::{
     Chunks as _, FileChunks, HeldOut, HoldOut, ROWS_FOR_ORDER, Scaling, Standardiser, Table,
-    TrainingChunks, cut_remarks, for_each_chunk, listed,
+    TrainingChunks, Wild, for_each_chunk, listed,
 };
 use autodidact_tools::emulator::Core;
 use autodidact_tools::evaluate::{self, FloatPart, PartReport, Units};
@@ -250,6 +250,7 @@ impl Common {
         let table = self.data.read_less(self.offset.clone())?;
         let offsets = self.offsets(table.columns())?;
         let holding = &self.holding;
+        holding.check_file(self.data.path())?;
         let rule = holding.of(
             table.source(),
             table.rows(),
@@ -265,11 +266,9 @@ impl Common {
         let standardiser = fit(&split.training)?;
         let standardiser = self.counting(standardiser, table.columns())?;
         let training = &split.training;
-        let mut remarks = cut_remarks(training);
-        remarks.extend(standardiser.stretched_remarks(training));
-        remarks.extend(standardiser.ending_remark(training, "training"));
+        let mut remarks = Wild::of(&standardiser, training).remarks(table.columns());
         if rule != HeldOut::None {
-            remarks.extend(standardiser.ending_remark(&split.held_out, "held-out"));
+            remarks.extend(ending_of(&standardiser, &split.held_out, "held-out"));
         }
         let rows = Rows {
             training_rows: training.rows(),
@@ -287,6 +286,7 @@ impl Common {
 
     /// Counts of the sensor's own, where they were given.
     fn counting(&self, mut standardiser: Standardiser, columns: &[String]) -> Result<Standardiser> {
+        let mut counted = vec![false; columns.len()];
         for lsb in &self.lsb {
             ensure!(
                 lsb.value.is_normal() && lsb.value > 0.0,
@@ -295,6 +295,11 @@ impl Common {
             );
             let chosen = lsb.chosen(columns)?;
             for (at, name) in columns.iter().enumerate().filter(|(at, _)| chosen[*at]) {
+                ensure!(
+                    !counted[at],
+                    "--lsb gives column `{name}` two counts; give it once"
+                );
+                counted[at] = true;
                 standardiser.count_by(at, name, lsb.value)?;
             }
         }
@@ -304,8 +309,14 @@ impl Common {
     /// The constant that is subtracted from each column.
     fn offsets(&self, columns: &[String]) -> Result<Vec<f64>> {
         let mut offsets = vec![0.0; columns.len()];
+        let mut given = vec![false; columns.len()];
         for (name, value) in &self.offset {
-            offsets[column_named(name, columns)?] = *value;
+            let at = column_named(name, columns)?;
+            ensure!(
+                !given[at],
+                "--offset gives column `{name}` two constants; give it once"
+            );
+            (offsets[at], given[at]) = (*value, true);
         }
         Ok(offsets)
     }
@@ -329,7 +340,7 @@ impl Common {
             None => (standardiser, name(scaling)),
         };
         let standardiser = self.counting(standardiser, table.columns())?;
-        if let Some(remark) = standardiser.ending_remark(&table, "judged") {
+        if let Some(remark) = ending_of(&standardiser, &table, "judged") {
             say!("{remark}");
         }
         let rows = Rows {
@@ -363,6 +374,7 @@ impl Common {
         block_rows: usize,
     ) -> Result<Prepared<TrainingChunks<FileChunks>>> {
         self.check_name()?;
+        self.holding.check_file(self.data.path())?;
         let mut chunks = self.data.chunks(block_rows, self.offset.clone())?;
         let rule = self.rule_of_chunks(&mut chunks)?;
         let mut chunks = TrainingChunks::of(chunks, rule.clone());
@@ -379,17 +391,36 @@ impl Common {
             }
             _ => chunks.held_out(MOST_JUDGED)?,
         };
-        if let Some(remark) = standardiser.ending_remark(&held_out, "judged") {
-            say!("{remark}");
+        let columns = chunks.columns().to_vec();
+        let mut wild = Wild::new(&standardiser);
+        let mut seen = None;
+        for_each_chunk(&mut chunks, |chunk| {
+            wild.add(chunk);
+            seen.get_or_insert_with(|| chunk.first(held_out.rows()));
+            Ok(())
+        })?;
+        chunks.rewind()?;
+        let mut remarks = wild.remarks(&columns);
+        if rule != HeldOut::None {
+            remarks.extend(ending_of(&standardiser, &held_out, "held-out"));
+        }
+        if held_out.rows() == MOST_JUDGED {
+            remarks.push(format!(
+                "of the rows held out the first {MOST_JUDGED} are judged"
+            ));
         }
         let rows = Rows {
             training_rows,
-            seen: None,
+            seen,
             held_out,
             rule,
             features: chunks,
         };
-        self.prepared(rows, name(scaling), standardiser)
+        let prepared = self.prepared(rows, name(scaling), standardiser)?;
+        for remark in remarks {
+            say!("{remark}");
+        }
+        Ok(prepared)
     }
 
     /// Which rows of chunks are held out; goes through them to count them where that matters.
@@ -586,6 +617,11 @@ impl Training<'_> {
         print_json(&mut out, &figures)?;
         Ok(out.flush()?)
     }
+}
+
+/// The rows whose features end, in a sentence.
+fn ending_of(standardiser: &Standardiser, rows: &Table, which: &str) -> Option<String> {
+    Wild::of(standardiser, rows).ending(rows.columns(), which)
 }
 
 /// As a container's text names it.

@@ -102,8 +102,13 @@ impl Data {
             columns: Some(names),
             ..self.reading.options()
         };
-        let offsets = Units::of(model)?.offset;
-        rows.of(model, self.open(&self.path, options.less(&offsets))?)
+        let units = Units::of(model)?;
+        let table = self.open(&self.path, options.less(&units.offset))?;
+        let table = rows.of(model, table)?;
+        if let Some(remark) = units.ending_remark(&table) {
+            say!("{remark}");
+        }
+        Ok(table)
     }
 
     /// Counts of the rows meant, as the model takes them, with the number of rows and where they are from.

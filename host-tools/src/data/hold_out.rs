@@ -37,8 +37,8 @@ pub enum HoldOut {
 /// A share of some rows, or a number of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Amount {
-    /// Hundredths, 1 to 99.
-    Percent(u64),
+    /// Thousandths, 1 to 999.
+    Share(u64),
     /// Rows, at least 1.
     Rows(usize),
 }
@@ -79,10 +79,17 @@ impl FromStr for HoldOut {
         if let Some(amount) = text.strip_prefix("last").and_then(Amount::read) {
             return amount.map(Self::Last);
         }
-        match Amount::read(text) {
-            Some(amount) => amount.map(Self::Spread),
-            None => Ok(Self::File(text.into())),
+        if let Some(amount) = Amount::read(text) {
+            return amount.map(Self::Spread);
         }
+        let first = text.chars().next();
+        let is_word =
+            !text.contains(['.', '/', '\\']) || text.parse::<f64>().is_ok() || text.ends_with('%');
+        ensure!(
+            !is_word && first != Some('-') || std::path::Path::new(text).exists(),
+            "`{text}` is none of 25%, 100, `last 25%`, `last 100`, none, and no file"
+        );
+        Ok(Self::File(text.into()))
     }
 }
 
@@ -94,13 +101,22 @@ impl Amount {
             Some(number) => (number.trim(), true),
             None => (text, false),
         };
-        let number: u64 = number.parse().ok()?;
-        Some(match (number, percent) {
-            (1..=99, true) => Ok(Self::Percent(number)),
-            (1.., false) => Ok(Self::Rows(usize::try_from(number).unwrap_or(usize::MAX))),
-            _ => Err(anyhow!(
-                "{text} of the rows cannot be held out; give 1% to 99%, a number of rows, or `none`"
-            )),
+        let none = || {
+            anyhow!(
+                "{text} of the rows cannot be held out; give 0.1% to 99.9%, a number of rows, or `none`"
+            )
+        };
+        if percent {
+            // A float cast saturates.
+            let thousandths = (number.parse::<f64>().ok()? * 10.0).round() as u64;
+            return Some(match thousandths {
+                1..=999 => Ok(Self::Share(thousandths)),
+                _ => Err(none()),
+            });
+        }
+        Some(match number.parse::<usize>().ok()? {
+            0 => Err(none()),
+            rows => Ok(Self::Rows(rows)),
         })
     }
 }
@@ -135,11 +151,11 @@ impl HeldOut {
                 let name = path.file_name().unwrap_or(path.as_os_str());
                 return Ok(Self::File(name.to_string_lossy().into_owned()));
             }
-            HoldOut::Spread(Amount::Percent(percent)) => {
-                let common = gcd(*percent, 100);
+            HoldOut::Spread(Amount::Share(thousandths)) => {
+                let common = gcd(*thousandths, 1000);
                 Self::Spread {
-                    part: percent / common,
-                    of: 100 / common,
+                    part: thousandths / common,
+                    of: 1000 / common,
                     run: 1,
                 }
             }
@@ -150,7 +166,7 @@ impl HeldOut {
             },
             HoldOut::Last(amount) => Self::Last {
                 rows: match amount {
-                    Amount::Percent(percent) => (rows as u64 * percent / 100) as usize,
+                    Amount::Share(thousandths) => (rows as u64 * thousandths / 1000) as usize,
                     Amount::Rows(rows) => *rows,
                 },
                 of: rows,
@@ -368,6 +384,7 @@ mod tests {
         assert_eq!(held_out("25%", 12), [3, 7, 11]);
         assert_eq!(held_out("40%", 10), [2, 4, 7, 9]);
         assert_eq!(held_out("3", 10), [3, 6, 9]);
+        assert_eq!(held_out("33.3%", 10), [3, 6, 9]);
         assert_eq!(held_out("last 25%", 10), [8, 9]);
         assert_eq!(held_out("last 3", 10), [7, 8, 9]);
         assert_eq!(held_out("none", 10), [0; 0]);
@@ -398,8 +415,12 @@ mod tests {
         );
         assert_eq!(
             message("0%", 5),
-            "0% of the rows cannot be held out; give 1% to 99%, a number of rows, or `none`"
+            "0% of the rows cannot be held out; give 0.1% to 99.9%, a number of rows, or `none`"
         );
+        for word in ["-5", "last", "first 10", "2.5", "1e1", ""] {
+            let message = message(word, 5);
+            assert!(message.ends_with("and no file"), "{word}: {message}");
+        }
     }
 
     #[test]

@@ -57,4 +57,4 @@ pub use reading::{Decimal, Delimiter, ReadOptions};
 pub use scale::{LARGEST_FEATURE, Scaling, Standardiser, ending};
 pub use selection::columns_named;
 pub use table::{Split, Table, split_labels};
-pub use wild::{cut_remarks, listed};
+pub use wild::{Wild, listed};

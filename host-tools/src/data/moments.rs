@@ -179,11 +179,13 @@ impl KeptRows {
 
     /// Of each column.
     pub(super) fn quartiles(&self) -> Vec<Quartiles> {
-        let column = |at: usize| {
-            let values = self.values.iter().skip(at).step_by(self.width);
-            Quartiles::of(&mut values.copied().collect::<Vec<_>>())
-        };
-        (0..self.width).map(column).collect()
+        (0..self.width).map(|at| self.quartiles_of(at)).collect()
+    }
+
+    /// Of one column.
+    pub(super) fn quartiles_of(&self, at: usize) -> Quartiles {
+        let values = self.values.iter().skip(at).step_by(self.width);
+        Quartiles::of(&mut values.copied().collect::<Vec<_>>())
     }
 }
 

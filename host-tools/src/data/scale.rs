@@ -4,6 +4,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 use super::moments::{ColumnMoments, KeptRows, Moments, Quartiles, Range};
 use super::{Chunks, Table, for_each_chunk};
+use crate::number::reading;
 
 /// The largest count that fitted data which is rescaled may reach: half of what an `i16` holds, so that new data may
 /// be twice as large before it saturates.
@@ -121,7 +122,7 @@ impl Scaling {
     ) -> Result<Standardiser> {
         ensure!(
             moments.rows >= 2,
-            "{source} has too few rows to measure a spread ({}); give at least 2",
+            "{source} has too few rows to train on to measure a spread ({}); give at least 2",
             moments.rows
         );
         let of_columns = |value: fn(&ColumnMoments, f64) -> f64| -> Vec<f64> {
@@ -259,8 +260,14 @@ impl Standardiser {
         let (mean, std) = (self.mean[column], self.std[column]);
         let reach = mean.abs() + std;
         ensure!(
+            lsb <= std,
+            "column `{name}`: one count of {lsb} is more than a deviation, which is {}; check --lsb",
+            reading(std)
+        );
+        ensure!(
             reach / lsb <= LARGEST_READING,
-            "column `{name}`: values of {reach:.4e} are {:.0} counts of {lsb}, and 16 bits hold {LARGEST_READING}; check --lsb, or subtract a constant with --offset",
+            "column `{name}`: values of {} are {:.0} counts of {lsb}, and 16 bits hold {LARGEST_READING}; check --lsb, or subtract a constant with --offset",
+            reading(reach),
             reach / lsb
         );
         (self.lsb[column], self.own_counts[column]) = (lsb, true);
@@ -409,7 +416,7 @@ mod tests {
         let message = fitted.count_by(0, "z", 1e-5).unwrap_err().to_string();
         assert_eq!(
             message,
-            "column `z`: values of 1.0163e0 are 101633 counts of 0.00001, and 16 bits hold 32767; check --lsb, or subtract a constant with --offset"
+            "column `z`: values of 1.01633 are 101633 counts of 0.00001, and 16 bits hold 32767; check --lsb, or subtract a constant with --offset"
         );
     }
 
@@ -429,7 +436,7 @@ mod tests {
                 .fit(&table(2, &[1.0, 5.0]))
                 .unwrap_err()
                 .to_string(),
-            "made.csv has too few rows to measure a spread (1); give at least 2"
+            "made.csv has too few rows to train on to measure a spread (1); give at least 2"
         );
         assert_eq!(
             Scaling::Uniform

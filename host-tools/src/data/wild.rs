@@ -24,6 +24,197 @@ const ABOVE_ZERO: f64 = 0.5 / 4096.0;
 /// Columns named in a remark before it says how many more there are.
 const NAMED: usize = 3;
 
+/// The wild readings among rows that come block by block: what no feature holds, what stretches a deviation, what a
+/// converter cut.
+pub struct Wild<'s> {
+    scale: &'s Standardiser,
+    moments: Option<Moments>,
+    kept: KeptRows,
+    /// The smallest and the largest reading of each column, and in how many rows.
+    ends: Vec<[(f32, usize); 2]>,
+    /// Rows with a feature that ends, and how many in each column.
+    ending: (usize, Vec<usize>),
+}
+
+impl<'s> Wild<'s> {
+    /// Among rows of which `scale` makes features.
+    #[must_use]
+    pub fn new(scale: &'s Standardiser) -> Self {
+        let width = scale.width();
+        Self {
+            scale,
+            moments: None,
+            kept: KeptRows::new(width),
+            ends: vec![[(f32::INFINITY, 0), (f32::NEG_INFINITY, 0)]; width],
+            ending: (0, vec![0; width]),
+        }
+    }
+
+    /// Among all of these rows.
+    #[must_use]
+    pub fn of(scale: &'s Standardiser, table: &Table) -> Self {
+        let mut wild = Self::new(scale);
+        wild.add(table);
+        wild
+    }
+
+    /// Takes further rows in.
+    pub fn add(&mut self, table: &Table) {
+        let moments = Moments::of(table);
+        match &mut self.moments {
+            Some(all) => all.merge(&moments),
+            None => self.moments = Some(moments),
+        }
+        self.kept.add(table);
+        for row in table.iter_rows() {
+            for ([low, high], &x) in self.ends.iter_mut().zip(row) {
+                if x <= low.0 {
+                    *low = (x, if x < low.0 { 1 } else { low.1 + 1 });
+                }
+                if x >= high.0 {
+                    *high = (x, if x > high.0 { 1 } else { high.1 + 1 });
+                }
+            }
+        }
+        let (rows, columns) = self.scale.ending_rows(table);
+        self.ending.0 += rows;
+        for (all, count) in self.ending.1.iter_mut().zip(columns) {
+            *all += count;
+        }
+    }
+
+    fn rows(&self) -> usize {
+        self.moments.as_ref().map_or(0, |moments| moments.rows)
+    }
+
+    /// All that is to be said of training rows, a sentence each.
+    #[must_use]
+    pub fn remarks(&self, columns: &[String]) -> Vec<String> {
+        let mut remarks = self.cut(columns);
+        remarks.extend(self.stretched(columns));
+        remarks.extend(self.ending(columns, "training"));
+        remarks
+    }
+
+    /// The rows whose features end at eight deviations, in one sentence, and the columns that they are in; none if
+    /// there is no such row. `which` rows they are, such as `training`.
+    #[must_use]
+    pub fn ending(&self, columns: &[String], which: &str) -> Option<String> {
+        let (rows, counts) = &self.ending;
+        let counted = counts.iter().zip(columns).filter(|(count, _)| **count > 0);
+        let places: Vec<String> = counted
+            .map(|(count, name)| format!("`{name}` ({count})"))
+            .collect();
+        let which = if which.is_empty() {
+            String::new()
+        } else {
+            format!("{which} ")
+        };
+        (*rows > 0).then(|| {
+            format!(
+                "{rows} of {} {which}row{} beyond 8 deviations, where features end on the device and here: column {}",
+                self.rows(),
+                match (self.rows(), rows) {
+                    (1, _) => " lies",
+                    (_, 1) => "s lies",
+                    _ => "s lie",
+                },
+                listed(&places)
+            )
+        })
+    }
+
+    /// The columns whose deviation comes from a single reading, a sentence each.
+    fn stretched(&self, columns: &[String]) -> Vec<String> {
+        let Some(moments) = &self.moments else {
+            return Vec::new();
+        };
+        let rows = moments.rows as f64;
+        let stretched: Vec<(usize, f64, f64)> = moments
+            .columns
+            .iter()
+            .enumerate()
+            .filter_map(|(at, column)| {
+                let range = column.range;
+                let far = [range.minimum, range.maximum]
+                    .map(|x| (f64::from(x), (f64::from(x) - column.mean).powi(2)));
+                let (value, square) = if far[0].1 > far[1].1 { far[0] } else { far[1] };
+                let share = square / column.squares;
+                // A column that was scaled by something else is not stretched.
+                let own = (column.squares / rows).sqrt();
+                let is_own = (self.scale.std[at] / own - 1.0).abs() < 1e-6;
+                let beyond = square.sqrt() > LARGEST_FEATURE * own;
+                let least = if beyond { STRETCHING / 2.0 } else { STRETCHING };
+                (share > least && is_own && rows >= LEAST_ROWS).then_some((at, value, share))
+            })
+            .collect();
+        let more = stretched.len().saturating_sub(NAMED);
+        let named = stretched.iter().take(NAMED);
+        let mut remarks: Vec<String> = named
+            .map(|&(at, value, share)| {
+                let name = &columns[at];
+                let quartiles = self.kept.quartiles_of(at);
+                let advice = if quartiles.spread().is_some() {
+                    "if it is a glitch, remove its row or give --scale robust".to_owned()
+                } else {
+                    format!("if it is a glitch, remove its row; --label-column '{name}' leaves the column out")
+                };
+                format!(
+                    "column `{name}`: one reading of {} makes up {:.0} % of the variance, and stretches a deviation to {} where half of the rows lie from {} to {}; {advice}",
+                    reading(value),
+                    100.0 * share,
+                    reading(self.scale.std[at]),
+                    reading(quartiles.first),
+                    reading(quartiles.third)
+                )
+            })
+            .collect();
+        if more > 0 {
+            remarks.push(format!(
+                "{more} more columns have a variance that comes from one reading"
+            ));
+        }
+        remarks
+    }
+
+    /// The columns of which rows read the largest or smallest number of a converter, a sentence each: what lies beyond
+    /// is cut there.
+    fn cut(&self, columns: &[String]) -> Vec<String> {
+        let Some(moments) = &self.moments else {
+            return Vec::new();
+        };
+        let all = moments.rows;
+        let mut remarks = Vec::new();
+        for (at, [low, high]) in self.ends.iter().enumerate() {
+            if !moments.columns[at].range.integers {
+                continue;
+            }
+            let ends = [*high, *low].map(|(end, rows)| {
+                let mut converters = CONVERTERS.rev();
+                (end, rows, converters.find(|&bits| is_end(end, bits)))
+            });
+            let of_converter = ends.iter().find_map(|(_, _, bits)| *bits);
+            for (end, rows, bits) in ends {
+                // Nothing is the other end of an unsigned converter.
+                let other = (end == 0.0).then_some(of_converter).flatten();
+                let often = rows >= 3 && rows as f64 >= AT_THE_END * all as f64;
+                if let (Some(bits), true) = (bits.or(other), often) {
+                    remarks.push(format!(
+                        "column `{}`: {rows} of {all} training rows read {end}, the end of a {bits}-bit converter; what lay beyond was cut",
+                        columns[at]
+                    ));
+                }
+            }
+        }
+        let more = remarks.len().saturating_sub(NAMED);
+        remarks.truncate(NAMED);
+        if more > 0 {
+            remarks.push(format!("{more} more columns read the end of a converter"));
+        }
+        remarks
+    }
+}
+
 impl Standardiser {
     /// How many rows have a feature that ends, and in which columns how many.
     #[must_use]
@@ -43,26 +234,6 @@ impl Standardiser {
         (rows, columns)
     }
 
-    /// The rows whose features end at eight deviations, in one sentence, and the columns that they are in; none if
-    /// there is no such row. `which` rows they are, such as `training`.
-    #[must_use]
-    pub fn ending_remark(&self, table: &Table, which: &str) -> Option<String> {
-        let (rows, columns) = self.ending_rows(table);
-        let counted = columns.iter().zip(table.columns());
-        let counted = counted.filter(|(count, _)| **count > 0);
-        let places: Vec<String> = counted
-            .map(|(count, name)| format!("`{name}` ({count})"))
-            .collect();
-        (rows > 0).then(|| {
-            format!(
-                "{rows} of {} {which} rows {} beyond 8 deviations, where features end on the device and here: column {}",
-                table.rows(),
-                if rows == 1 { "lies" } else { "lie" },
-                listed(&places)
-            )
-        })
-    }
-
     /// The columns that vary and yet have no feature above 0 in any row: none reaches the threshold of a
     /// [`Scaling::Threshold`](super::Scaling::Threshold). And how many vary.
     #[must_use]
@@ -79,96 +250,6 @@ impl Standardiser {
         let never = (0..features.width()).filter(|&at| varies[at] && !above[at]);
         (never.collect(), varies.iter().filter(|v| **v).count())
     }
-
-    /// The columns of training rows whose deviation comes from a single reading, a sentence each.
-    #[must_use]
-    pub fn stretched_remarks(&self, training: &Table) -> Vec<String> {
-        let moments = Moments::of(training);
-        let rows = training.rows() as f64;
-        let stretched: Vec<(usize, f64, f64)> = moments
-            .columns
-            .iter()
-            .enumerate()
-            .filter_map(|(at, column)| {
-                let range = column.range;
-                let far = [range.minimum, range.maximum]
-                    .map(|x| (f64::from(x), (f64::from(x) - column.mean).powi(2)));
-                let (value, square) = if far[0].1 > far[1].1 { far[0] } else { far[1] };
-                let share = square / column.squares;
-                // A column that was scaled by something else is not stretched.
-                let own = (column.squares / rows).sqrt();
-                let is_own = (self.std[at] / own - 1.0).abs() < 1e-6;
-                let beyond = square.sqrt() > LARGEST_FEATURE * own;
-                let least = if beyond { STRETCHING / 2.0 } else { STRETCHING };
-                (share > least && is_own && rows >= LEAST_ROWS).then_some((at, value, share))
-            })
-            .collect();
-        if stretched.is_empty() {
-            return Vec::new();
-        }
-        let mut kept = KeptRows::new(training.width());
-        kept.add(training);
-        let quartiles = kept.quartiles();
-        let mut remarks: Vec<String> = stretched
-            .iter()
-            .take(NAMED)
-            .map(|&(at, value, share)| {
-                let name = &training.columns()[at];
-                let share = 100.0 * share;
-                let advice = if quartiles[at].spread().is_some() {
-                    "if it is a glitch, remove its row or give --scale robust".to_owned()
-                } else {
-                    format!("if it is a glitch, remove its row; --label-column '{name}' leaves the column out")
-                };
-                format!(
-                    "column `{name}`: one reading of {} makes up {share:.0} % of the variance, and stretches a deviation to {} where half of the rows lie from {} to {}; {advice}",
-                    reading(value),
-                    reading(self.std[at]),
-                    reading(quartiles[at].first),
-                    reading(quartiles[at].third)
-                )
-            })
-            .collect();
-        if stretched.len() > NAMED {
-            remarks.push(format!(
-                "{} more columns have a variance that comes from one reading",
-                stretched.len() - NAMED
-            ));
-        }
-        remarks
-    }
-}
-
-/// The columns of which rows read the largest or smallest number of a converter, a sentence each: what lies beyond is
-/// cut there.
-#[must_use]
-pub fn cut_remarks(training: &Table) -> Vec<String> {
-    let moments = Moments::of(training);
-    let mut remarks = Vec::new();
-    for (at, column) in moments.columns.iter().enumerate() {
-        if !column.range.integers {
-            continue;
-        }
-        for end in [column.range.maximum, column.range.minimum] {
-            let Some(bits) = CONVERTERS.rev().find(|&bits| is_end(end, bits)) else {
-                continue;
-            };
-            let rows = training.iter_rows().filter(|row| row[at] == end).count();
-            if rows >= 3 && rows as f64 >= AT_THE_END * training.rows() as f64 {
-                remarks.push(format!(
-                    "column `{}`: {rows} of {} training rows read {end}, the end of a {bits}-bit converter; what lay beyond was cut",
-                    training.columns()[at],
-                    training.rows()
-                ));
-            }
-        }
-    }
-    let more = remarks.len().saturating_sub(NAMED);
-    remarks.truncate(NAMED);
-    if more > 0 {
-        remarks.push(format!("{more} more columns read the end of a converter"));
-    }
-    remarks
 }
 
 /// Whether a reading is the largest or smallest of a converter of so many bits, unsigned or signed.
@@ -195,6 +276,10 @@ mod tests {
 
     #[test]
     fn readings_at_the_end_of_a_converter_are_counted() {
+        let cut_remarks = |table: Table| {
+            let scale = Scaling::Uniform.fit(&table).unwrap();
+            Wild::of(&scale, &table).cut(table.columns())
+        };
         let values = |end: f32| -> Table {
             let toward = end.signum();
             let values = (0..100).map(|at| {
@@ -207,15 +292,20 @@ mod tests {
             Table::new("made", vec!["a".into()], values.collect()).unwrap()
         };
         assert_eq!(
-            cut_remarks(&values(4095.0)),
+            cut_remarks(values(4095.0)),
             [
                 "column `a`: 10 of 100 training rows read 4095, the end of a 12-bit converter; what lay beyond was cut"
             ]
         );
-        assert!(cut_remarks(&values(-2048.0))[0].contains("12-bit"));
-        assert!(cut_remarks(&values(32_767.0))[0].contains("16-bit"));
-        assert_eq!(cut_remarks(&values(4000.0)), [""; 0]);
-        assert_eq!(cut_remarks(&values(255.0)), [""; 0]);
+        assert!(cut_remarks(values(-2048.0))[0].contains("12-bit"));
+        assert!(cut_remarks(values(32_767.0))[0].contains("16-bit"));
+        assert_eq!(cut_remarks(values(4000.0)), [""; 0]);
+        assert_eq!(cut_remarks(values(255.0)), [""; 0]);
+        let both = (0..100)
+            .map(|at| [0.0, 4095.0, at as f32][at % 3])
+            .collect();
+        let both = cut_remarks(Table::new("made", vec!["a".into()], both).unwrap());
+        assert!(both.len() == 2 && both[1].contains("read 0, the end of a 12-bit"));
     }
 
     fn with_glitch(scaling: Scaling) -> (Standardiser, Table) {
@@ -232,10 +322,12 @@ mod tests {
         };
         let (fitted, table) = with_glitch(standard);
         assert_eq!(
-            fitted.ending_remark(&table, "training").unwrap(),
+            Wild::of(&fitted, &table)
+                .ending(table.columns(), "training")
+                .unwrap(),
             "1 of 200 training rows lies beyond 8 deviations, where features end on the device and here: column `a` (1)"
         );
-        let remarks = fitted.stretched_remarks(&table);
+        let remarks = Wild::of(&fitted, &table).stretched(table.columns());
         assert_eq!(
             remarks,
             [
@@ -246,7 +338,19 @@ mod tests {
             ignore_constant: false,
         };
         let (fitted, table) = with_glitch(robust);
-        assert_eq!(fitted.stretched_remarks(&table), [""; 0]);
+        assert_eq!(
+            Wild::of(&fitted, &table).stretched(table.columns()),
+            [""; 0]
+        );
+        // The same block by block.
+        let mut blocks = Wild::new(&fitted);
+        for block in table.values().chunks(7) {
+            blocks.add(&Table::new("made", vec!["a".into()], block.to_vec()).unwrap());
+        }
+        assert_eq!(
+            blocks.remarks(table.columns()),
+            Wild::of(&fitted, &table).remarks(table.columns())
+        );
         assert_eq!(fitted.ending_rows(&table), (1, vec![1]));
     }
 }

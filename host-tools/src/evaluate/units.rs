@@ -4,7 +4,7 @@ use anyhow::{Context, Result, ensure};
 use autodidact::model::Model;
 use autodidact::scaler::Affine;
 
-use crate::data::{Standardiser, Table, ending};
+use crate::data::{Standardiser, Table, Wild, ending};
 use crate::quantize::FEATURE_UNIT;
 use crate::train::corruption::Corruption;
 use crate::train::random::judging;
@@ -197,6 +197,24 @@ impl Units {
             ranges: ranges(model, width),
             noise: Noise::of(model),
         })
+    }
+
+    /// The rows of a table that have features beyond eight deviations, in a sentence; none if there are none.
+    #[must_use]
+    pub fn ending_remark(&self, table: &Table) -> Option<String> {
+        Wild::of(&self.standardiser(), table).ending(table.columns(), "")
+    }
+
+    /// What makes features of readings less their offset.
+    fn standardiser(&self) -> Standardiser {
+        Standardiser {
+            mean: self.mean.clone(),
+            std: self.std.clone(),
+            lsb: self.lsb.clone(),
+            own_counts: vec![true; self.lsb.len()],
+            minimum: f32::MIN,
+            maximum: f32::MAX,
+        }
     }
 
     /// What the driver does with a reading before the device sees it, in one line; none where a count is a reading.
