@@ -66,6 +66,16 @@ pub(super) fn overfitted(training: &[PartReport], held_out: &[PartReport]) -> Ve
     remarks
 }
 
+/// Nats of a row that fare far worse on held-out rows than on rows that they were trained on.
+pub(super) fn is_overfitted(seen: f64, unseen: f64) -> bool {
+    unseen < seen - FAR_BELOW.max(SHARE * seen.abs())
+}
+
+/// Nats of a row that the device's integers change by more than rounding does.
+pub(super) fn are_apart(host: f64, device: f64) -> bool {
+    (host - device).abs() > NATS.max(SHARE * host.abs())
+}
+
 /// Figures that the device's integers change by more than rounding does, a sentence each with the likely reason.
 pub(super) fn apart(
     host: &[PartReport],

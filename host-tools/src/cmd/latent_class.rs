@@ -6,14 +6,21 @@ use anyhow::Result;
 use autodidact::kernels::Order;
 use autodidact::model::Model;
 use autodidact::scaler::{Affine, ScalerFeature};
-use autodidact_tools::data::{Kind, MixedOptions, open_mixed_with, schema_lines};
-use autodidact_tools::quantize::latent_class::{Coding, quantisation_loss, quantise};
+use autodidact_tools::data::{
+    Kind, MixedOptions, MixedTable, Standardiser, Table, Wild, open_mixed_with, schema_lines,
+};
+use autodidact_tools::quantize::latent_class::{
+    Coding, QuantisationLoss, Scale, quantisation_loss, quantise,
+};
 use autodidact_tools::quantize::{QuantisedModel, QuantisedPart};
 use autodidact_tools::say;
-use autodidact_tools::train::latent_class::{self, LatentClassOptions};
+use autodidact_tools::train::latent_class::{
+    self, LatentClassFit as LatentClassFitted, LatentClassOptions,
+};
 use clap::Args;
 use serde_json::json;
 
+use super::compare;
 use super::held_out::{self, Holding};
 use super::prepare::Training;
 use super::reading::Reading;
@@ -90,6 +97,7 @@ impl LatentClassFit {
         let rule = self
             .holding
             .of(table.source(), table.rows(), &names, table.values())?;
+        self.holding.check_file(&self.data)?;
         let (training, held_out) = table.split(&rule)?;
         let options = LatentClassOptions {
             classes: self.k,
@@ -163,6 +171,9 @@ impl LatentClassFit {
             number(loss.integer),
             number(100.0 * loss.same_class)
         );
+        for remark in remarks(&coding, &training, &held_out, &fit, &loss)? {
+            say!("{remark}");
+        }
         let units = Units::of(&Model::load(&bytes)?)?;
         if let Some(line) = units.driver(&names) {
             say!("{line}");
@@ -191,6 +202,74 @@ impl LatentClassFit {
             "same_class": loss.same_class,
         }))
     }
+}
+
+/// What a person should know of the numbers among the columns, and of figures that are far apart.
+fn remarks(
+    coding: &Coding,
+    training: &MixedTable,
+    held_out: &MixedTable,
+    fit: &LatentClassFitted,
+    loss: &QuantisationLoss,
+) -> Result<Vec<String>> {
+    let mut remarks = Vec::new();
+    let mut ending = 0;
+    if let Some((scale, rows)) = numbers(coding, training)? {
+        remarks.extend(Wild::of(&scale, &rows).remarks(rows.columns()));
+    }
+    if let Some((scale, rows)) = numbers(coding, held_out)? {
+        let wild = Wild::of(&scale, &rows);
+        ending = scale.ending_rows(&rows).0;
+        remarks.extend(wild.ending(rows.columns(), "judged"));
+    }
+    if compare::is_overfitted(fit.log_likelihood, loss.exact) {
+        remarks.push(format!(
+            "the classes fare far worse on rows that they were not trained on: {} nats a row against {}; there are too few rows for so many classes, or the rows held out are unlike the others",
+            number(loss.exact),
+            number(fit.log_likelihood)
+        ));
+    }
+    if compare::are_apart(loss.exact, loss.integer) {
+        let reason = if ending > 0 {
+            format!("{ending} of the judged rows have numbers that end at 8 deviations")
+        } else {
+            "probabilities below 2^-16 end there on the device".to_owned()
+        };
+        remarks.push(format!("host and device differ: {reason}"));
+    }
+    Ok(remarks)
+}
+
+/// The columns of numbers with what makes features of them; the mean stands for a missing value. None where there are
+/// none.
+fn numbers(coding: &Coding, table: &MixedTable) -> Result<Option<(Standardiser, Table)>> {
+    let columns = table.columns().iter().enumerate();
+    let numbers = columns.filter(|(_, column)| column.kind == Kind::Gaussian);
+    let places: Vec<usize> = numbers.map(|(at, _)| at).collect();
+    if places.is_empty() {
+        return Ok(None);
+    }
+    let of = |value: fn(&Scale) -> f64| -> Vec<f64> {
+        places.iter().map(|&at| value(&coding.scale(at))).collect()
+    };
+    let scale = Standardiser {
+        mean: of(|scale| scale.mean - scale.offset),
+        std: of(|scale| scale.std),
+        lsb: of(|scale| scale.lsb),
+        own_counts: vec![true; places.len()],
+        minimum: f32::MIN,
+        maximum: f32::MAX,
+    };
+    let values = table.iter_rows().flat_map(|row| {
+        places.iter().map(|&at| {
+            let Scale { mean, offset, .. } = coding.scale(at);
+            let value = if row[at].is_nan() { mean } else { row[at] };
+            (value - offset) as f32
+        })
+    });
+    let names = places.iter().map(|&at| table.columns()[at].name.clone());
+    let rows = Table::new(table.source(), names.collect(), values.collect())?;
+    Ok(Some((scale, rows)))
 }
 
 /// Levels of a column that are shown.
