@@ -7,7 +7,8 @@ use autodidact::kernels::Order;
 use autodidact::model::Model;
 use autodidact::scaler::{Affine, ScalerFeature};
 use autodidact_tools::data::{
-    Kind, MixedOptions, MixedTable, Standardiser, Table, Wild, open_mixed_with, schema_lines,
+    Kind, MixedOptions, MixedTable, Standardiser, Table, Wild, open_mixed_for, open_mixed_with,
+    schema_lines,
 };
 use autodidact_tools::quantize::latent_class::{
     Coding, QuantisationLoss, Scale, quantisation_loss, quantise,
@@ -97,8 +98,12 @@ impl LatentClassFit {
         let rule = self
             .holding
             .of(table.source(), table.rows(), &names, table.values())?;
-        self.holding.check_file(&self.data)?;
-        let (training, held_out) = table.split(&rule)?;
+        let (training, mut held_out) = table.split(&rule)?;
+        if let Some(path) = self.holding.file() {
+            self.holding.check_file(&self.data)?;
+            let reading = self.reading.options();
+            held_out = open_mixed_for(path, &reading, table.columns(), &mut |line| say!("{line}"))?;
+        }
         let options = LatentClassOptions {
             classes: self.k,
             restarts: self.restarts,
@@ -215,7 +220,7 @@ fn remarks(
     let mut remarks = Vec::new();
     let mut ending = 0;
     if let Some((scale, rows)) = numbers(coding, training)? {
-        remarks.extend(Wild::of(&scale, &rows).remarks(rows.columns()));
+        remarks.extend(Wild::of(&scale, &rows).remarks(rows.columns(), false));
     }
     if let Some((scale, rows)) = numbers(coding, held_out)? {
         let wild = Wild::of(&scale, &rows);
@@ -231,7 +236,10 @@ fn remarks(
     }
     if compare::are_apart(loss.exact, loss.integer) {
         let reason = if ending > 0 {
-            format!("{ending} of the judged rows have numbers that end at 8 deviations")
+            format!(
+                "{ending} of the judged rows {} numbers that end at 8 deviations",
+                if ending == 1 { "has" } else { "have" }
+            )
         } else {
             "probabilities below 2^-16 end there on the device".to_owned()
         };

@@ -266,7 +266,7 @@ impl Common {
         let standardiser = fit(&split.training)?;
         let standardiser = self.counting(standardiser, table.columns())?;
         let training = &split.training;
-        let mut remarks = Wild::of(&standardiser, training).remarks(table.columns());
+        let mut remarks = Wild::of(&standardiser, training).remarks(table.columns(), true);
         if rule != HeldOut::None {
             remarks.extend(ending_of(&standardiser, &split.held_out, "held-out"));
         }
@@ -400,7 +400,7 @@ impl Common {
             Ok(())
         })?;
         chunks.rewind()?;
-        let mut remarks = wild.remarks(&columns);
+        let mut remarks = wild.remarks(&columns, true);
         if rule != HeldOut::None {
             remarks.extend(ending_of(&standardiser, &held_out, "held-out"));
         }

@@ -87,11 +87,12 @@ impl<'s> Wild<'s> {
         self.moments.as_ref().map_or(0, |moments| moments.rows)
     }
 
-    /// All that is to be said of training rows, a sentence each.
+    /// All that is to be said of training rows, a sentence each. `robust` tells whether there is a robust scale to
+    /// advise.
     #[must_use]
-    pub fn remarks(&self, columns: &[String]) -> Vec<String> {
+    pub fn remarks(&self, columns: &[String], robust: bool) -> Vec<String> {
         let mut remarks = self.cut(columns);
-        remarks.extend(self.stretched(columns));
+        remarks.extend(self.stretched(columns, robust));
         remarks.extend(self.ending(columns, "training"));
         remarks
     }
@@ -125,7 +126,7 @@ impl<'s> Wild<'s> {
     }
 
     /// The columns whose deviation comes from a single reading, a sentence each.
-    fn stretched(&self, columns: &[String]) -> Vec<String> {
+    fn stretched(&self, columns: &[String], robust: bool) -> Vec<String> {
         let Some(moments) = &self.moments else {
             return Vec::new();
         };
@@ -154,7 +155,7 @@ impl<'s> Wild<'s> {
             .map(|&(at, value, share)| {
                 let name = &columns[at];
                 let quartiles = self.kept.quartiles_of(at);
-                let advice = if quartiles.spread().is_some() {
+                let advice = if robust && quartiles.spread().is_some() {
                     "if it is a glitch, remove its row or give --scale robust".to_owned()
                 } else {
                     format!("if it is a glitch, remove its row; --label-column '{name}' leaves the column out")
@@ -327,7 +328,7 @@ mod tests {
                 .unwrap(),
             "1 of 200 training rows lies beyond 8 deviations, where features end on the device and here: column `a` (1)"
         );
-        let remarks = Wild::of(&fitted, &table).stretched(table.columns());
+        let remarks = Wild::of(&fitted, &table).stretched(table.columns(), true);
         assert_eq!(
             remarks,
             [
@@ -339,7 +340,7 @@ mod tests {
         };
         let (fitted, table) = with_glitch(robust);
         assert_eq!(
-            Wild::of(&fitted, &table).stretched(table.columns()),
+            Wild::of(&fitted, &table).stretched(table.columns(), true),
             [""; 0]
         );
         // The same block by block.
@@ -348,8 +349,8 @@ mod tests {
             blocks.add(&Table::new("made", vec!["a".into()], block.to_vec()).unwrap());
         }
         assert_eq!(
-            blocks.remarks(table.columns()),
-            Wild::of(&fitted, &table).remarks(table.columns())
+            blocks.remarks(table.columns(), true),
+            Wild::of(&fitted, &table).remarks(table.columns(), true)
         );
         assert_eq!(fitted.ending_rows(&table), (1, vec![1]));
     }
