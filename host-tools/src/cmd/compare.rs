@@ -25,6 +25,9 @@ const COARSE: f64 = 1.0 / 32.0;
 /// Nats by which a device's log-likelihood may differ.
 const NATS: f64 = 0.1;
 
+/// A mean log-likelihood at which the device's format has ended for nearly every row.
+const LEAST_NATS: f64 = -32_000.0;
+
 /// Decibels by which a device's peak signal-to-noise ratio may differ.
 const DECIBELS: f64 = 0.5;
 
@@ -82,6 +85,7 @@ pub(super) fn apart(
     device: &[PartReport],
     standardiser: &Standardiser,
     judged: &Table,
+    trained: bool,
 ) -> Vec<String> {
     let mut remarks = Vec::new();
     for (host, device) in host.iter().zip(device) {
@@ -104,7 +108,11 @@ pub(super) fn apart(
                     device.name,
                     number(difference),
                     figure.label,
-                    reason(device, standardiser, judged)
+                    if is_nats(figure.key) && figure.value <= LEAST_NATS {
+                        "the device's log-likelihood of a row ends at -32768".to_owned()
+                    } else {
+                        reason(device, standardiser, judged, trained)
+                    }
                 ));
             }
         }
@@ -112,7 +120,12 @@ pub(super) fn apart(
     remarks
 }
 
-fn reason(device: &PartReport, standardiser: &Standardiser, judged: &Table) -> String {
+fn reason(
+    device: &PartReport,
+    standardiser: &Standardiser,
+    judged: &Table,
+    trained: bool,
+) -> String {
     let (ending, _) = standardiser.ending_rows(judged);
     if ending > 0 {
         return format!(
@@ -133,8 +146,9 @@ fn reason(device: &PartReport, standardiser: &Standardiser, judged: &Table) -> S
         );
     }
     match device.kind.as_str() {
-        "gmm" => "a covariance is nearly singular, so that one 4096th of a deviation, the unit of a feature, counts; a larger --floor or --covariance diagonal helps".into(),
-        _ => "the parameters lose too much in their 8 or 16 bits; columns of one unit with --scale uniform, or more training, may help".into(),
+        "gmm" if trained => "a covariance is nearly singular, so that one 4096th of a deviation, the unit of a feature, counts; a larger --floor or --covariance diagonal helps".into(),
+        "gmm" => "a covariance is nearly singular, so that one 4096th of a deviation, the unit of a feature, counts; fit it with a larger reg_covar".into(),
+        _ => "the parameters lose too much in their 8 or 16 bits".into(),
     }
 }
 
@@ -178,7 +192,7 @@ mod tests {
         let fitted = scaling.fit(&calm).unwrap();
         let remarks = |host, device, rows: &Table| {
             let (host, device) = (report("nats_per_row", host), report("nats_per_row", device));
-            apart(&host, &device, &fitted, rows)
+            apart(&host, &device, &fitted, rows, true)
         };
         assert_eq!(remarks(-1.0, -1.05, &calm), [""; 0]);
         assert!(remarks(-1.0, -1.2, &calm)[0].contains("nearly singular"));

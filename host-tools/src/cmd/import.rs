@@ -17,6 +17,7 @@ use super::prepare::{Common, ScaleChoice};
 /// `numpy.savez(FILE, cluster_centers_=model.cluster_centers_)` and the like. A scaler that the model was fitted
 /// behind goes in the same file: `scaler_mean_=scaler.mean_, scaler_scale_=scaler.scale_`.
 #[derive(Debug, Args)]
+#[command(mut_args(|arg| if OF_A_FIT.contains(&arg.get_id().as_str()) { arg.hide(true) } else { arg }))]
 pub(crate) struct Import {
     /// A .npz file with the arrays of one fitted model.
     archive: PathBuf,
@@ -24,6 +25,9 @@ pub(crate) struct Import {
     #[command(flatten)]
     common: Common,
 }
+
+/// Flags of a fit that mean nothing for a model which is fitted already.
+pub(super) const OF_A_FIT: [&str; 4] = ["hold_out", "offset", "seed", "device"];
 
 impl Import {
     pub(crate) fn run(self) -> Result<()> {

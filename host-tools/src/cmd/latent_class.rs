@@ -187,7 +187,7 @@ impl LatentClassFit {
         if !self.json {
             return Ok(());
         }
-        let key = format!("{}.nats_per_row", self.name);
+        let key = format!("{}.nats_per_row_data", self.name);
         let training = Training {
             output: &self.output,
             bytes: bytes.len(),
@@ -197,7 +197,7 @@ impl LatentClassFit {
             rule: &rule,
         };
         training.print(json!({
-            "nats_per_training_row": fit.log_likelihood,
+            "nats_per_training_row_data": fit.log_likelihood,
             "bic": fit.bic,
             "parameters": fit.parameters,
             "rounds": fit.rounds,

@@ -277,7 +277,7 @@ impl Common {
             held_out: split.held_out,
             rule,
         };
-        let prepared = self.prepared(rows, scale, standardiser)?;
+        let prepared = self.prepared(rows, scale, standardiser, true)?;
         for remark in remarks {
             say!("{remark}");
         }
@@ -330,8 +330,8 @@ impl Common {
     ) -> Result<Prepared> {
         self.check_name()?;
         ensure!(
-            self.holding.hold_out.is_none() && self.offset.is_empty(),
-            "a model that is imported was trained on the readings as they are, and is judged on all rows: leave --hold-out and --offset out"
+            self.holding.hold_out.is_none() && self.offset.is_empty() && self.seed.is_none(),
+            "a model that is imported was trained elsewhere on the readings as they are, and is judged on all rows: leave --hold-out, --offset and --seed out"
         );
         let table = self.data.read()?;
         let standardiser = scaling.fit(&table)?;
@@ -350,7 +350,7 @@ impl Common {
             held_out: table,
             rule: HeldOut::None,
         };
-        let mut prepared = self.prepared(rows, scale, standardiser)?;
+        let mut prepared = self.prepared(rows, scale, standardiser, false)?;
         prepared.training_rows = 0;
         Ok(prepared)
     }
@@ -416,7 +416,7 @@ impl Common {
             rule,
             features: chunks,
         };
-        let prepared = self.prepared(rows, name(scaling), standardiser)?;
+        let prepared = self.prepared(rows, name(scaling), standardiser, true)?;
         for remark in remarks {
             say!("{remark}");
         }
@@ -453,8 +453,10 @@ impl Common {
         rows: Rows<F>,
         scale: &str,
         standardiser: Standardiser,
+        seeded: bool,
     ) -> Result<Prepared<F>> {
-        let seed = draw_seed(self.seed);
+        // What was trained elsewhere needs no seed.
+        let seed = seeded.then(|| draw_seed(self.seed));
         let device = device::open(self.device)?;
         if !device.is_cpu() {
             say!("training on {device}");
@@ -469,7 +471,9 @@ impl Common {
         model.note("rows", rows.training_rows);
         model.note("held_out", &rows.rule);
         model.note("scale", scale);
-        model.note("seed", seed);
+        if let Some(seed) = seed {
+            model.note("seed", seed);
+        }
         model.note("tool", concat!("autodidact ", env!("CARGO_PKG_VERSION")));
         Ok(Prepared {
             training_rows: rows.training_rows,
@@ -479,7 +483,7 @@ impl Common {
             offsets,
             features: rows.features,
             standardiser,
-            seed,
+            seed: seed.unwrap_or_default(),
             device,
             order: fast_order(self.core),
             model,
@@ -535,7 +539,8 @@ impl Common {
             .iter()
             .map(|(title, part)| Ok((*title, judge(&[*part], table)?)))
             .collect::<Result<Vec<_>>>()?;
-        let mut remarks = compare::apart(&float, &device, &prepared.standardiser, table);
+        let trained = prepared.training_rows > 0;
+        let mut remarks = compare::apart(&float, &device, &prepared.standardiser, table, trained);
         if let (Some(seen), false) = (&prepared.seen, prepared.rule == HeldOut::None) {
             remarks.extend(compare::overfitted(&judge(floats, seen)?, &float));
         }

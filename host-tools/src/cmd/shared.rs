@@ -133,8 +133,16 @@ impl Data {
         let say = &mut |line: &str| say!("{line}");
         let table = data::open_mixed_for(&self.path, &options, coding.columns(), say)?;
         let table = match rows {
-            Rows::HeldOut => table.split(&held_out(model)?)?.1,
-            Rows::Training => table.split(&held_out(model)?)?.0,
+            Rows::HeldOut => {
+                table
+                    .split(&held_out(model, table.source(), table.rows())?)?
+                    .1
+            }
+            Rows::Training => {
+                table
+                    .split(&held_out(model, table.source(), table.rows())?)?
+                    .0
+            }
             Rows::All => table,
         };
         let counts = table
@@ -387,19 +395,43 @@ pub(crate) enum Rows {
 impl Rows {
     fn of(self, model: &Model<'_>, table: Table) -> Result<Table> {
         Ok(match self {
-            Self::HeldOut => table.split(&held_out(model)?)?.held_out,
-            Self::Training => table.split(&held_out(model)?)?.training,
+            Self::HeldOut => {
+                table
+                    .split(&held_out(model, table.source(), table.rows())?)?
+                    .held_out
+            }
+            Self::Training => {
+                table
+                    .split(&held_out(model, table.source(), table.rows())?)?
+                    .training
+            }
             Self::All => table,
         })
     }
 }
 
-/// The rows that a model's training held out, as its text says.
-fn held_out(model: &Model<'_>) -> Result<HeldOut> {
-    model.text_value("held_out").map_or_else(
-        || bail!("the model does not say which rows its training held out; give --rows all"),
-        str::parse,
-    )
+/// The rows that a model's training held out of a table of so many, as its text says.
+fn held_out(model: &Model<'_>, source: &str, rows: usize) -> Result<HeldOut> {
+    let Some(text) = model.text_value("held_out") else {
+        bail!("the model does not say which rows its training held out; give --rows all");
+    };
+    let rule: HeldOut = text.parse()?;
+    let data = model.text_value("data").unwrap_or("its data");
+    match &rule {
+        HeldOut::None => bail!("nothing was held out when the model was trained; give --rows all"),
+        HeldOut::File(name) => bail!(
+            "the model was trained on all rows of {data} and judged on {name}; give that file with --rows all"
+        ),
+        _ => {}
+    }
+    let trained = model.text_value("rows").and_then(|rows| rows.parse().ok());
+    let training = (0..rows).filter(|row| !rule.holds(*row)).count();
+    ensure!(
+        trained.is_none_or(|trained: usize| trained == training),
+        "{source} is not what the model was trained on: that was {} rows of {data}, and these rows would be {training}; give that file, or --rows all",
+        trained.unwrap_or_default()
+    );
+    Ok(rule)
 }
 
 /// Rows and columns of images of `pixels`, if their width was given.
