@@ -7,8 +7,11 @@ use autodidact_tools::number::number;
 /// A squared error on rows held out this many times that on rows trained on is far worse.
 const FAR_WORSE: f64 = 3.0;
 
-/// A log-likelihood this many nats below is far worse.
+/// A log-likelihood this many nats below is far worse ...
 const FAR_BELOW: f64 = 1.0;
+
+/// ... of many rows; the mean of a few is off by itself, by as much again with sixteen of them.
+const FEW: f64 = 16.0;
 
 /// A share of the variance this much smaller is far worse.
 const LOST_SHARE: f64 = 0.3;
@@ -43,17 +46,20 @@ fn is_squared(key: &str) -> bool {
 }
 
 /// Parts that fare far worse on held-out rows than on rows that they were trained on, a sentence each.
-pub(super) fn overfitted(training: &[PartReport], held_out: &[PartReport]) -> Vec<String> {
+pub(super) fn overfitted(
+    training: &[PartReport],
+    held_out: &[PartReport],
+    rows: usize,
+) -> Vec<String> {
     let mut remarks = Vec::new();
     for (seen, unseen) in training.iter().zip(held_out) {
         for figure in &unseen.figures {
             let Some(seen) = seen.figure(figure.key) else {
                 continue;
             };
-            let worse = (is_squared(figure.key)
-                && figure.value > FAR_WORSE * seen
-                && figure.value > STEP)
-                || (is_nats(figure.key) && figure.value < seen - FAR_BELOW.max(SHARE * seen.abs()));
+            let worse =
+                (is_squared(figure.key) && figure.value > FAR_WORSE * seen && figure.value > STEP)
+                    || (is_nats(figure.key) && is_overfitted(seen, figure.value, rows));
             let lost = figure.key == "captured_variance" && figure.value < seen - LOST_SHARE;
             if worse || lost {
                 remarks.push(format!(
@@ -69,9 +75,10 @@ pub(super) fn overfitted(training: &[PartReport], held_out: &[PartReport]) -> Ve
     remarks
 }
 
-/// Nats of a row that fare far worse on held-out rows than on rows that they were trained on.
-pub(super) fn is_overfitted(seen: f64, unseen: f64) -> bool {
-    unseen < seen - FAR_BELOW.max(SHARE * seen.abs())
+/// Nats of a row that fare far worse on so many held-out rows than on rows that they were trained on.
+pub(super) fn is_overfitted(seen: f64, unseen: f64, rows: usize) -> bool {
+    let off = 1.0 + (FEW / rows as f64).sqrt();
+    unseen < seen - off * FAR_BELOW.max(SHARE * seen.abs())
 }
 
 /// Nats of a row that the device's integers change by more than rounding does.
@@ -174,17 +181,18 @@ mod tests {
     #[test]
     fn what_fares_far_worse_on_new_rows_is_said() {
         let remarks =
-            |key, seen, unseen| overfitted(&report(key, seen), &report(key, unseen)).len();
+            |key, seen, unseen| overfitted(&report(key, seen), &report(key, unseen), 1600).len();
         assert_eq!(remarks("inertia_per_row", 1.0, 2.9), 0);
         assert_eq!(remarks("inertia_per_row", 1.0, 3.1), 1);
-        assert_eq!(remarks("nats_per_row", -20.0, -20.9), 0);
-        assert_eq!(remarks("nats_per_row", -20.0, -21.1), 1);
+        assert_eq!(remarks("nats_per_row", -20.0, -21.0), 0);
+        assert_eq!(remarks("nats_per_row", -20.0, -21.2), 1);
+        assert!(!is_overfitted(-20.0, -21.2, 16) && is_overfitted(-20.0, -22.1, 16));
         assert_eq!(remarks("empty_clusters", 0.0, 3.0), 0);
     }
 
     #[test]
     fn host_and_device_apart_are_said_with_a_reason() {
-        let values: Vec<f32> = (0..100).map(|at| (at % 7) as f32).collect();
+        let values: Vec<f32> = (0..100).map(|at| (at % 7) as f32 * 100.0).collect();
         let calm = Table::new("made", vec!["a".into()], values).unwrap();
         let scaling = Scaling::Standard {
             ignore_constant: false,
@@ -196,7 +204,8 @@ mod tests {
         };
         assert_eq!(remarks(-1.0, -1.05, &calm), [""; 0]);
         assert!(remarks(-1.0, -1.2, &calm)[0].contains("nearly singular"));
-        let wild = Table::new("made", vec!["a".into()], vec![500.0]).unwrap();
+        let wild = Table::new("made", vec!["a".into()], vec![50_000.0]).unwrap();
         assert!(remarks(-1.0, -1.2, &wild)[0].contains("1 of the 1 rows"));
+        assert!(remarks(-1e6, -32_768.0, &wild)[0].contains("ends at -32768"));
     }
 }

@@ -227,7 +227,7 @@ fn remarks(
         ending = scale.ending_rows(&rows).0;
         remarks.extend(wild.ending(rows.columns(), "judged"));
     }
-    if compare::is_overfitted(fit.log_likelihood, loss.exact) {
+    if compare::is_overfitted(fit.log_likelihood, loss.exact, held_out.rows()) {
         remarks.push(format!(
             "the classes fare far worse on rows that they were not trained on: {} nats a row against {}; there are too few rows for so many classes, or the rows held out are unlike the others",
             number(loss.exact),

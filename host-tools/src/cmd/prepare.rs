@@ -330,8 +330,8 @@ impl Common {
     ) -> Result<Prepared> {
         self.check_name()?;
         ensure!(
-            self.holding.hold_out.is_none() && self.offset.is_empty() && self.seed.is_none(),
-            "a model that is imported was trained elsewhere on the readings as they are, and is judged on all rows: leave --hold-out, --offset and --seed out"
+            self.holding.hold_out.is_none() && self.offset.is_empty(),
+            "a model that is imported was trained elsewhere on the readings as they are, and is judged on all rows: leave --hold-out and --offset out"
         );
         let table = self.data.read()?;
         let standardiser = scaling.fit(&table)?;
@@ -542,7 +542,11 @@ impl Common {
         let trained = prepared.training_rows > 0;
         let mut remarks = compare::apart(&float, &device, &prepared.standardiser, table, trained);
         if let (Some(seen), false) = (&prepared.seen, prepared.rule == HeldOut::None) {
-            remarks.extend(compare::overfitted(&judge(floats, seen)?, &float));
+            remarks.extend(compare::overfitted(
+                &judge(floats, seen)?,
+                &float,
+                table.rows(),
+            ));
         }
         output.finish(&bytes)?;
         say!(
