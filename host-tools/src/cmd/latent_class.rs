@@ -7,8 +7,8 @@ use autodidact::kernels::Order;
 use autodidact::model::Model;
 use autodidact::scaler::{Affine, ScalerFeature};
 use autodidact_tools::data::{
-    Kind, MixedOptions, MixedTable, Standardiser, Table, Wild, open_mixed_for, open_mixed_with,
-    schema_lines,
+    Decimal, Kind, MixedOptions, MixedTable, ReadOptions, Standardiser, Table, Wild,
+    open_mixed_for, open_mixed_with, schema_lines,
 };
 use autodidact_tools::quantize::latent_class::{
     Coding, QuantisationLoss, Scale, quantisation_loss, quantise,
@@ -101,7 +101,11 @@ impl LatentClassFit {
         let (training, mut held_out) = table.split(&rule)?;
         if let Some(path) = self.holding.file() {
             self.holding.check_file(&self.data)?;
-            let reading = self.reading.options();
+            let is_comma = table.decimal() == Decimal::Comma;
+            let reading = ReadOptions {
+                usual_decimal: is_comma.then_some(Decimal::Comma),
+                ..self.reading.options()
+            };
             held_out = open_mixed_for(path, &reading, table.columns(), &mut |line| say!("{line}"))?;
         }
         let options = LatentClassOptions {
@@ -147,6 +151,9 @@ impl LatentClassFit {
         }
         for (key, value) in schema_lines(table.columns()) {
             container.note(&key, value);
+        }
+        if table.decimal() == Decimal::Comma {
+            container.note("decimal", table.decimal());
         }
         container.note("rows", training.rows());
         container.note("held_out", &rule);

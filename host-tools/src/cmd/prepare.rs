@@ -9,8 +9,8 @@ use autodidact::kernels::Order;
 use autodidact::model::Model;
 use autodidact_tools::artifact::Unfinished;
 use autodidact_tools::data::{
-    Chunks as _, FileChunks, HeldOut, HoldOut, ROWS_FOR_ORDER, Scaling, Standardiser, Table,
-    TrainingChunks, Wild, for_each_chunk, listed,
+    Chunks as _, Decimal, FileChunks, HeldOut, HoldOut, ROWS_FOR_ORDER, Scaling, Standardiser,
+    Table, TrainingChunks, Wild, for_each_chunk, listed,
 };
 use autodidact_tools::emulator::Core;
 use autodidact_tools::evaluate::{self, FloatPart, PartReport, Units};
@@ -184,6 +184,7 @@ struct Rows<F> {
     seen: Option<Table>,
     held_out: Table,
     rule: HeldOut,
+    decimal: Decimal,
     features: F,
 }
 
@@ -259,9 +260,9 @@ impl Common {
         )?;
         let mut split = table.split(&rule)?;
         if let Some(HoldOut::File(path)) = &holding.hold_out {
-            split.held_out = self
-                .data
-                .read_beside(path, split.training.columns(), &offsets)?;
+            split.held_out =
+                self.data
+                    .read_beside(path, table.columns(), &offsets, table.decimal())?;
         }
         let standardiser = fit(&split.training)?;
         let standardiser = self.counting(standardiser, table.columns())?;
@@ -276,6 +277,7 @@ impl Common {
             features: standardiser.transform(training)?,
             held_out: split.held_out,
             rule,
+            decimal: table.decimal(),
         };
         let prepared = self.prepared(rows, scale, standardiser, true)?;
         for remark in remarks {
@@ -347,6 +349,7 @@ impl Common {
             training_rows: table.rows(),
             seen: None,
             features: standardiser.transform(&table)?,
+            decimal: table.decimal(),
             held_out: table,
             rule: HeldOut::None,
         };
@@ -376,6 +379,7 @@ impl Common {
         self.check_name()?;
         self.holding.check_file(self.data.path())?;
         let mut chunks = self.data.chunks(block_rows, self.offset.clone())?;
+        let decimal = chunks.decimal();
         let rule = self.rule_of_chunks(&mut chunks)?;
         let mut chunks = TrainingChunks::of(chunks, rule.clone());
         let scaling = self.scaling();
@@ -387,7 +391,7 @@ impl Common {
             Some(HoldOut::File(path)) => {
                 let columns = chunks.columns();
                 self.data
-                    .read_beside(path, columns, &self.offsets(columns)?)?
+                    .read_beside(path, columns, &self.offsets(columns)?, decimal)?
             }
             _ => chunks.held_out(MOST_JUDGED)?,
         };
@@ -414,6 +418,7 @@ impl Common {
             seen,
             held_out,
             rule,
+            decimal,
             features: chunks,
         };
         let prepared = self.prepared(rows, name(scaling), standardiser, true)?;
@@ -466,6 +471,9 @@ impl Common {
         if offsets.iter().any(|offset| *offset != 0.0) {
             let listed: Vec<String> = offsets.iter().map(ToString::to_string).collect();
             model.note("offset", listed.join(","));
+        }
+        if rows.decimal == Decimal::Comma {
+            model.note("decimal", rows.decimal);
         }
         model.note("data", self.data.name());
         model.note("rows", rows.training_rows);

@@ -9,7 +9,7 @@ use autodidact::model::{Body, Model};
 use autodidact_tools::artifact::Unfinished;
 #[cfg(feature = "train")]
 use autodidact_tools::data::FileChunks;
-use autodidact_tools::data::{self, HeldOut, ReadOptions, Table, names_of_line};
+use autodidact_tools::data::{self, Decimal, HeldOut, ReadOptions, Table, names_of_line};
 use autodidact_tools::emulator::{self, Core, GenerateRun, Image};
 use autodidact_tools::evaluate::{PartReport, Units};
 use autodidact_tools::generate::{Request, Work};
@@ -78,16 +78,19 @@ impl Data {
         data::open_chunks_with(&self.path, &options, block_rows, &mut |line| say!("{line}"))
     }
 
-    /// The rows of another file, in these columns and less these constants.
+    /// The rows of another file, in these columns, less these constants and with this decimal character where it tells
+    /// none.
     #[cfg(feature = "train")]
     pub(crate) fn read_beside(
         &self,
         path: &Path,
         columns: &[String],
         offsets: &[f64],
+        decimal: Decimal,
     ) -> Result<Table> {
         let options = ReadOptions {
             columns: Some(columns.to_vec()),
+            usual_decimal: (decimal == Decimal::Comma).then_some(decimal),
             ..self.reading.options()
         };
         self.open(path, options.less(offsets))
@@ -100,6 +103,7 @@ impl Data {
             .unwrap_or_else(|| Table::numbered_columns(width));
         let options = ReadOptions {
             columns: Some(names),
+            usual_decimal: usual_decimal(model),
             ..self.reading.options()
         };
         let units = Units::of(model)?;
@@ -129,7 +133,10 @@ impl Data {
         let columns = data::parse_schema(model.text())?;
         let units = Units::of(model)?;
         let coding = Coding::from_lines(columns, &units.lsb, &units.offset, classes.lines())?;
-        let options = self.reading.options();
+        let options = ReadOptions {
+            usual_decimal: usual_decimal(model),
+            ..self.reading.options()
+        };
         let say = &mut |line: &str| say!("{line}");
         let table = data::open_mixed_for(&self.path, &options, coding.columns(), say)?;
         let table = match rows {
@@ -157,6 +164,11 @@ impl Data {
         let name = self.path.file_name().unwrap_or(self.path.as_os_str());
         name.to_string_lossy().into_owned()
     }
+}
+
+/// The decimal character of the text that a model was trained on, where its container says so.
+fn usual_decimal(model: &Model<'_>) -> Option<Decimal> {
+    model.text_value("decimal")?.parse().ok()
 }
 
 /// Takes one of `values` alone, and lists them in the help.

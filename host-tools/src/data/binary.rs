@@ -124,7 +124,7 @@ struct Selection {
 impl Selection {
     fn of(source: &str, width: usize, options: &ReadOptions) -> Result<Self> {
         let names = Table::numbered_columns(width);
-        let matched = matched(source, &names, false, false, options)?;
+        let matched = matched(source, &names, false, None, options)?;
         let mut places = vec![None; width];
         for (place, &at) in matched.kept.iter().enumerate() {
             places[at] = Some(place);

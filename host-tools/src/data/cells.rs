@@ -52,14 +52,32 @@ const GROUPS: [char; 6] = [' ', '\u{a0}', '\u{202f}', '\u{2009}', '\'', '\u{2019
 /// Signs that mean less than zero: hyphen, minus, dash.
 const MINUS: [char; 3] = ['-', '\u{2212}', '\u{2013}'];
 
-/// The finite number that a cell is, if it is one: with sign, fraction, exponent and thousands in groups of
-/// three, or in hexadecimal digits behind `0x`.
+/// The finite number that a cell is, if it is one: with sign, fraction, exponent (behind `D` as well, as Fortran
+/// writes it) and thousands in groups of three, or in hexadecimal digits behind `0x`; between apostrophes, as some
+/// exports write it, or between parentheses, as accountants write less than zero.
 pub(super) fn number(cell: &str, decimal: Decimal) -> Option<f64> {
     if decimal == Decimal::Point
         && let Ok(value) = cell.parse::<f64>()
     {
         return Some(value).filter(|value| value.is_finite());
     }
+    if let Some(cell) = cell.strip_prefix('\'') {
+        return plain_number(cell.strip_suffix('\'').unwrap_or(cell), decimal);
+    }
+    match in_parentheses(cell) {
+        Some(cell) => unsigned(cell, decimal)
+            .map(|value| -value)
+            .filter(|value| value.is_finite()),
+        None => plain_number(cell, decimal),
+    }
+}
+
+/// What stands between parentheses.
+pub(super) fn in_parentheses(cell: &str) -> Option<&str> {
+    cell.strip_prefix('(')?.strip_suffix(')')
+}
+
+fn plain_number(cell: &str, decimal: Decimal) -> Option<f64> {
     let (negative, body) = match cell.strip_prefix(MINUS) {
         Some(body) => (true, body),
         None => (false, cell.strip_prefix('+').unwrap_or(cell)),
@@ -78,11 +96,16 @@ fn unsigned(body: &str, decimal: Decimal) -> Option<f64> {
     if !body.starts_with(|c: char| c.is_ascii_digit() || c == '.' || c == ',') {
         return None;
     }
-    let (mantissa, exponent) = match body.find(['e', 'E']) {
+    let (point, comma) = characters(decimal);
+    // Without a fraction, digits around a `D` are rather a name.
+    let fortran = || {
+        body.find(['d', 'D'])
+            .filter(|&at| body[..at].contains(point))
+    };
+    let (mantissa, exponent) = match body.find(['e', 'E']).or_else(fortran) {
         Some(at) => (&body[..at], body[at + 1..].parse::<i32>().ok()?),
         None => (body, 0),
     };
-    let (point, comma) = characters(decimal);
     let (whole, fraction) = mantissa.split_once(point).unwrap_or((mantissa, ""));
     let whole = without_groups(whole, comma)?;
     let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
@@ -100,17 +123,24 @@ const fn characters(decimal: Decimal) -> (char, char) {
     }
 }
 
-/// Whole digits without what separates thousands; `None` if that is not in groups of three.
+/// Whole digits without what separates thousands; `None` if that is not in groups of three, or in the groups of
+/// lakhs and crores, as in `1,20,100`.
 fn without_groups(whole: &str, separator: char) -> Option<String> {
     let is_separator = |c: &char| *c == separator || GROUPS.contains(c);
     let Some(found) = whole.chars().find(is_separator) else {
         return Some(whole.to_owned());
     };
-    let mut groups = whole.split(found);
-    let first = groups.next()?;
-    let fits = (1..=3).contains(&first.len())
-        && !first.starts_with('0')
-        && groups.all(|group| group.len() == 3);
+    let groups: Vec<&str> = whole.split(found).collect();
+    let [first, others @ .., last] = groups.as_slice() else {
+        return None;
+    };
+    let thousands = (1..=3).contains(&first.len()) && others.iter().all(|group| group.len() == 3);
+    let lakhs = found == ','
+        && separator == ','
+        && (1..=2).contains(&first.len())
+        && !others.is_empty()
+        && others.iter().all(|group| group.len() == 2);
+    let fits = !first.starts_with('0') && last.len() == 3 && (thousands || lakhs);
     fits.then(|| whole.replace(found, ""))
 }
 
@@ -185,6 +215,31 @@ fn is_unit(text: &str) -> bool {
 
 const CURRENCY_AND_SIGNS: [char; 10] = ['%', '‰', '°', '$', '€', '£', '¥', '\'', '"', '″'];
 
+/// Whether a cell is made of digits as a number is, but has a form that is not read, as `50.3±0.2` and `1/8` have.
+/// Ranges such as `18-25` and versions such as `1.2.3` are names.
+pub(super) fn resembles_number(cell: &str) -> bool {
+    let sign = |c: char| "/±*^×<>~=".contains(c);
+    let part = |c: char| c.is_ascii_digit() || ".,+-:() ".contains(c) || sign(c);
+    let is_range = cell.get(1..).is_some_and(|rest| rest.contains('-'));
+    let is_version = !cell.contains(sign) && cell.matches('.').count() > 1;
+    cell.starts_with(|c: char| c.is_ascii_digit() || "<>~=±".contains(c))
+        && cell.chars().all(part)
+        && cell.contains(|c: char| c.is_ascii_digit())
+        && !is_range
+        && !is_version
+        && number(cell, Decimal::Point).is_none()
+        && number(cell, Decimal::Comma).is_none()
+        && !is_time(cell)
+}
+
+/// The name before a number in a cell such as `temp:21.5`.
+pub(super) fn named_number(cell: &str) -> Option<(&str, &str)> {
+    let (name, value) = cell.split_once([':', '='])?;
+    let (name, value) = (name.trim(), value.trim());
+    let is_name = name.starts_with(|c: char| c.is_alphabetic() || c == '_');
+    (is_name && evidence(value) != Evidence::Text).then_some((name, value))
+}
+
 /// Whether a unit is one by its looks: behind a blank, or with a sign such as `%` or `°`. A number with a letter
 /// behind it, such as `12b`, may as well be a name.
 pub(super) fn is_clear_unit(cell: &str) -> bool {
@@ -208,16 +263,56 @@ pub(crate) fn truth(cell: &str) -> Option<f64> {
 /// Whether a cell looks like a date or a time of day, as in `2023-11-14T22:00:00Z`, `14.11.2023` or `22:00`.
 pub(super) fn is_time(cell: &str) -> bool {
     const LONGEST: usize = 40;
-    let plain = cell.len() <= LONGEST
-        && cell.starts_with(|c: char| c.is_ascii_digit())
-        && cell
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || " -/.:,+".contains(c));
-    let count = |separator: char| cell.matches(separator).count();
-    let letters = cell.bytes().filter(u8::is_ascii_alphabetic).count();
-    plain
-        && letters <= 5
-        && (count(':') >= 1 || ['-', '/', '.'].into_iter().any(|mark| count(mark) == 2))
+    if cell.len() > LONGEST || !cell.starts_with(|c: char| c.is_ascii_digit()) {
+        return false;
+    }
+    let mut parts = cell
+        .split_whitespace()
+        .map(|part| part.trim_end_matches(','));
+    let first = parts.next().unwrap_or_default();
+    if let Some((date, clock)) = first.split_once('T') {
+        return is_date(date) && is_clock(clock);
+    }
+    let mut rest = parts.peekable();
+    let date = is_date(first);
+    if date && rest.peek().is_some_and(|part| is_clock(part)) {
+        rest.next();
+    }
+    // What may follow a time of day: half of the day, zone.
+    let follows = |part: &str| {
+        let zone = part.trim_start_matches(['+', '-']);
+        !part.is_empty()
+            && part.len() <= 6
+            && (part.bytes().all(|byte| byte.is_ascii_alphabetic())
+                || zone.len() < part.len() && zone.bytes().all(|b| b.is_ascii_digit() || b == b':'))
+    };
+    (date || is_clock(first)) && rest.all(follows)
+}
+
+/// `2023-11-14`, `14.11.2023`, `11/14/23`, `14-Nov-2023`: no number with points between thousands.
+fn is_date(text: &str) -> bool {
+    let is_part = |part: &str| {
+        let digits = part.bytes().all(|byte| byte.is_ascii_digit());
+        let month = part.len() == 3 && part.bytes().all(|byte| byte.is_ascii_alphabetic());
+        month || digits && matches!(part.len(), 1 | 2 | 4)
+    };
+    ['-', '/', '.'].into_iter().any(|mark| {
+        let parts = || text.split(mark);
+        parts().count() == 3 && parts().all(is_part)
+    })
+}
+
+/// `22:00`, `22:00:00.125Z`, `22:00+01:00`.
+fn is_clock(text: &str) -> bool {
+    let text = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let text = text.split(['+', '-']).next().unwrap_or(text);
+    let (whole, fraction) = text.split_once(['.', ',']).unwrap_or((text, ""));
+    let is_part = |part: &str| {
+        (1..=2).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    (2..=3).contains(&whole.split(':').count())
+        && whole.split(':').all(is_part)
+        && fraction.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// A cell or a name as a message shows it: on one line, not too long.
@@ -267,6 +362,13 @@ mod tests {
             ("1\u{a0}204", 1204.0),
             ("12'204'000", 12_204_000.0),
             ("0x42F0", 17136.0),
+            ("1.9341D+01", 19.341),
+            ("-2.5d2", -250.0),
+            ("'19.34'", 19.34),
+            ("'-1,204", -1204.0),
+            ("(51.19)", -51.19),
+            ("1,20,100", 120_100.0),
+            ("1,23,45,678.5", 12_345_678.5),
         ] {
             assert_eq!(number(cell, Decimal::Point), Some(value), "{cell}");
         }
@@ -301,6 +403,10 @@ mod tests {
             "1e5.5",
             "five",
             "1,204'000",
+            "4D2",
+            "(-5)",
+            "1,20,10",
+            "'",
         ] {
             assert_eq!(number(cell, Decimal::Point), None, "{cell}");
         }
@@ -376,10 +482,26 @@ mod tests {
             "14.11.2023",
             "22:00",
             "11/14/23 10:30 PM",
+            "2023/11/14, 22:00:00.125",
+            "14-Nov-2023",
+            "22:00:00,125",
+            "2023-11-14T22:00:00.123456+01:00",
+            "2023-11-14 22:00:00 UTC",
         ] {
             assert!(is_time(cell), "{cell}");
         }
-        for cell in ["21.5", "M-40013", "-5", "12b", "1,204.5", "idle"] {
+        for cell in [
+            "21.5",
+            "M-40013",
+            "-5",
+            "12b",
+            "1,204.5",
+            "idle",
+            "1 20.07 51.50",
+            "1.200.660",
+            "12:00:00.123 -> 20.07",
+            "2023-11-14 20.07 51.50",
+        ] {
             assert!(!is_time(cell), "{cell}");
         }
     }

@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Result, ensure};
 
 use super::{
-    HeldOut, ReadOptions, Standardiser, Table,
+    Decimal, HeldOut, ReadOptions, Standardiser, Table,
     binary::BinaryRows,
     open::{Format, text_reader},
     text::NumberRows,
@@ -242,6 +242,17 @@ pub fn open_chunks_with(
         rows,
         rows_read: 0,
     })
+}
+
+impl FileChunks {
+    /// The decimal character of a file of text; a point for any other.
+    #[must_use]
+    pub fn decimal(&self) -> Decimal {
+        match &self.rows {
+            Rows::Text(rows) => rows.decimal(),
+            Rows::Binary(..) => Decimal::Point,
+        }
+    }
 }
 
 impl Rows {

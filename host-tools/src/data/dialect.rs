@@ -1,6 +1,6 @@
 //! The dialect of a text, decided from its start: what stands before the table, and what between fields.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::io::{BufRead, Read};
 
 use anyhow::{Result, ensure};
@@ -187,6 +187,8 @@ pub(super) struct Shape {
     /// Lines behind the first that have another.
     misfits: usize,
     rows: usize,
+    /// Fields of the first line.
+    header: usize,
     /// Columns, as the first line has them.
     pub(super) width: usize,
     /// Empty fields at the end of every line behind those.
@@ -223,6 +225,7 @@ impl Shape {
             most,
             misfits: rows.iter().filter(|row| row.len() != most).count(),
             rows: rows.len(),
+            header: first,
             width,
             trailing,
         }
@@ -233,6 +236,11 @@ impl Shape {
         self.most >= 2
             && self.header_fits()
             && (self.misfits * 10 <= self.rows || self.misfits == 1 && self.rows >= 3)
+    }
+
+    /// Whether the first line has one field fewer than nearly all others.
+    fn lacks_one(&self) -> bool {
+        !self.header_fits() && self.header + 1 == self.most && self.misfits * 10 <= self.rows
     }
 
     fn header_fits(&self) -> bool {
@@ -284,6 +292,10 @@ pub(super) fn delimiter(sample: &Sample, options: &ReadOptions) -> Delimiter {
     }
     if in_blanks {
         return Delimiter::Blanks;
+    }
+    let mut all = marks.iter().chain([&blanks]);
+    if let Some(tally) = all.find(|tally| has_row_names(&tally.records, tally.delimiter)) {
+        return tally.delimiter;
     }
     // Nothing fits throughout: most of it, so that the line that does not fit is named.
     let usable = |tally: &&Tally| {
@@ -367,6 +379,33 @@ impl Tally {
     fn cells_of(&self, column: usize) -> impl Iterator<Item = &str> {
         self.records.iter().filter_map(move |row| row.get(column))
     }
+}
+
+/// Whether the first line has names for all columns but the first, which holds names or numbers of the rows, as R
+/// writes a table.
+pub(super) fn has_row_names(records: &[Record], delimiter: Delimiter) -> bool {
+    let Some((first, rows)) = records.split_first() else {
+        return false;
+    };
+    let is_name = |cell: &str| !cell.is_empty() && evidence(cell) == Evidence::Text;
+    if !Shape::of(records).lacks_one() || !first.iter().all(is_name) {
+        return false;
+    }
+    let labels: Vec<&str> = rows.iter().filter_map(|row| row.get(0)).collect();
+    let numbers: Vec<f64> = labels
+        .iter()
+        .filter_map(|label| number(label, Decimal::Point))
+        .collect();
+    if numbers.is_empty() {
+        let distinct: HashSet<&str> = labels.iter().copied().collect();
+        return distinct.len() == labels.len() && labels.iter().all(|label| !label.is_empty());
+    }
+    // One name above `20,5` is that of a column with a decimal comma.
+    let one_column = delimiter == Delimiter::Byte(b',') && first.len() == 1;
+    !one_column
+        && numbers.len() == labels.len()
+        && numbers.iter().all(|value| value.fract() == 0.0)
+        && numbers.windows(2).all(|pair| pair[0] < pair[1])
 }
 
 /// Whether every field is digits; the first may have a sign.

@@ -19,13 +19,13 @@ pub(super) struct Matched {
     pub(super) remarks: Vec<String>,
 }
 
-/// Finds the columns to read among those of a file. `index` tells that the first is a number of the row, which is
-/// left out unless it is asked for.
+/// Finds the columns to read among those of a file. `index` says that the first is a number or
+/// a name of the row, which is left out unless it is asked for.
 pub(super) fn matched(
     source: &str,
     names: &[String],
     has_names: bool,
-    index: bool,
+    index: Option<&str>,
     options: &ReadOptions,
 ) -> Result<Matched> {
     let left_out = find_columns(source, names, &options.leave_out, "to leave out")?;
@@ -34,9 +34,12 @@ pub(super) fn matched(
         .collect();
     let mut remarks = Vec::new();
     let asked = options.columns.as_deref();
-    if index && kept.first() == Some(&0) && asked.is_none_or(|asked| asked.len() != kept.len()) {
+    if let Some(index) = index
+        && kept.first() == Some(&0)
+        && asked.is_none_or(|asked| asked.len() != kept.len())
+    {
         kept.remove(0);
-        remarks.push("the first column has no name and counts the rows; it is left out".to_owned());
+        remarks.push(format!("{index}; it is left out"));
     }
     let name = |at: &usize| names[*at].clone();
     let Some(asked) = asked else {
@@ -71,10 +74,16 @@ pub(super) fn matched(
             remarks,
         });
     }
+    let remedy = if kept.len() > asked.len() {
+        "leave out those that it does not read with --label-column and their number, as at the fit"
+    } else {
+        "give the same columns in the same order"
+    };
     ensure!(
         kept.len() == asked.len(),
-        "{source} has {} columns, {}, where the model reads {}, {}; give the same columns in the same order",
+        "{source} has {} column{}, {}, where the model reads {}, {}; {remedy}",
         kept.len(),
+        if kept.len() == 1 { "" } else { "s" },
         describe_columns(&kept.iter().map(name).collect::<Vec<_>>()),
         asked.len(),
         describe_columns(asked)

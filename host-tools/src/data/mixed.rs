@@ -6,7 +6,7 @@ mod schema;
 
 use anyhow::{Result, ensure};
 
-use super::HeldOut;
+use super::{Decimal, HeldOut};
 
 #[cfg(test)]
 pub(super) use read::read as read_mixed;
@@ -42,6 +42,7 @@ pub struct MixedTable {
     columns: Vec<Column>,
     values: Vec<f64>,
     source: String,
+    decimal: Decimal,
 }
 
 impl MixedTable {
@@ -90,6 +91,7 @@ impl MixedTable {
             columns,
             values,
             source,
+            decimal: Decimal::Point,
         })
     }
 
@@ -103,6 +105,12 @@ impl MixedTable {
     #[must_use]
     pub fn source(&self) -> &str {
         &self.source
+    }
+
+    /// The decimal character of the text that it was read from; a point for any other source.
+    #[must_use]
+    pub const fn decimal(&self) -> Decimal {
+        self.decimal
     }
 
     /// Number of columns.
@@ -141,6 +149,7 @@ impl MixedTable {
             columns: self.columns.clone(),
             values,
             source: self.source.clone(),
+            decimal: self.decimal,
         };
         let judged = if rest.is_empty() {
             self.clone()

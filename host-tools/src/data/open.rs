@@ -76,7 +76,7 @@ pub fn open_with(path: &Path, options: &ReadOptions, say: &mut dyn FnMut(&str)) 
     let source = path.display().to_string();
     let mut rows = NumberRows::open(&source, text_reader(path, &source)?, options)?;
     let values = rows.next_rows(usize::MAX)?;
-    let table = Table::new(source, rows.columns().to_vec(), values)?;
+    let table = Table::new(source, rows.columns().to_vec(), values)?.with_decimal(rows.decimal());
     rows.tell(Some(table.rows()), say);
     Ok(table)
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::cells::{Evidence, Words, evidence, is_clear_unit, is_time, number, split_unit, truth};
-use super::reading::{Decimal, Delimiter};
+use super::reading::{Decimal, Delimiter, ReadOptions};
 use super::records::Record;
 
 /// How the cells of a column are to be read as numbers, and what they are if not.
@@ -89,12 +89,13 @@ pub(super) fn present<'t>(
 pub(super) fn plans<'t, I>(
     columns: impl Iterator<Item = I>,
     delimiter: Delimiter,
-    decimal: Option<Decimal>,
+    options: &ReadOptions,
 ) -> Vec<Plan>
 where
     I: Iterator<Item = &'t str> + Clone,
 {
     let columns: Vec<I> = columns.collect();
+    let decimal = options.decimal;
     let votes: Vec<Votes> = columns
         .iter()
         .map(|cells| Votes::of(cells.clone()))
@@ -106,6 +107,7 @@ where
         (None, false, true) => Some(Decimal::Comma),
         // A comma within a field stood in quotes there, which numbers with a decimal comma rarely do.
         _ if delimiter == Delimiter::Byte(b',') => Some(Decimal::Point),
+        (None, false, false) => options.usual_decimal,
         _ => None,
     };
     let one = |(cells, votes): (&I, &Votes)| {

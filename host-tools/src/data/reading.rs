@@ -1,5 +1,6 @@
 //! How text is to be read, as far as a caller decides it.
 
+use std::fmt;
 use std::str::FromStr;
 
 /// What stands between the fields of a line.
@@ -33,6 +34,8 @@ pub struct ReadOptions {
     pub delimiter: Option<Delimiter>,
     /// The decimal character of a text.
     pub decimal: Option<Decimal>,
+    /// The decimal character where neither that nor the text itself says one: that of a model's training data.
+    pub usual_decimal: Option<Decimal>,
     /// Lines of a text that start so are left out.
     pub comment: Option<String>,
     /// Further words for a missing value, also numbers such as `-999.9`.
@@ -97,6 +100,15 @@ impl Delimiter {
             Self::Blanks => "blanks between fields".to_owned(),
             Self::None => "one field a line".to_owned(),
         }
+    }
+}
+
+impl fmt::Display for Decimal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Point => ".",
+            Self::Comma => ",",
+        })
     }
 }
 

@@ -31,6 +31,12 @@ impl Record {
         (0..self.len()).map(|at| self.get(at).unwrap_or_default())
     }
 
+    /// The same fields behind an empty one.
+    pub(super) fn behind_empty(mut self) -> Self {
+        self.ends.insert(0, 0);
+        self
+    }
+
     /// Whether every field is empty.
     pub(super) fn is_empty(&self) -> bool {
         self.text.is_empty()
@@ -89,6 +95,8 @@ impl<R: BufRead> Records<R> {
     pub(super) fn next_into(&mut self, source: &str, record: &mut Record) -> Result<bool> {
         let mut state = State::LineStart;
         let mut opened = 0;
+        // Blanks behind a quotation mark that may close a field.
+        let mut blanks = 0;
         record.line = self.line;
         self.bytes.clear();
         self.ends.clear();
@@ -123,6 +131,7 @@ impl<R: BufRead> Records<R> {
                 if state == State::Quoted {
                     if byte == b'"' {
                         state = State::Quote;
+                        blanks = 0;
                     } else {
                         self.bytes.push(byte);
                     }
@@ -140,12 +149,12 @@ impl<R: BufRead> Records<R> {
                 }
                 state = match state {
                     State::Comment => State::Comment,
-                    State::Quote if byte == b'"' => {
+                    State::Quote if byte == b'"' && blanks == 0 => {
                         self.bytes.push(byte);
                         State::Quoted
                     }
                     _ if self.delimiter == Delimiter::Byte(byte) => {
-                        trim(&mut self.bytes, self.ends.last(), state);
+                        trim(&mut self.bytes, self.ends.last(), state, self.delimiter);
                         self.ends.push(self.bytes.len());
                         State::FieldStart
                     }
@@ -155,10 +164,38 @@ impl<R: BufRead> Records<R> {
                         State::Quoted
                     }
                     _ if self.delimiter == Delimiter::Blanks && is_blank(byte) => {
+                        trim(&mut self.bytes, self.ends.last(), state, self.delimiter);
                         self.ends.push(self.bytes.len());
                         State::FieldStart
                     }
-                    State::Quote if is_blank(byte) => State::Quote,
+                    State::Quote if is_blank(byte) => {
+                        blanks += 1;
+                        State::Quote
+                    }
+                    // As spreadsheets keep digits as they are: `="0042"`.
+                    State::Plain
+                        if byte == b'"' && field(&self.bytes, self.ends.last()) == b"=" =>
+                    {
+                        self.bytes.pop();
+                        opened = self.line;
+                        State::Quoted
+                    }
+                    State::Quote if byte == b'"' => {
+                        // Another quoted text: what separates them is not the delimiter.
+                        self.bytes.push(b'"');
+                        self.bytes.resize(self.bytes.len() + blanks, b' ');
+                        self.bytes.push(b'"');
+                        State::Quoted
+                    }
+                    State::Quote => {
+                        // The quotes were a part of the text.
+                        self.bytes
+                            .insert(self.ends.last().copied().unwrap_or(0), b'"');
+                        self.bytes.push(b'"');
+                        self.bytes.resize(self.bytes.len() + blanks, b' ');
+                        self.bytes.push(byte);
+                        State::Plain
+                    }
                     _ => {
                         self.bytes.push(byte);
                         State::Plain
@@ -184,7 +221,7 @@ impl<R: BufRead> Records<R> {
 
     /// Closes the last field and hands the record over, unless nothing is in it.
     fn finish(&mut self, source: &str, state: State, record: &mut Record) -> Result<bool> {
-        trim(&mut self.bytes, self.ends.last(), state);
+        trim(&mut self.bytes, self.ends.last(), state, self.delimiter);
         // Blanks at the end of a line separate nothing.
         if !(self.delimiter == Delimiter::Blanks && state == State::FieldStart) {
             self.ends.push(self.bytes.len());
@@ -203,14 +240,36 @@ fn is_blank(byte: u8) -> bool {
     byte == b' ' || byte == b'\t'
 }
 
-/// Takes blanks off the end of a field without quotes.
-fn trim(bytes: &mut Vec<u8>, start: Option<&usize>, state: State) {
-    if state == State::Plain {
-        let start = start.copied().unwrap_or(0);
-        while bytes.len() > start && bytes.last().is_some_and(|&byte| is_blank(byte)) {
-            bytes.pop();
-        }
+/// Takes blanks of any script off a field without quotes, and between blanks a comma or semicolon off its end.
+fn trim(bytes: &mut Vec<u8>, start: Option<&usize>, state: State, delimiter: Delimiter) {
+    if state != State::Plain {
+        return;
     }
+    let start = start.copied().unwrap_or(0);
+    while bytes.len() > start && bytes.last().is_some_and(|&byte| is_blank(byte)) {
+        bytes.pop();
+    }
+    let field = &bytes[start..];
+    if delimiter == Delimiter::Blanks && field.len() > 1 && b",;".contains(&field[field.len() - 1])
+    {
+        bytes.pop();
+    }
+    let field = &bytes[start..];
+    let beyond = |byte: Option<&u8>| byte.is_some_and(|byte| !byte.is_ascii());
+    if (beyond(field.first()) || beyond(field.last()))
+        && let Ok(text) = std::str::from_utf8(field)
+    {
+        let blank = |c: char| c.is_whitespace() || c == '\u{200b}' || c == '\u{feff}';
+        let ends = text.trim_end_matches(blank).len();
+        let begins = ends - text[..ends].trim_start_matches(blank).len();
+        bytes.truncate(start + ends);
+        bytes.drain(start..start + begins);
+    }
+}
+
+/// The field that is being read, behind the end of the one before.
+fn field<'b>(bytes: &'b [u8], start: Option<&usize>) -> &'b [u8] {
+    &bytes[start.copied().unwrap_or(0)..]
 }
 
 pub(super) fn not_utf8(source: &str, line: u64) -> anyhow::Error {

@@ -1,9 +1,9 @@
 //! What a reader of a table should know before trusting a model of it.
 
-use super::cells::{Evidence, Words, evidence, listed, number, shown};
+use super::cells::{Evidence, Words, evidence, in_parentheses, listed, number, shown};
 use super::narrow::{argument, since_1970};
 use super::plan::{Sort, present};
-use super::reading::Decimal;
+use super::reading::{Decimal, Delimiter};
 use super::records::Record;
 use super::text::Layout;
 
@@ -51,6 +51,27 @@ pub(super) fn of_plans(layout: &Layout, kept: &[usize], words: &Words) -> Vec<St
                 shown(cell)
             ));
         }
+        let in_groups = (layout.delimiter != Delimiter::Byte(b',') && plan.unit.is_none())
+            .then(|| points_may_group(cells()))
+            .flatten();
+        if let Some(cell) = in_groups.filter(|_| plan.decimal == Decimal::Point)
+            && let Some(read) = number(cell, Decimal::Comma)
+        {
+            remarks.push(format!(
+                "column `{}`: `{}` is read as a fraction; --decimal , reads it as {read}",
+                name(at),
+                shown(cell)
+            ));
+        }
+        if let Some(cell) = cells().find(|cell| in_parentheses(cell).is_some())
+            && let Some(read) = plan.number(cell)
+        {
+            remarks.push(format!(
+                "column `{}`: `{}` is read as {read}, as accountants write it",
+                name(at),
+                shown(cell)
+            ));
+        }
         if cells().any(|cell| cell.starts_with("0x") || cell.starts_with("0X")) {
             remarks.push(format!(
                 "column `{}`: digits behind `0x` are read as whole numbers",
@@ -66,6 +87,22 @@ pub(super) fn of_plans(layout: &Layout, kept: &[usize], words: &Words) -> Vec<St
         ));
     }
     remarks
+}
+
+/// A cell whose point may as well separate thousands: every point of the column stands before three digits, and
+/// whole numbers without one have at most three.
+fn points_may_group<'t>(cells: impl Iterator<Item = &'t str> + Clone) -> Option<&'t str> {
+    let is_short = |cell: &str| {
+        let digits = cell.trim_start_matches(['-', '+', '\u{2212}', '\u{2013}']);
+        (1..=3).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    let is_grouped = |cell: &str| {
+        cell.contains('.') && !cell.contains(',') && number(cell, Decimal::Comma).is_some()
+    };
+    let all = cells.clone().all(|cell| is_short(cell) || is_grouped(cell));
+    let some_are_short = cells.clone().any(is_short);
+    let found = cells.clone().find(|cell| is_grouped(cell));
+    found.filter(|_| all && some_are_short)
 }
 
 /// Columns of numbers that are hardly readings: numbers of the row, times, numbers that stand for missing values.

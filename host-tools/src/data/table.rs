@@ -4,6 +4,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 use super::HeldOut;
 use super::cells::shown;
+use super::reading::Decimal;
 
 /// Rows of finite `f32`, all of one width, with named columns.
 ///
@@ -14,6 +15,7 @@ pub struct Table {
     values: Vec<f32>,
     columns: Vec<String>,
     source: String,
+    decimal: Decimal,
 }
 
 /// The two parts of a table: what may be trained on, and what may not.
@@ -69,6 +71,7 @@ impl Table {
             values,
             columns,
             source,
+            decimal: Decimal::Point,
         })
     }
 
@@ -125,6 +128,19 @@ impl Table {
         &self.source
     }
 
+    /// The decimal character of the text that it was read from; a point for any other source.
+    #[must_use]
+    pub const fn decimal(&self) -> Decimal {
+        self.decimal
+    }
+
+    /// The same table, of a text with this decimal character.
+    #[must_use]
+    pub(super) const fn with_decimal(mut self, decimal: Decimal) -> Self {
+        self.decimal = decimal;
+        self
+    }
+
     /// The smallest and the largest value of the whole table.
     #[must_use]
     pub fn range(&self) -> (f32, f32) {
@@ -157,6 +173,7 @@ impl Table {
             values,
             columns: self.columns.clone(),
             source: self.source.clone(),
+            decimal: self.decimal,
         };
         Ok(Split {
             held_out: if rest.is_empty() {
@@ -176,6 +193,7 @@ impl Table {
             values: self.values[..rows * self.width()].to_vec(),
             columns: self.columns.clone(),
             source: self.source.clone(),
+            decimal: self.decimal,
         }
     }
 

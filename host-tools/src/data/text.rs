@@ -5,8 +5,11 @@ use std::io::{BufRead, Chain, Cursor, Read};
 
 use anyhow::{Result, bail, ensure};
 
-use super::cells::{Evidence, Words, evidence, is_time, listed, number, shown, truth};
-use super::dialect::{Sample, Shape, delimiter};
+use super::cells::{
+    Evidence, Words, evidence, is_time, listed, named_number, number, resembles_number, shown,
+    truth,
+};
+use super::dialect::{Sample, Shape, delimiter, has_row_names};
 use super::header::{First, Names, judge};
 use super::matching::{Matched, matched};
 use super::narrow::{Narrow, argument};
@@ -22,8 +25,8 @@ pub(super) struct Layout {
     /// The names of all columns.
     pub(super) names: Vec<String>,
     pub(super) has_names: bool,
-    /// The first column is a number of the row without a name.
-    pub(super) index: bool,
+    /// What the first column is, if it has no name and is a number or a name of the row.
+    pub(super) index: Option<&'static str>,
     /// How the columns are read, by the rows of the sample.
     pub(super) plans: Vec<Plan>,
     /// What became of the first line.
@@ -46,6 +49,10 @@ impl Layout {
             !rows.is_empty() || !sample.whole,
             "{source} is empty; give a file with data in it"
         );
+        let row_names = options.header != Some(false) && has_row_names(&rows, delimiter);
+        if row_names {
+            rows[0] = std::mem::take(&mut rows[0]).behind_empty();
+        }
         let shape = Shape::of(&rows);
         if let (Some(most), Some(first)) = (shape.of_others(), rows.first()) {
             bail!(
@@ -72,10 +79,11 @@ impl Layout {
         }
         let plans_of = |rows: &[Record]| {
             let columns = (0..width).map(|at| present(rows, at, words));
-            plans(columns, delimiter, options.decimal)
+            plans(columns, delimiter, options)
         };
         let judged = match rows.split_first() {
             None => First::Row,
+            Some(_) if row_names => First::Names,
             Some((first, below)) => match &options.columns {
                 Some(columns) if are_mostly(first, columns) => First::Names,
                 _ => judge(first, below, &plans_of(below), words),
@@ -104,9 +112,16 @@ impl Layout {
             rows.remove(0);
         }
         let numbered = Table::numbered_columns(width);
-        let index = line.as_ref().is_some_and(|line| line.get(0) == Some(""))
+        let counts = line.as_ref().is_some_and(|line| line.get(0) == Some(""))
             && width > 1
             && remarks::counts_up(&rows, 0).is_some_and(|start| start <= 1.0);
+        let index = match (row_names, counts) {
+            (true, _) => Some(
+                "the first line has one name fewer than the others have fields, so that the first column holds names of the rows",
+            ),
+            (false, true) => Some("the first column has no name and counts the rows"),
+            (false, false) => None,
+        };
         let names = line.as_ref().map(|line| Names::of(line, width));
         let header = match (&line, &names) {
             (Some(line), Some(names)) => {
@@ -131,10 +146,12 @@ impl Layout {
             }
             None => numbered,
         };
+        let plans = plans_of(&rows);
+        remarks.extend(assumed_remark(&rows, &plans, delimiter, options, words));
         Ok(Self {
             delimiter,
             has_names: line.is_some(),
-            plans: plans_of(&rows),
+            plans,
             names,
             index,
             header,
@@ -144,6 +161,52 @@ impl Layout {
             skip,
         })
     }
+}
+
+impl Layout {
+    /// A decimal comma, if the numbers of some column have one for certain.
+    pub(super) fn decimal(&self) -> Decimal {
+        let is_comma = |plan: &Plan| plan.certain && plan.decimal == Decimal::Comma;
+        if self.plans.iter().any(is_comma) {
+            Decimal::Comma
+        } else {
+            Decimal::Point
+        }
+    }
+}
+
+/// The remark on a decimal character that a model says and the text does not, if some cell would be another number
+/// without.
+fn assumed_remark(
+    rows: &[Record],
+    found: &[Plan],
+    delimiter: Delimiter,
+    options: &ReadOptions,
+    words: &Words,
+) -> Option<String> {
+    options.usual_decimal?;
+    let unaided = ReadOptions {
+        usual_decimal: None,
+        ..options.clone()
+    };
+    let columns = (0..found.len()).map(|at| present(rows, at, words));
+    let unaided = plans(columns, delimiter, &unaided);
+    let differs = |at: &usize, cell: &&str| {
+        !unaided[*at].certain
+            && found[*at].certain
+            && cell.contains(['.', ','])
+            && found[*at].number(cell).is_some()
+    };
+    let cell = (0..found.len()).find_map(|at| {
+        let mut cells = present(rows, at, words);
+        cells.find(|cell| differs(&at, cell)).map(|cell| (at, cell))
+    });
+    let (at, cell) = cell?;
+    Some(format!(
+        "no number tells the decimal character; it is that of the model's data, so that `{}` is {}; --decimal says otherwise",
+        shown(cell),
+        found[at].number(cell)?
+    ))
 }
 
 /// Whether a line behind the names has words where all columns have numbers.
@@ -303,8 +366,7 @@ impl<R: BufRead> Text<R> {
     /// What was understood, for a summary: delimiter and decimal character.
     pub(super) fn dialect(&self) -> String {
         let mut text = self.layout.delimiter.shown();
-        let plans = || self.layout.plans.iter().filter(|plan| plan.certain);
-        if plans().any(|plan| plan.decimal == Decimal::Comma) {
+        if self.layout.decimal() == Decimal::Comma {
             text.push_str(", decimal comma");
         }
         text
@@ -337,6 +399,11 @@ impl<R: BufRead> NumberRows<R> {
             narrow,
             record: Record::default(),
         })
+    }
+
+    /// The decimal character that was found.
+    pub(super) fn decimal(&self) -> Decimal {
+        self.text.layout.decimal()
     }
 
     /// The names of the columns that are read.
@@ -471,6 +538,16 @@ impl<R: BufRead> NumberRows<R> {
         if cell.starts_with('#') {
             return format!(
                 "`{name}` is not a number; correct it, or give --comment '#' if such lines are comments"
+            );
+        }
+        if let Some((name, value)) = named_number(cell) {
+            return format!(
+                "`{name}:{value}` is a name and a number; write the names once, in the first line, and numbers alone below"
+            );
+        }
+        if resembles_number(cell) {
+            return format!(
+                "`{name}` is no number in a form that is read, such as 21.5 or -2.15e1; write one number a cell, or leave the column out with {leave_out}"
             );
         }
         let remove = if plan.sort == Sort::Numbers {

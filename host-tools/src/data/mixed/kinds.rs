@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use anyhow::{Result, anyhow, ensure};
 
 use super::{Column, Kind};
-use crate::data::cells::{Words, is_time, number, shown, truth};
+use crate::data::cells::{Words, is_time, named_number, number, resembles_number, shown, truth};
 use crate::data::narrow::argument;
 use crate::data::plan::{Plan, Sort};
 use crate::data::reading::Decimal;
@@ -269,6 +269,18 @@ impl Raw<'_> {
             return None;
         };
         let present = self.present().count();
+        let unread = self
+            .present()
+            .filter(|text| resembles_number(text) || named_number(text).is_some());
+        if unread.clone().count() * 10 >= present * 9
+            && let Some(cell) = unread.clone().next()
+        {
+            return Some(format!(
+                "column `{}` is read as levels, although it looks like numbers in a form that is not read, such as `{}`; write one number a cell, such as 21.5",
+                shown(self.name()),
+                shown(cell)
+            ));
+        }
         if levels.len() <= FEW || levels.len() * 2 <= present {
             return None;
         }

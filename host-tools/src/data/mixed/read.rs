@@ -106,16 +106,16 @@ fn cells<R: BufRead>(
 }
 
 /// The columns, each with the plan that all of its cells give.
-fn raw<R: BufRead>(
-    text: &Text<R>,
+fn raw<'t, R: BufRead>(
+    text: &'t Text<R>,
     columns: Vec<Vec<Field>>,
-    decimal: Option<Decimal>,
-) -> Vec<Raw<'_>> {
+    reading: &ReadOptions,
+) -> Vec<Raw<'t>> {
     let present = columns.iter().map(|column| {
         let texts = column.iter().map(|field| field.text.as_str());
         texts.filter(|cell| !text.words.are_missing(cell))
     });
-    let plans = plans(present, text.layout.delimiter, decimal);
+    let plans = plans(present, text.layout.delimiter, reading);
     let columns = columns.into_iter().zip(plans).enumerate();
     columns
         .map(|(at, (fields, plan))| Raw {
@@ -137,7 +137,7 @@ pub(in crate::data) fn read(
     say: &mut dyn FnMut(&str),
 ) -> Result<MixedTable> {
     let (text, columns) = cells(source, reader, &options.reading)?;
-    let raw = raw(&text, columns, options.reading.decimal);
+    let raw = raw(&text, columns, &options.reading);
     let layout = &text.layout;
     let matched = matched(
         source,
@@ -189,7 +189,8 @@ pub(in crate::data) fn read(
             first.argument()
         ));
     }
-    let table = assemble(source, parts)?;
+    let mut table = assemble(source, parts)?;
+    table.decimal = layout.decimal();
     summary(&text, &matched, &raw, &table, say);
     let of_plans = remarks::of_plans(layout, &numbers, &text.words);
     let of_values = remarks::of_values(layout, &numbers, &text.words, true);
@@ -331,7 +332,7 @@ fn read_for(
         ..reading.clone()
     };
     let (text, fields) = cells(source, reader, &by_set)?;
-    let raw = raw(&text, fields, reading.decimal);
+    let raw = raw(&text, fields, reading);
     let layout = &text.layout;
     let groups = groups(columns, &layout.names);
     let names = asked(&groups);

@@ -3,7 +3,7 @@ use super::*;
 fn open(text: &str, options: &ReadOptions) -> Result<(Table, Vec<String>)> {
     let mut rows = NumberRows::open("x.csv", text.as_bytes(), options)?;
     let values = rows.next_rows(usize::MAX)?;
-    let table = Table::new("x.csv", rows.columns().to_vec(), values)?;
+    let table = Table::new("x.csv", rows.columns().to_vec(), values)?.with_decimal(rows.decimal());
     let mut said = Vec::new();
     rows.tell(Some(table.rows()), &mut |line| said.push(line.to_owned()));
     Ok((table, said))
@@ -249,7 +249,7 @@ fn what_stands_around_a_table_is_named_or_left_out() {
         "x.csv, line 1: 1 field where most other lines have 2; name every column, or remove the line if it is none of the table"
     );
     assert_eq!(
-        message("x,y\na,1,2\nb,3,4\nc,5,6\n"),
+        message("x,y\n8,1,2\n7,3,4\n9,5,6\n"),
         "x.csv, line 1: 2 fields where most other lines have 3; name every column, or remove the line if it is none of the table"
     );
     let units = format!("t,x\n°C,%\n{table}");
@@ -293,6 +293,80 @@ fn numbers_of_the_row_are_left_out_or_named() {
     let (table, said) = open(&format!("id,ax\n{text}"), &ReadOptions::default()).unwrap();
     assert_eq!(table.width(), 2);
     assert!(said[1].contains("--label-column id"), "{said:?}");
+}
+
+#[test]
+fn names_of_rows_that_have_no_name_themselves_are_left_out() {
+    for text in [
+        "a b\n1 1.5 2\n2 3.5 4\n3 5.5 6\n",
+        "\"a\" \"b\"\n\"1\" 1.5 2\n\"2\" 3.5 4\n\"7\" 5.5 6\n",
+        "a b\n\"Car 1\" 1.5 2\n\"Car 2 RX\" 3.5 4\nBus 5.5 6\n",
+        "a\tb\n1\t1.5\t2\n2\t3.5\t4\n3\t5.5\t6\n",
+        "a,b\nx,1.5,2\ny,3.5,4\nz,5.5,6\n",
+    ] {
+        let table = read(text);
+        assert_eq!(table.columns(), ["a", "b"], "{text:?}");
+        assert_eq!(table.values(), [1.5, 2.0, 3.5, 4.0, 5.5, 6.0], "{text:?}");
+        let said = said(text);
+        assert!(said.contains("the first line has one name fewer"), "{said}");
+    }
+    assert_eq!(read("t\n20,3\n21,5\n").values(), [20.3, 21.5]);
+    assert!(message("a logger\n1,2,3\n2,3,4\n3,4,5\n4,5,6\n").contains("line 1"));
+}
+
+#[test]
+fn points_between_thousands_are_named() {
+    let text = "p;q\n1.917;48622\n20;47247\n1.989;47292\n";
+    assert!(
+        said(text)
+            .contains("column `p`: `1.917` is read as a fraction; --decimal , reads it as 1917"),
+        "{}",
+        said(text)
+    );
+    for text in [
+        "p;q\n1.917;4\n20.25;5\n1.989;6\n",
+        "p;q\n1.917;4\n20.250;5\n1.989;6\n",
+        "p;q\n0.917;4\n20;5\n1.989;6\n",
+        "p,q\n1.917,4\n20,5\n1.989,7\n",
+    ] {
+        assert!(!said(text).contains("fraction"), "{}", said(text));
+    }
+}
+
+#[test]
+fn a_text_that_tells_no_decimal_character_has_that_of_the_model() {
+    let options = ReadOptions {
+        usual_decimal: Some(Decimal::Comma),
+        ..ReadOptions::default()
+    };
+    let (table, said) = open("p;q\n1.201;1,546\n1.300;1,204\n", &options).unwrap();
+    assert_eq!(table.values(), [1201.0, 1.546, 1300.0, 1.204]);
+    assert_eq!(table.decimal(), Decimal::Comma);
+    assert_eq!(
+        said[1],
+        "x.csv: no number tells the decimal character; it is that of the model's data, so that `1.201` is 1201; --decimal says otherwise"
+    );
+    for text in ["p;q\n1.25;2\n", "p;q\n1;2\n", "p,q\n1.201,2\n"] {
+        let aided = open(text, &options).unwrap();
+        let unaided = open(text, &ReadOptions::default()).unwrap();
+        assert_eq!(aided.0.values(), unaided.0.values());
+        assert!(!aided.1.join("\n").contains("no number tells"));
+    }
+}
+
+#[test]
+fn quotes_within_a_field_are_a_part_of_it() {
+    let names = read("\"a\" \"b\",c\n1,2\n").columns().to_vec();
+    assert_eq!(names, ["a\" \"b", "c"]);
+    assert_eq!(read("a,b\n=\"1.5\",=\"2\"\n").values(), [1.5, 2.0]);
+    assert_eq!(
+        read("a,b\n\u{a0}1.5\u{2009},\u{3000}2\u{a0}\n").values(),
+        [1.5, 2.0]
+    );
+    assert_eq!(
+        read("a, b\n19,5, 50,25\n20,5, 51,75\n").values(),
+        [19.5, 50.25, 20.5, 51.75]
+    );
 }
 
 #[test]
@@ -363,6 +437,10 @@ fn columns_are_found_by_the_names_of_a_model_or_by_position() {
     assert_eq!(
         message_of("1,2\n4,5\n", &abc),
         "x.csv has 2 columns, `column 1`, `column 2`, where the model reads 3, `a`, `b`, `c`; give the same columns in the same order"
+    );
+    assert_eq!(
+        message_of("1,2,3,k\n4,5,6,k\n", &abc),
+        "x.csv has 4 columns, `column 1`, `column 2`, `column 3`, `column 4`, where the model reads 3, `a`, `b`, `c`; leave out those that it does not read with --label-column and their number, as at the fit"
     );
     let numbered = model(&["column 1", "column 2"]);
     let (table, said) = open("x,y\n1,2\n", &numbered).unwrap();
