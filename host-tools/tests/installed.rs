@@ -1,5 +1,7 @@
 //! The command away from its repository: a copy of the program, a cache folder without anything, another folder.
 
+#![cfg(feature = "train")]
+
 use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
@@ -29,7 +31,6 @@ fn assert_success(output: &Output) {
     assert!(output.status.success(), "{said}");
 }
 
-#[cfg(feature = "train")]
 #[test]
 fn a_copy_without_its_repository_emulates() {
     let folder = tempfile::tempdir().unwrap();
