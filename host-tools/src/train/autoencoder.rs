@@ -18,6 +18,7 @@ use super::{
     dense_net::DenseNet,
     device::TrainingDevice,
     epochs::{Decay, Epochs, Training, check_descent, check_epochs, gather},
+    limits::{check_weights, check_widths},
     model::{Activation, DenseStack},
     random::generator,
 };
@@ -90,6 +91,7 @@ impl AutoencoderOptions {
             !self.encoder.is_empty() && self.encoder.iter().all(|&width| width > 0),
             "every layer of the encoder needs a width of at least 1; give at least the code's"
         );
+        check_widths(&self.encoder)?;
         check_epochs(self.epochs)?;
         check_descent(self.batch, self.learning_rate, self.weight_decay)?;
         self.corruption.check()?;
@@ -137,6 +139,7 @@ pub fn fit(
     widths.extend(&options.encoder);
     widths.extend(options.encoder.iter().rev().skip(1));
     widths.push(features.width());
+    check_weights(&widths)?;
     let mut net = DenseNet::new(
         &widths,
         &options.activations(),

@@ -20,6 +20,7 @@ use super::{
     dense_net::DenseNet,
     device::TrainingDevice,
     epochs::{Epochs, Training, check_descent, check_epochs, gather},
+    limits::{check_weights, check_widths},
     model::{Activation, DenseStack},
     random::generator,
 };
@@ -90,10 +91,7 @@ impl DaeOptions {
     /// weight decay that is negative or not finite; a probability outside 0 to 1; initial weights
     /// of 0.
     pub fn check(self) -> Result<DaeConfig> {
-        ensure!(
-            self.hidden.iter().all(|&width| width > 0),
-            "a hidden layer has width 0; give at least 1"
-        );
+        check_widths(&self.hidden)?;
         check_epochs(self.epochs)?;
         check_descent(self.batch, self.learning_rate, self.weight_decay)?;
         ensure!(
@@ -133,6 +131,7 @@ pub fn fit(
         .chain(options.hidden.iter().copied())
         .chain(std::iter::once(width))
         .collect();
+    check_weights(&widths)?;
     let mut activations = vec![options.hidden_activation; options.hidden.len()];
     activations.push(options.output_activation);
     let mut net = DenseNet::new(

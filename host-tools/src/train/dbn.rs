@@ -7,6 +7,7 @@
 //! 18, 2006.
 
 use anyhow::{Result, ensure};
+use autodidact::dbn::MAX_LAYERS;
 
 use super::{
     Progress,
@@ -41,6 +42,11 @@ impl DbnOptions {
         ensure!(
             !self.layers.is_empty(),
             "a deep belief net has at least one machine; give a width"
+        );
+        ensure!(
+            self.layers.len() <= MAX_LAYERS,
+            "a deep belief net of {} machines is deeper than a device takes; give at most {MAX_LAYERS} widths",
+            self.layers.len()
         );
         let above = if self.sampled {
             Binarise::Stochastic

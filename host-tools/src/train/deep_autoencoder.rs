@@ -16,6 +16,7 @@ use super::{
     dense_net::{DenseNet, transposed},
     device::TrainingDevice,
     epochs::{Decay, Epochs, check_descent, check_epochs, gather},
+    limits::{check_weights, check_widths},
     model::{Activation, DbnParameters, DenseLayer, DenseStack, RbmParameters, VisibleUnits},
     random::generator,
     rbm::{Binarise, RbmOptions},
@@ -85,6 +86,7 @@ impl DeepAutoencoderOptions {
             !self.encoder.is_empty() && self.encoder.iter().all(|&width| width > 0),
             "every layer of the encoder needs a width of at least 1; give at least the code's"
         );
+        check_widths(&self.encoder)?;
         check_epochs(self.epochs)?;
         check_descent(self.batch, self.learning_rate, self.weight_decay)?;
         if let Some(rbm) = &self.pretraining {
@@ -93,7 +95,13 @@ impl DeepAutoencoderOptions {
                 "machines have sigmoid units, not {}; train without pretraining",
                 self.hidden_activation
             );
-            rbm.clone().check()?;
+            for &hidden in &self.encoder {
+                let machine = RbmOptions {
+                    hidden,
+                    ..rbm.clone()
+                };
+                machine.check()?;
+            }
         }
         Ok(DeepAutoencoderConfig(self))
     }
@@ -133,6 +141,7 @@ pub fn fit(
         .pretraining
         .as_ref()
         .map_or(0, |rbm| rbm.epochs * options.encoder.len());
+    check_weights(&widths(options, features.width()))?;
     let all_epochs = pretraining_epochs + options.epochs;
     let mut net = match &options.pretraining {
         Some(rbm) => {
@@ -171,15 +180,21 @@ pub fn fit(
     net.download()
 }
 
+/// Widths from the input, of `width` columns, to the output.
+fn widths(options: &DeepAutoencoderOptions, width: usize) -> Vec<usize> {
+    let mut widths = vec![width];
+    widths.extend(&options.encoder);
+    widths.extend(options.encoder.iter().rev().skip(1));
+    widths.push(width);
+    widths
+}
+
 fn random_start(
     options: &DeepAutoencoderOptions,
     width: usize,
     device: &TrainingDevice,
 ) -> DenseNet {
-    let mut widths = vec![width];
-    widths.extend(&options.encoder);
-    widths.extend(options.encoder.iter().rev().skip(1));
-    widths.push(width);
+    let widths = widths(options, width);
     let mut activations = vec![options.hidden_activation; widths.len() - 1];
     activations[options.encoder.len() - 1] = Activation::Identity;
     activations[widths.len() - 2] = options.output_activation;

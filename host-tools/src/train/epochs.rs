@@ -11,6 +11,7 @@ use rand_chacha::ChaCha8Rng;
 use super::{
     Progress,
     checkpoint::{Checkpoint, go_to, place},
+    limits::check_repeats,
     tensors,
 };
 use crate::data::Table;
@@ -40,8 +41,7 @@ impl Decay {
 
 /// Checks how often a run is to see its rows.
 pub(super) fn check_epochs(epochs: usize) -> Result<()> {
-    ensure!(epochs > 0, "the number of epochs is 0; give at least 1");
-    Ok(())
+    check_repeats("epochs", epochs)
 }
 
 /// Checks what every descent is told.
@@ -163,7 +163,7 @@ impl Epochs {
         } = training;
         let mut order: Vec<usize> = (0..rows).collect();
         let an_epoch = rows.div_ceil(self.batch);
-        let steps = self.epochs * an_epoch;
+        let steps = self.epochs.saturating_mul(an_epoch);
         let mut step = 0;
         let mut done = 0;
         if let Some(checkpoint) = &checkpoint

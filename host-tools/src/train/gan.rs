@@ -28,6 +28,7 @@ use super::{
     dense_net::DenseNet,
     device::TrainingDevice,
     epochs::Resumed,
+    limits::{check_drawn, check_repeats, check_weights, check_widths},
     model::{Activation, Conditioning, DenseStack, GraphNet},
     random::{self, generator, normal},
     straight_through::{FineTuning, Inputs, fine_tune},
@@ -104,19 +105,11 @@ impl GanOptions {
     /// A width, the number of steps or the batch is 0; a learning rate that is not positive; noise that is negative, or
     /// does not fall; a share or an average that is not within 0 and 1.
     pub fn check(self) -> Result<GanConfig> {
-        ensure!(
-            self.latent > 0
-                && self
-                    .generator
-                    .iter()
-                    .chain(&self.discriminator)
-                    .all(|&width| width > 0),
-            "a layer has width 0; give at least 1"
-        );
-        ensure!(
-            self.steps > 0 && self.batch > 0,
-            "the number of steps or the batch size is 0; give at least 1"
-        );
+        check_widths(&[self.latent])?;
+        check_widths(&self.generator)?;
+        check_widths(&self.discriminator)?;
+        check_repeats("steps", self.steps)?;
+        ensure!(self.batch > 0, "the batch size is 0; give at least 1");
         ensure!(
             self.learning_rate.is_finite() && self.learning_rate > 0.0,
             "the learning rate is {}; give a number above 0",
@@ -185,19 +178,19 @@ pub fn fit(
 ) -> Result<Gan> {
     let options = config.options();
     let width = rows.width();
-    let net = |first, hidden: &[usize], last, stream| {
-        let widths: Vec<usize> = std::iter::once(first)
-            .chain(hidden.iter().copied())
-            .chain(std::iter::once(last))
-            .collect();
+    check_drawn("batch size", options.batch, rows.rows())?;
+    let net = |first, hidden: &[usize], last, stream| -> Result<DenseNet> {
+        let widths = [&[first], hidden, &[last]].concat();
+        check_weights(&widths)?;
         let (hidden, last) = (Activation::Relu, Activation::Identity);
         let mut draws = generator(options.seed, stream);
-        DenseNet::hidden_and_last(&widths, hidden, last, 0.0, &mut draws, &device.device)
-            .with_beta_1(0.5)
+        let (draws, device) = (&mut draws, &device.device);
+        let net = DenseNet::hidden_and_last(&widths, hidden, last, 0.0, draws, device);
+        Ok(net.with_beta_1(0.5))
     };
-    let mut maker = net(options.latent, &options.generator, width, 0);
-    let mut judge = net(width, &options.discriminator, 1, 1);
-    let mut average = net(options.latent, &options.generator, width, 0);
+    let mut maker = net(options.latent, &options.generator, width, 0)?;
+    let mut judge = net(width, &options.discriminator, 1, 1)?;
+    let mut average = net(options.latent, &options.generator, width, 0)?;
     let mut draws = generator(options.seed, 2);
     let mut values: Vec<Tensor<1>> = Vec::new();
     let mut last_tenth = (0.0, 0usize);

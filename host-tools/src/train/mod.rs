@@ -43,6 +43,8 @@ mod graph_net;
 pub mod import;
 #[cfg(feature = "train")]
 pub mod kmeans;
+mod limits;
+
 #[cfg(feature = "train")]
 pub mod pca;
 #[cfg(feature = "train")]

@@ -16,13 +16,15 @@
 use std::{fmt, str::FromStr};
 
 use anyhow::{Result, bail, ensure};
+use autodidact::rbm::MAX_UNITS;
 use burn::tensor::{Device, Tensor, activation};
 use rand_chacha::ChaCha8Rng;
 
 use super::{
     Progress,
     device::TrainingDevice,
-    epochs::{Decay, Epochs, gather},
+    epochs::{Decay, Epochs, check_epochs, gather},
+    limits::{check_drawn, check_repeats},
     means,
     model::{RbmParameters, VisibleUnits},
     random::{generator, normal, uniform, uniforms},
@@ -173,7 +175,7 @@ impl RbmOptions {
     ///
     /// # Errors
     ///
-    /// No hidden unit, epoch, row in a batch, Gibbs step or chain; a learning rate that is not positive; a
+    /// No hidden unit, epoch, row in a batch, Gibbs step or chain, or more than a device takes; a learning rate that is not positive; a
     /// momentum outside `[0, 1)`; a negative weight decay; Gaussian units of binarised data.
     pub fn check(self) -> Result<RbmConfig> {
         let (steps, chains) = match self.algorithm {
@@ -182,13 +184,18 @@ impl RbmOptions {
         };
         for (name, value) in [
             ("number of hidden units", self.hidden),
-            ("number of epochs", self.epochs),
             ("batch size", self.batch),
-            ("number of Gibbs steps", steps),
             ("number of chains", chains),
         ] {
             ensure!(value > 0, "the {name} is 0; give at least 1");
         }
+        ensure!(
+            self.hidden <= MAX_UNITS,
+            "the number of hidden units is {}; give at most {MAX_UNITS}, which is what a device takes",
+            self.hidden
+        );
+        check_epochs(self.epochs)?;
+        check_repeats("Gibbs steps", steps)?;
         ensure!(
             self.learning_rate.is_finite() && self.learning_rate > 0.0,
             "the learning rate is {}; give a number above 0",
@@ -235,6 +242,9 @@ pub fn fit(
 ) -> Result<RbmParameters> {
     let options = config.options();
     check_values(options, data)?;
+    if let Algorithm::Persistent { chains, .. } = options.algorithm {
+        check_drawn("number of chains", chains, data.rows())?;
+    }
     let mut machine = Machine::new(options, data, &device.device);
     let mut binarise_generator = generator(options.seed, 2);
     let run = Epochs {

@@ -17,6 +17,7 @@ use super::{
     device::TrainingDevice,
     epochs::{Decay, Epochs, Training, check_descent, check_epochs, gather},
     graph_net::{Descent, Examples, GraphTrainer},
+    limits::{check_channels, check_weights, check_widths},
     model::{Activation, Conditioning, GraphNet},
     random::generator,
 };
@@ -118,14 +119,19 @@ impl ResidualOptions {
     /// learning rate that is not positive; negative weight decay; an average outside 0 to 1; a corruption that is none.
     pub fn check(self) -> Result<ResidualConfig> {
         match &self.shape {
-            ResidualShape::Dense(hidden) => ensure!(
-                hidden.iter().all(|&width| width > 0),
-                "a hidden layer has width 0; give at least 1"
-            ),
+            ResidualShape::Dense(hidden) => check_widths(hidden)?,
             ResidualShape::Conv {
-                channels, image, ..
+                channels,
+                image,
+                guess,
             } => {
-                ensure!(*channels > 0, "the network has 0 channels; give at least 1");
+                // At a quarter of the size there are four times as many, of a sixteenth of the pixels.
+                let pixels = image[0].saturating_mul(image[1]);
+                check_channels(*channels, pixels)?;
+                check_channels(channels * 4, pixels / 16)?;
+                if *guess > 0 {
+                    check_weights(&[pixels, *guess, pixels])?;
+                }
                 ensure!(
                     image.iter().all(|&side| side > 0 && side.is_multiple_of(4)),
                     "images of {} rows and {} columns cannot be halved twice; pad them to multiples of 4",
@@ -162,6 +168,7 @@ impl ResidualConfig {
         let (mut small, mut filter) = (Vec::new(), None);
         let mut net = match &self.0.shape {
             ResidualShape::Dense(hidden) => {
+                check_weights(&[&[width], &**hidden, &[width]].concat())?;
                 let mut net = GraphNet::new([1, 1, width], 1);
                 let mut value = 0;
                 for &units in hidden {

@@ -14,6 +14,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
+use autodidact::net::MAX_LAYERS;
 use burn::tensor::Tensor;
 use rand::RngExt;
 
@@ -23,6 +24,7 @@ use super::{
     device::TrainingDevice,
     epochs::check_descent,
     graph_net::{Descent, Examples, GraphTrainer},
+    limits::{check_channels, check_drawn, check_repeats, check_weights, check_widths},
     model::{Activation, Conditioning, GraphNet, NoiseLevels, ScoreModel},
     random::{generator, normal},
     tensors,
@@ -117,10 +119,12 @@ impl ScoreOptions {
     pub fn check(self) -> Result<ScoreConfig> {
         let (NetShape::Dense(widths) | NetShape::Conv(widths)) = &self.shape;
         ensure!(
-            !widths.is_empty() && widths.iter().all(|&width| width > 0),
-            "a hidden layer has width 0; give at least 1"
+            (1..=MAX_LAYERS).contains(&widths.len()),
+            "the network has {} hidden layers; give 1 to {MAX_LAYERS}",
+            widths.len()
         );
-        ensure!(self.steps > 0, "the number of steps is 0; give at least 1");
+        check_widths(widths)?;
+        check_repeats("steps", self.steps)?;
         check_descent(self.batch, self.learning_rate, self.weight_decay)?;
         ensure!(
             (0.0..1.0).contains(&self.average),
@@ -153,6 +157,7 @@ impl ScoreConfig {
         let none = Conditioning::None;
         let mut net = match &options.shape {
             NetShape::Dense(hidden) => {
+                check_weights(&[&[width], &**hidden, &[width]].concat())?;
                 let mut net = GraphNet::new([1, 1, width], levels);
                 let mut value = 0;
                 for (at, &units) in hidden.iter().enumerate() {
@@ -179,6 +184,9 @@ impl ScoreConfig {
                     "{width} columns are no image of {height} rows and {columns} columns that can be halved {} times",
                     channels.len() - 1
                 );
+                for (halved, &channels) in channels.iter().enumerate() {
+                    check_channels(channels, width >> (2 * halved))?;
+                }
                 let of_level = Conditioning::GainAndBias;
                 let mut net = GraphNet::new([height, columns, 1], levels);
                 let adds = |net: &mut GraphNet, value, channels| {
@@ -239,6 +247,7 @@ pub fn fit(
     let squares = features.values().iter().map(|&x| f64::from(x).powi(2));
     let spread = (squares.sum::<f64>() / features.values().len() as f64).sqrt();
     ensure!(spread > 0.0, "{} is 0 everywhere", features.source());
+    check_drawn("batch size", options.batch, features.rows())?;
     let mut model = ScoreModel {
         net: config.net(width, image)?,
         levels: options.levels.clone(),

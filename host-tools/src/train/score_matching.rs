@@ -19,6 +19,7 @@ use super::{
     Progress,
     dense_net::DenseNet,
     device::TrainingDevice,
+    limits::check_widths,
     model::{Activation, DenseStack},
     random::{generator, normal},
     tensors,
@@ -78,10 +79,7 @@ impl ScoreOptions {
     ///
     /// A hidden layer of width 0; no step; an empty batch; a learning rate that is not positive.
     pub fn check(self) -> Result<ScoreConfig> {
-        ensure!(
-            self.hidden.iter().all(|&width| width > 0),
-            "a hidden layer has width 0; give at least 1"
-        );
+        check_widths(&self.hidden)?;
         ensure!(
             self.steps > 0 && self.batch > 0,
             "the number of steps or the batch size is 0; give at least 1"

@@ -15,6 +15,7 @@ use super::{
     autoencoder::{self, AutoencoderOptions},
     corruption::CorruptionKind,
     device::TrainingDevice,
+    epochs::check_epochs,
     model::{DenseLayer, DenseStack},
 };
 use crate::data::Table;
@@ -58,6 +59,9 @@ impl StackedOptions {
     /// Those of [`AutoencoderOptions::check`], and a corruption or a learning rate of the layers that is none.
     pub fn check(self) -> Result<StackedConfig> {
         self.corruption.check()?;
+        if self.epochs > 0 {
+            check_epochs(self.epochs)?;
+        }
         ensure!(
             self.learning_rate.is_finite() && self.learning_rate > 0.0,
             "the layers' learning rate is {}; give a number above 0",

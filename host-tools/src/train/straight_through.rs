@@ -14,6 +14,7 @@ use super::{
     Progress,
     device::TrainingDevice,
     graph_net::{Descent, Examples, GraphTrainer},
+    limits::check_repeats,
     model::GraphNet,
     tensors,
 };
@@ -64,7 +65,7 @@ pub fn fine_tune(
         learning_rate,
         precision,
     } = options;
-    ensure!(steps > 0, "the number of steps is 0; give at least 1");
+    check_repeats("steps", steps)?;
     ensure!(
         learning_rate.is_finite() && learning_rate > 0.0,
         "the learning rate is {learning_rate}; give a number above 0"
