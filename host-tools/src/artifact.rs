@@ -175,7 +175,8 @@ impl Place {
 }
 
 /// Whether two paths lead to one file, or will when there is one.
-fn same_file_or_name(a: &Path, b: &Path) -> bool {
+#[must_use]
+pub fn same_file_or_name(a: &Path, b: &Path) -> bool {
     // Opening a pipe would take from what its reader is to get.
     if a.is_file() && b.is_file() {
         return same_file::is_same_file(a, b).unwrap_or(false);

@@ -141,9 +141,7 @@ pub(super) struct AeFit {
 impl AeFit {
     pub(super) fn run(self) -> Result<()> {
         let checkpoint = self.checkpoint;
-        let output = self
-            .common
-            .open_output_beside(checkpoint.as_deref().as_slice())?;
+        let output = self.common.open_output_and(checkpoint.as_deref())?;
         let prepared = self.common.prepare()?;
         prepared.check_width("a network", autodidact::net::MAX_WIDTH)?;
         let options = AutoencoderOptions {

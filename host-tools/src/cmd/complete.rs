@@ -59,6 +59,7 @@ impl Complete {
         let bytes = artifact::read(&self.model)?;
         let model = Model::load(&bytes)?;
         let rbm = machine(&model)?;
+        check_gibbs_steps(self.gibbs_steps)?;
         let names: Vec<String> = columns(&model, rbm.visible())
             .into_iter()
             .map(|column| column.name)
@@ -70,6 +71,7 @@ impl Complete {
         );
         let (rows, _, counts) = self.data.counts(&model, self.rows)?;
         let rows = rows.min(self.count.unwrap_or(usize::MAX));
+        self.drawing.check_count(rows)?;
         let how = if self.mean_field {
             Inference::MeanField(self.gibbs_steps)
         } else {
@@ -89,6 +91,16 @@ impl Complete {
         }
         self.drawing.print(out, &names, &units, &completed)
     }
+}
+
+/// Checks how many Gibbs steps are to be taken.
+pub(super) fn check_gibbs_steps(steps: usize) -> Result<()> {
+    const MOST: usize = 1_000_000_000;
+    ensure!(
+        (1..=MOST).contains(&steps),
+        "--gibbs-steps is {steps}; give 1 to {MOST}"
+    );
+    Ok(())
 }
 
 /// Probabilities as they are, features in data units.

@@ -167,7 +167,7 @@ impl DaeFit {
     pub(super) fn run(self) -> Result<()> {
         let common = &self.common;
         let noise = self.corruption.noise(common)?;
-        let output = common.open_output_beside(self.checkpoint.as_deref().as_slice())?;
+        let output = common.open_output_and(self.checkpoint.as_deref())?;
         let mut prepared = common.prepare()?;
         prepared.check_width("a network", autodidact::net::MAX_WIDTH)?;
         let corruption = noise.in_features(&prepared.standardiser)?;

@@ -12,7 +12,7 @@ use autodidact_tools::{artifact, replay};
 use clap::Args;
 use serde_json::{Map, Value, json};
 
-use super::run::to_csv;
+use super::run::{ensure_served, runs_over_rows, to_csv};
 use super::shared::{Data, Rows, grouped, open_output, print_json};
 
 #[derive(Debug, Args)]
@@ -57,6 +57,7 @@ impl Emulate {
         emulator::ready(self.core)?;
         let bytes = artifact::read(&self.model)?;
         let model = Model::load(&bytes)?;
+        ensure_served(&model, "run over rows", runs_over_rows)?;
         let (rows, source, counts) = self.data.counts(&model, self.rows)?;
         let host = replay::replay(&model, &counts)?;
         let device = emulator::replay(self.core, &bytes, &counts)?;

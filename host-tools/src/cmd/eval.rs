@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use autodidact::latent_class::MISSING;
-use autodidact::model::{Body, Model};
+use autodidact::model::{Body, Model, Task};
 use autodidact_tools::data::Kind;
 use autodidact_tools::evaluate::{Figure, Outcome, PartReport};
 use autodidact_tools::talk::Output;
@@ -13,6 +13,7 @@ use autodidact_tools::{artifact, evaluate, replay};
 use clap::Args;
 
 use super::query::coding;
+use super::run::{ensure_served, runs_over_rows};
 use super::shared::{Data, Rows, report_table, to_json};
 
 #[derive(Debug, Args)]
@@ -36,6 +37,9 @@ impl Eval {
     pub(crate) fn run(self, out: &mut Output) -> Result<()> {
         let bytes = artifact::read(&self.model)?;
         let model = Model::load(&bytes)?;
+        ensure_served(&model, "judged on rows", |body| {
+            runs_over_rows(body) && !matches!(body, Body::Graph(_, Task::Discriminator))
+        })?;
         let mixed = model
             .parts()
             .any(|part| matches!(part.body, Body::LatentClass(_)));

@@ -69,7 +69,7 @@ pub(super) struct GanFit {
 impl GanFit {
     pub(super) fn run(self) -> Result<()> {
         let common = &self.common;
-        let output = common.open_output_beside(self.checkpoint.as_deref().as_slice())?;
+        let output = common.open_output_and(self.checkpoint.as_deref())?;
         let mut prepared = common.prepare()?;
         prepared.check_width("a network", autodidact::net::MAX_WIDTH)?;
         let options = GanOptions {
@@ -97,6 +97,7 @@ impl GanFit {
             "value {:.3}; where nothing can be told apart it is -1.386",
             gan.value
         );
+        prepared.figures.insert("value".into(), gan.value.into());
         prepared.note_ranges()?;
         prepared.model.note(
             "algorithm",
@@ -146,9 +147,16 @@ impl GanFit {
             let calibration = std::slice::from_ref(calibration);
             let (graph, errors) = quantize::graph(&net, calibration, precision)?;
             say!("{name}: signal to error of each operation's weights and values");
-            for error in errors {
+            for error in &errors {
                 say!("  {error}");
             }
+            let key = match task {
+                Task::Generator => "generator_value_db",
+                _ => "discriminator_value_db",
+            };
+            let decibels = errors.iter().map(|error| error.value);
+            let decibels = decibels.collect::<Vec<f64>>();
+            prepared.figures.insert(key.into(), decibels.into());
             let part = QuantisedPart::Graph { graph, task };
             prepared.model.parts.push((name, part));
         }

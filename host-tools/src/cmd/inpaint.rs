@@ -12,7 +12,7 @@ use autodidact_tools::sampler::{NO_SCORE_NETWORK, in_data_units};
 use autodidact_tools::talk::Output;
 use clap::Args;
 
-use super::sample::{Walk, names};
+use super::sample::{MOST_NUMBERS, Walk, names};
 use super::shared::{Data, Drawer, Drawing, Rows, draw_seed};
 
 #[derive(Debug, Args)]
@@ -54,6 +54,16 @@ pub(crate) struct Inpaint {
     drawer: Drawer,
 }
 
+/// Makes sure that so many draws of so many numbers find room.
+fn check_numbers(numbers: usize, draws: usize) -> Result<()> {
+    let most = (MOST_NUMBERS / numbers.max(1)).max(1);
+    ensure!(
+        draws <= most,
+        "--draws is {draws}; give at most {most} for so many rows, or fewer rows by -n"
+    );
+    Ok(())
+}
+
 impl Inpaint {
     pub(crate) fn run(self, out: &mut Output) -> Result<()> {
         ensure!(self.draws > 0, "--draws is 0; give at least 1");
@@ -76,6 +86,8 @@ impl Inpaint {
         let units = Units::of(&model)?;
         let width = names.len();
         let rows = (counts.len() / width).min(self.count.unwrap_or(usize::MAX));
+        self.drawing.check_count(rows)?;
+        check_numbers(rows.saturating_mul(width), self.draws)?;
         let request = Request {
             part,
             seed: draw_seed(self.seed),

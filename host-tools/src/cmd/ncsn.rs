@@ -121,7 +121,7 @@ impl NcsnFit {
             self.sigma_data.is_none() || matches!(common.scale, ScaleChoice::Uniform),
             "--sigma-data needs columns of one unit: add --scale uniform, or give --sigma in standard deviations"
         );
-        let output = common.open_output_beside(self.checkpoint.as_deref().as_slice())?;
+        let output = common.open_output_and(self.checkpoint.as_deref())?;
         let mut prepared = common.prepare()?;
         prepared.check_width("a network", autodidact::net::MAX_WIDTH)?;
         let columns = prepared.features.width();

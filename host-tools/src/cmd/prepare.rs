@@ -7,7 +7,7 @@ use std::str::FromStr;
 use anyhow::{Context, Error, Result, ensure};
 use autodidact::kernels::Order;
 use autodidact::model::Model;
-use autodidact_tools::artifact::Unfinished;
+use autodidact_tools::artifact::{Unfinished, same_file_or_name};
 use autodidact_tools::data::{
     Chunks as _, Decimal, FileChunks, HeldOut, HoldOut, ROWS_FOR_ORDER, Scaling, Standardiser,
     Table, TrainingChunks, Wild, for_each_chunk, listed,
@@ -164,6 +164,8 @@ pub(super) struct Prepared<F = Table> {
     pub(super) model: QuantisedModel,
     /// Clusters or components that no training row falls to, where they were counted.
     pub(super) without_row: Option<usize>,
+    /// What else training has to tell in JSON.
+    pub(super) figures: Map<String, Value>,
 }
 
 impl<F> Prepared<F> {
@@ -229,6 +231,34 @@ impl Common {
         let own = [self.data.path()].into_iter().chain(judged);
         let inputs: Vec<&Path> = others.iter().copied().chain(own).collect();
         open_output(&self.output, &inputs, self.json)
+    }
+
+    /// As [`open_output`](Self::open_output), of a training run that keeps a checkpoint, if so: which has to be a file of
+    /// its own.
+    pub(super) fn open_output_and(&self, checkpoint: Option<&Path>) -> Result<Unfinished> {
+        let output = self.open_output()?;
+        let Some(checkpoint) = checkpoint else {
+            return Ok(output);
+        };
+        let inputs = [self.data.path()].into_iter().chain(self.holding.file());
+        for (others, other) in inputs
+            .map(|path| ("the input", path))
+            .chain([("the output", &*self.output)])
+        {
+            ensure!(
+                !same_file_or_name(checkpoint, other),
+                "the checkpoint {} is {others} {}, which it would replace: give the checkpoint another name",
+                checkpoint.display(),
+                other.display()
+            );
+        }
+        let kept = Unfinished::beside(checkpoint)?;
+        ensure!(
+            !kept.is_standard_output(),
+            "--checkpoint {} is standard output, from which nothing can go on: give it a file",
+            checkpoint.display()
+        );
+        Ok(output)
     }
 
     /// Reads the data, scales it and opens the training device.
@@ -496,6 +526,7 @@ impl Common {
             order: fast_order(self.core),
             model,
             without_row: None,
+            figures: Map::new(),
         })
     }
 
@@ -580,11 +611,14 @@ impl Common {
         say!("{}: {} bytes", self.output.display(), bytes.len());
         let beside = others.iter();
         let beside = beside.map(|(title, reports)| ((*title).to_owned(), to_json(reports).into()));
-        let figures = json!({
+        let mut figures = json!({
             "host": to_json(&float),
             "device": to_json(&device),
             "beside": beside.collect::<Map<_, _>>(),
         });
+        for (key, value) in &prepared.figures {
+            figures[key] = value.clone();
+        }
         self.print_json(prepared, bytes.len(), figures)
     }
 

@@ -22,6 +22,22 @@ use super::sample::names;
 use super::shared::{Data, Drawer, Rows, draw_seed};
 use autodidact_tools::number::reading;
 
+/// Most noise on what is seen, in standard deviations of the data: features end there.
+const MOST_NOISE: f64 = 8.0;
+
+/// Most noise on the prior's input, in standard deviations of its level.
+const MOST_JITTER: f64 = 10.0;
+
+const NO_PRIOR: &str = "the model has no denoiser and no score network; train one with `autodidact fit dae` or `autodidact fit ncsn`";
+
+/// Whether a part can be the prior of a restoration.
+fn is_prior(body: &Body<'_>) -> bool {
+    matches!(
+        body,
+        Body::Network(_, Task::Denoiser) | Body::Graph(_, Task::Denoiser) | Body::Score(_)
+    )
+}
+
 /// Pictures that are drawn.
 const PICTURES: usize = 8;
 
@@ -99,8 +115,16 @@ impl Restore {
         }
         let bytes = artifact::read(&self.model)?;
         let model = Model::load(&bytes)?;
+        self.check(&model)?;
         let units = Units::of(&model)?;
         let scale = Scale::of_units(&units)?;
+        let most = MOST_NOISE * scale.std;
+        ensure!(
+            (0.0..=most).contains(&self.noise),
+            "--noise is {}; give a number from 0 to {}, which is {MOST_NOISE} standard deviations of the data",
+            reading(self.noise),
+            reading(most)
+        );
         let clean = self.clean(&model)?;
         let problem = Problem {
             damage: self.damage(&model)?,
@@ -143,6 +167,36 @@ impl Restore {
         }
         self.draw(out, &[&clean, &damaged, &restored])?;
         drawn.say();
+        Ok(())
+    }
+
+    /// Checks that the model can restore rows, and what can be checked without the data.
+    fn check(&self, model: &Model<'_>) -> Result<()> {
+        let prior = model
+            .parts()
+            .find(|part| is_prior(&part.body))
+            .context(NO_PRIOR)?;
+        if let Some(sigma) = self.sigma_data {
+            ensure!(
+                matches!(prior.body, Body::Score(_)),
+                "--sigma-data works for score networks; part `{}` is a denoiser, whose noise level is that of its training: leave it out",
+                prior.name
+            );
+            ensure!(
+                sigma.is_finite() && sigma > 0.0,
+                "--sigma-data is {}; give a number above 0",
+                reading(sigma)
+            );
+        }
+        ensure!(self.steps > 0, "--steps is 0; give at least 1");
+        ensure!(self.count != Some(0), "-n is 0; give at least 1");
+        if let Some(jitter) = self.jitter {
+            ensure!(
+                (0.0..=MOST_JITTER).contains(&jitter),
+                "--jitter is {}; give a number from 0 to {MOST_JITTER}",
+                reading(jitter)
+            );
+        }
         Ok(())
     }
 
@@ -220,9 +274,7 @@ impl Restore {
                 _ => {}
             }
         }
-        bail!(
-            "the model has no denoiser and no score network; train one with `autodidact fit dae` or `autodidact fit ncsn`"
-        )
+        bail!(NO_PRIOR)
     }
 
     /// The noise that part `name` was trained for, in features.

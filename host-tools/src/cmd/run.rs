@@ -3,9 +3,9 @@
 use std::io::Write as _;
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use autodidact::kmeans::Metric;
-use autodidact::model::{Body, Model};
+use autodidact::model::{Body, Model, Task};
 use autodidact_tools::artifact::{self, Unfinished};
 use autodidact_tools::evaluate::{Outcome, Units};
 use autodidact_tools::quantize::FEATURE_UNIT;
@@ -36,6 +36,7 @@ impl Run {
         let output = output.transpose()?;
         let bytes = artifact::read(&self.model)?;
         let model = Model::load(&bytes)?;
+        ensure_served(&model, "run over rows", runs_over_rows)?;
         let (_, _, counts) = self.data.counts(&model, Rows::All)?;
         let rows = replay::decode(&model, &replay::replay(&model, &counts)?)?;
         let csv = to_csv(&model, &rows)?;
@@ -46,8 +47,33 @@ impl Run {
     }
 }
 
+/// Whether a part gives something for a row: what draws or restores rows does not.
+pub(crate) fn runs_over_rows(body: &Body<'_>) -> bool {
+    !matches!(body, Body::Score(_) | Body::Graph(_, Task::Generator))
+}
+
+/// Makes sure that a part of the model can be `done`, as `serves` tells; names the verbs that serve the others.
+pub(crate) fn ensure_served(
+    model: &Model<'_>,
+    done: &str,
+    serves: fn(&Body<'_>) -> bool,
+) -> Result<()> {
+    if model.parts().any(|part| serves(&part.body)) {
+        return Ok(());
+    }
+    if model
+        .parts()
+        .any(|part| matches!(part.body, Body::Score(_)))
+    {
+        bail!(
+            "a score network cannot be {done}; `autodidact sample` draws rows from it, `autodidact inpaint` fills in columns and `autodidact restore` restores damaged rows"
+        );
+    }
+    bail!("a generator cannot be {done}; `autodidact sample` draws rows from it")
+}
+
 /// One line a row: distances, residuals and scores in standardised features, log-likelihoods as densities
-/// of what the mixture reads, outputs of networks in data units, free energies in nats and probabilities of
+/// of what the mixture reads, outputs of networks in data units and of discriminators as they are, free energies in nats and probabilities of
 /// hidden units.
 pub(crate) fn to_csv(model: &Model<'_>, rows: &[Vec<PartResult>]) -> Result<String> {
     let units = Units::of(model)?;
@@ -149,6 +175,14 @@ pub(crate) fn to_csv(model: &Model<'_>, rows: &[Vec<PartResult>]) -> Result<Stri
                     }
                 }
                 PartResult::Nothing => {}
+                // Logits, which have no unit of the data.
+                PartResult::Network(logits)
+                    if matches!(part.body, Body::Graph(_, Task::Discriminator)) =>
+                {
+                    for &logit in logits {
+                        csv += &format!(",{:.5}", f64::from(logit) / FEATURE_UNIT);
+                    }
+                }
                 PartResult::Network(output) => {
                     let features: Vec<f64> = output
                         .iter()

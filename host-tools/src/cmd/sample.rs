@@ -17,9 +17,16 @@ use autodidact_tools::talk::Output;
 use autodidact_tools::{artifact, chain};
 use clap::Args;
 
-use super::complete::in_data_units as units_of_machine;
+use super::complete::{check_gibbs_steps, in_data_units as units_of_machine};
 use super::query::{coding, columns};
 use super::shared::{Drawer, Drawing, csv_line, draw_seed};
+use autodidact_tools::number::reading;
+
+/// Gibbs steps between rows unless said otherwise.
+const GIBBS_STEPS: usize = 100;
+
+/// Most numbers that are drawn at once: they are kept in memory.
+pub(super) const MOST_NUMBERS: usize = 1 << 26;
 
 #[derive(Debug, Args)]
 pub(crate) struct Sample {
@@ -44,9 +51,9 @@ pub(crate) struct Sample {
     #[arg(long)]
     seed: Option<u64>,
 
-    /// Gibbs steps between rows (Boltzmann machines and belief nets only).
-    #[arg(long, alias = "steps", value_name = "STEPS", default_value_t = 100)]
-    gibbs_steps: usize,
+    /// Gibbs steps between rows (Boltzmann machines and belief nets only) [default: 100].
+    #[arg(long, alias = "steps", value_name = "STEPS")]
+    gibbs_steps: Option<usize>,
 
     #[command(flatten)]
     walk: Walk,
@@ -58,6 +65,9 @@ pub(crate) struct Sample {
     drawer: Drawer,
 }
 
+/// The smallest size of a walk's steps that is worth the walk.
+const LEAST_GAMMA: f64 = 0.001;
+
 /// How a score network is walked.
 #[derive(Debug, Args)]
 pub(super) struct Walk {
@@ -65,14 +75,27 @@ pub(super) struct Walk {
     #[arg(long, value_name = "STEPS")]
     walk: Option<u16>,
 
-    /// Size of those steps, above 0 and below 2: the share of the residual that is taken is half of it.
+    /// Size of those steps, from 0.001 to below 2: the share of the residual that is taken is half of it.
     #[arg(long)]
     gamma: Option<f64>,
 }
 
 impl Walk {
+    fn is_given(&self) -> bool {
+        self.walk.is_some() || self.gamma.is_some()
+    }
+
     /// The walk of the model's score network.
     pub(super) fn schedule(&self, model: &Model<'_>) -> Result<Schedule> {
+        ensure!(self.walk != Some(0), "--walk is 0; give at least 1");
+        if let Some(gamma) = self.gamma {
+            // Sizes are read by the device in steps, of which the least is not 0.
+            ensure!(
+                (LEAST_GAMMA..2.0).contains(&gamma),
+                "--gamma is {}; give a number from {LEAST_GAMMA} to below 2",
+                reading(gamma)
+            );
+        }
         Steps::of(model).changed(self.gamma, self.walk).schedule()
     }
 }
@@ -82,6 +105,7 @@ impl Sample {
         self.drawing.check(&[&self.model])?;
         let bytes = artifact::read(&self.model)?;
         let model = Model::load(&bytes)?;
+        self.check(&model)?;
         let seed = draw_seed(self.seed);
         let request = self.request(&model, seed)?;
         let part = model.parts().nth(request.part);
@@ -100,6 +124,31 @@ impl Sample {
 }
 
 impl Sample {
+    /// Checks that there are not too many rows, and that the model has what the options are for.
+    fn check(&self, model: &Model<'_>) -> Result<()> {
+        self.drawing.check_count(self.count)?;
+        let most = MOST_NUMBERS / model.scaler().len().max(1);
+        ensure!(
+            self.count <= most,
+            "{} rows are too many to draw at once; give -n at most {most}, and draw more with other seeds",
+            self.count
+        );
+        let has = |kind: fn(&Body<'_>) -> bool| model.parts().any(|part| kind(&part.body));
+        ensure!(
+            self.gibbs_steps.is_none() || has(|body| matches!(body, Body::Rbm(_) | Body::Dbn(_))),
+            "--gibbs-steps works for Boltzmann machines and belief nets; leave it out"
+        );
+        ensure!(
+            !self.walk.is_given() || has(|body| matches!(body, Body::Score(_))),
+            "--walk and --gamma work for score networks; leave them out"
+        );
+        ensure!(
+            !self.drawing.is_given() || !has(|body| matches!(body, Body::LatentClass(_))),
+            "--width draws rows of numbers, and those of latent classes are mixed; leave it out"
+        );
+        Ok(())
+    }
+
     /// What to draw from the model's first Boltzmann machine or belief net, else from its score network, else from its
     /// generator, else from its first mixture or latent classes.
     fn request(&self, model: &Model<'_>, seed: u64) -> Result<Request> {
@@ -108,7 +157,8 @@ impl Sample {
         let generator = |body: &Body<'_>| matches!(body, Body::Graph(_, Task::Generator));
         let mixture = |body: &Body<'_>| matches!(body, Body::Gmm(_) | Body::LatentClass(_));
         let (part, work) = if let Some((part, _)) = Request::find(model, machine) {
-            let steps = self.gibbs_steps;
+            let steps = self.gibbs_steps.unwrap_or(GIBBS_STEPS);
+            check_gibbs_steps(steps)?;
             (part, Work::Chain { steps, samples })
         } else if let Some((part, _)) = Request::find(model, |body| matches!(body, Body::Score(_)))
         {

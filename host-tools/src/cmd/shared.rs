@@ -326,10 +326,26 @@ pub(crate) struct Drawing {
     png: Option<PathBuf>,
 }
 
+/// Most rows that are drawn as pictures.
+const MOST_PICTURES: usize = 10_000;
+
 /// Pictures in a row.
 const PICTURES: usize = 8;
 
 impl Drawing {
+    pub(crate) fn is_given(&self) -> bool {
+        self.width.is_some()
+    }
+
+    /// Makes sure that not more rows are drawn as pictures than anybody looks at.
+    pub(crate) fn check_count(&self, rows: usize) -> Result<()> {
+        ensure!(
+            self.width.is_none() || rows <= MOST_PICTURES,
+            "{rows} rows are too many for pictures; give -n at most {MOST_PICTURES}, or leave --width out"
+        );
+        Ok(())
+    }
+
     /// Whether the picture, if there is to be one, can be written, and is none of the `inputs`.
     pub(crate) fn check(&self, inputs: &[&Path]) -> Result<()> {
         let output = self.png.as_deref().map(|png| Unfinished::of(png, inputs));

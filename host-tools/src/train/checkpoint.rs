@@ -80,6 +80,10 @@ impl Checkpoint {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => bail!("the checkpoint {name} cannot be read: {}", error.kind()),
         };
+        ensure!(
+            !bytes.is_empty(),
+            "the checkpoint {name} is empty; delete it to start afresh"
+        );
         let rest = bytes
             .strip_prefix(MAGIC)
             .with_context(|| format!("{name} is no checkpoint; give the name of another file"))?;
@@ -321,7 +325,12 @@ mod tests {
             };
             assert_eq!(message(&changed), expected);
             let cut = message(&bytes[..at]);
-            assert!(cut.starts_with("x is ") || cut.starts_with("the checkpoint x is damaged"));
+            let fitting = match at {
+                0 => "the checkpoint x is empty; delete it to start afresh",
+                1..24 => "x is ",
+                _ => "the checkpoint x is damaged",
+            };
+            assert!(cut.starts_with(fitting), "{cut}");
         }
         let longer = [&bytes[..], &[0]].concat();
         assert_eq!(
