@@ -56,7 +56,8 @@ impl Eval {
             json.insert("rows".into(), rows.into());
             writeln!(out, "{}", serde_json::to_string_pretty(&json)?)?;
         } else {
-            writeln!(out, "{rows} rows of {source}")?;
+            let plural = if rows == 1 { "" } else { "s" };
+            writeln!(out, "{rows} row{plural} of {source}")?;
             writeln!(out, "{}", report_table(&[("device", &reports)]))?;
         }
         Ok(())

@@ -187,7 +187,8 @@ impl HeldOut {
             Self::Spread { part: 1, of: 4, .. } => {
                 ensure!(
                     rows >= 4,
-                    "{source} has {rows} rows, but every fourth row is held out for the report; give at least 4 rows, or --hold-out none"
+                    "{source} has {rows} row{}, but every fourth row is held out for the report; give at least 4 rows, or --hold-out none",
+                    if rows == 1 { "" } else { "s" }
                 );
                 Ok(())
             }
@@ -195,7 +196,8 @@ impl HeldOut {
                 let held_out = (0..rows).filter(|row| self.holds(*row)).count();
                 ensure!(
                     held_out > 0 && held_out < rows,
-                    "{source} has {rows} rows, of which {held_out} would be held out: some have to be, and some have to be left; give another --hold-out, such as 25%"
+                    "{source} has {rows} row{}, of which {held_out} would be held out: some have to be, and some have to be left; give another --hold-out, such as 25%",
+                    if rows == 1 { "" } else { "s" }
                 );
                 Ok(())
             }
