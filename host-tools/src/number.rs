@@ -1,5 +1,11 @@
 //! Numbers as a person reads them: significant digits, whatever the unit.
 
+/// `1 row`, `2 rows`.
+#[must_use]
+pub fn counted(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
 /// A figure: whole numbers as they are, otherwise at least four significant digits.
 #[must_use]
 pub fn number(value: f64) -> String {

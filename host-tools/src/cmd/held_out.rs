@@ -4,6 +4,7 @@ use std::path::Path;
 
 use anyhow::{Result, ensure};
 use autodidact_tools::data::{HeldOut, HoldOut, alternates, follows};
+use autodidact_tools::number::counted;
 use autodidact_tools::say;
 use clap::Args;
 
@@ -76,10 +77,14 @@ impl Holding {
 /// `trained on 30 rows, judged on 10 others (every fourth row)`.
 pub(super) fn in_words(held_out: &HeldOut, training: usize, judged: usize) -> String {
     match held_out {
-        HeldOut::None if training == 0 => format!("judged on {judged} rows"),
-        HeldOut::None => format!("trained on {training} rows, judged on the same"),
+        HeldOut::None if training == 0 => format!("judged on {}", counted(judged, "row")),
+        HeldOut::None => format!(
+            "trained on {}, judged on the same",
+            counted(training, "row")
+        ),
         _ => format!(
-            "trained on {training} rows, judged on {judged} other{} ({})",
+            "trained on {}, judged on {judged} other{} ({})",
+            counted(training, "row"),
             if judged == 1 { "" } else { "s" },
             held_out.in_words()
         ),

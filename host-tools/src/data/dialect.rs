@@ -27,7 +27,7 @@ pub(super) struct Sample {
     pub(super) line: u64,
     /// Whether nothing follows.
     pub(super) whole: bool,
-    /// Lines before the table that begin with `#`, with their numbers.
+    /// Lines before the table that begin with a [`mark`], with their numbers.
     pub(super) notes: Vec<(u64, String)>,
     /// What a line `sep=;` says.
     pub(super) announced: Option<Delimiter>,
@@ -68,10 +68,14 @@ impl Sample {
             announced: None,
         };
         sample.skip_to_table(options, words);
+        ensure!(
+            !is_markdown(&sample.bytes),
+            "{source} is a table of Markdown; take the line of dashes out, and the `|` off both ends of every line"
+        );
         Ok(sample)
     }
 
-    /// Skips blank lines, a line `sep=;` and lines that begin with `#`, unless that is a word for a missing value.
+    /// Skips blank lines, a line `sep=;` and lines that begin with a mark, unless that is a word for a missing value.
     fn skip_to_table(&mut self, options: &ReadOptions, words: &Words) {
         let mut at = 0;
         while at < self.bytes.len() {
@@ -82,7 +86,7 @@ impl Sample {
             let text = line.trim();
             if let Some(delimiter) = announced(text).filter(|_| self.announced.is_none()) {
                 self.announced = Some(delimiter);
-            } else if text.starts_with('#') && options.comment.is_none() {
+            } else if options.comment.is_none() && mark(text).is_some() {
                 let cell = text
                     .split([',', ';', '\t', '|'])
                     .next()
@@ -118,6 +122,13 @@ impl Sample {
     }
 }
 
+/// What a line before the table begins with if it is a comment: `#`, `%` or `//`.
+pub(super) fn mark(line: &str) -> Option<&'static str> {
+    ["#", "%", "//"]
+        .into_iter()
+        .find(|mark| line.starts_with(mark))
+}
+
 /// What a first line such as `sep=;` says, as spreadsheets write it.
 fn announced(line: &str) -> Option<Delimiter> {
     let line = line.trim_matches('"');
@@ -128,6 +139,17 @@ fn announced(line: &str) -> Option<Delimiter> {
         "" => Some(Delimiter::Byte(b'\t')),
         _ => value.parse().ok(),
     }
+}
+
+/// Whether the second line is one of dashes between bars, as below the names of a table in Markdown.
+fn is_markdown(bytes: &[u8]) -> bool {
+    let mut lines = bytes.split(|&byte| byte == b'\n');
+    let is_bars = |line: &[u8]| line.trim_ascii().starts_with(b"|");
+    lines.next().is_some_and(is_bars)
+        && lines.next().is_some_and(|line| {
+            let dashes = |byte: &u8| b"|-: \t\r".contains(byte);
+            is_bars(line) && line.contains(&b'-') && line.iter().all(dashes)
+        })
 }
 
 fn refuse_utf16(source: &str, bytes: &[u8]) -> Result<()> {

@@ -7,6 +7,7 @@ use anyhow::{Result, bail, ensure};
 use super::cells::listed;
 use super::reading::ReadOptions;
 use super::table::{are_named, describe_columns, find_columns};
+use crate::number::counted;
 
 /// The columns of a file that are read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,9 +82,8 @@ pub(super) fn matched(
     };
     ensure!(
         kept.len() == asked.len(),
-        "{source} has {} column{}, {}, where the model reads {}, {}; {remedy}",
-        kept.len(),
-        if kept.len() == 1 { "" } else { "s" },
+        "{source} has {}, {}, where the model reads {}, {}; {remedy}",
+        counted(kept.len(), "column"),
         describe_columns(&kept.iter().map(name).collect::<Vec<_>>()),
         asked.len(),
         describe_columns(asked)

@@ -32,6 +32,8 @@ struct Seen {
     rises: bool,
     /// A whole number was rounded to another one.
     rounded: bool,
+    /// Some number is not whole.
+    fractions: bool,
 }
 
 impl Narrow {
@@ -46,6 +48,7 @@ impl Narrow {
                 count: 0,
                 rises: true,
                 rounded: false,
+                fractions: false,
             };
             columns.len()
         ];
@@ -80,6 +83,7 @@ impl Narrow {
         seen.rises &= value > seen.last;
         seen.last = value;
         seen.count += 1;
+        seen.fractions |= value.fract() != 0.0;
         seen.rounded |= value.abs() > WHOLE && value.fract() == 0.0 && f64::from(rounded) != value;
         rounded
     }
@@ -123,8 +127,14 @@ impl Narrow {
         } else {
             String::new()
         };
+        let whole = if seen.fractions { "" } else { "whole " };
+        let less = if offset == 0.0 {
+            String::new()
+        } else {
+            format!(", less the {offset} of --offset,")
+        };
         format!(
-            "{}, column `{}`: its whole numbers go beyond 2^24, where 32-bit floats are {step} apart, and vary by {}{looks}; leave the column out with --label-column {argument}{subtract}",
+            "{}, column `{}`: its {whole}numbers{less} go beyond 2^24, where 32-bit floats are {step} apart, and vary by {}{looks}; leave the column out with --label-column {argument}{subtract}",
             self.source,
             shown(&self.columns[at]),
             high - low,
@@ -201,6 +211,14 @@ mod tests {
         let nanoseconds = seconds.map(|time| time * 1e9);
         assert!(message(nanoseconds, &[]).contains("nanoseconds since 1970"));
         assert!(!message(nanoseconds, &[]).contains("--offset"));
+        let offset = [("t".into(), -1e8)];
+        assert!(
+            message([1.0, 2.0, 3.0], &offset)
+                .contains("its whole numbers, less the -100000000 of --offset, go"),
+            "{}",
+            message([1.0, 2.0, 3.0], &offset)
+        );
+        assert!(message([1.7e9 + 1.0, 1.7e9 + 1.5, 1.7e9 + 3.0], &[]).contains("its numbers go"));
         let numbers = [16_777_217.0, 16_777_218.0, 16_777_219.0];
         assert!(message(numbers, &[]).contains("rises from row to row"));
         assert_eq!(

@@ -26,8 +26,8 @@ use super::{ReadOptions, Table, binary, content, npz, text::NumberRows};
 /// What the options leave open follows from the first 256 KiB:
 ///
 /// - Fields are separated by what gives all lines equally many: tabs, `;`, `|`, commas or runs of blanks. They may
-///   stand in quotes. Blank lines are passed over, lines that begin with `#` only before the table, and an empty field
-///   behind a delimiter at the end of all lines is none.
+///   stand in quotes. Blank lines are passed over, lines that begin with `#`, `%` or `//` only before the table, and an
+///   empty field behind a delimiter at the end of all lines is none.
 /// - Numbers have a decimal point or, where one of them shows it, a decimal comma; thousands may be separated, a unit
 ///   that all numbers of a column have is left off, `0x` stands before hexadecimal digits, and where a column has
 ///   nothing but true and false or yes and no these are 1 and 0.
@@ -36,7 +36,8 @@ use super::{ReadOptions, Table, binary, content, npz, text::NumberRows};
 ///   line is the same and the next does not go on counting) or rise from column to column, each farther from its
 ///   column than the values there from one another; and if there are no numbers at all and none of its words occurs
 ///   again in its column. A line of missing values holds no names.
-/// - A first column without a name that counts 0, 1, 2, … or 1, 2, 3, … is left out.
+/// - A first column without a name that counts 0, 1, 2, … or 1, 2, 3, … is left out. So is one of names or rising
+///   numbers of the rows where the first line has one name fewer than the others have fields, as R writes tables.
 /// - [`MISSING_WORDS`](super::MISSING_WORDS) stand for missing values, which a table of numbers does not take.
 ///
 /// # Errors

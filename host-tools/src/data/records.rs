@@ -64,6 +64,9 @@ enum State {
     Comment,
 }
 
+/// What DOS put at the end of a text (Ctrl-Z).
+const END_OF_FILE: u8 = 0x1a;
+
 /// Reads records one by one. Fields are trimmed; lines without any character but blanks are passed over.
 pub(super) struct Records<R> {
     reader: R,
@@ -73,6 +76,8 @@ pub(super) struct Records<R> {
     line: u64,
     /// A carriage return has just ended a line: a line feed belongs to it.
     after_return: bool,
+    /// A byte that stood before a line and is no text.
+    stray: Option<u8>,
     bytes: Vec<u8>,
     ends: Vec<usize>,
 }
@@ -86,9 +91,18 @@ impl<R: BufRead> Records<R> {
             comment: comment.map(|prefix| prefix.as_bytes().to_vec()),
             line,
             after_return: false,
+            stray: None,
             bytes: Vec::new(),
             ends: Vec::new(),
         }
+    }
+
+    /// What stood before a line and is no text, or in place of the last one.
+    pub(super) fn stray(&self) -> Option<&'static str> {
+        Some(match self.stray? {
+            END_OF_FILE => "marks of the end (Ctrl-Z) at the start of lines",
+            _ => "NUL bytes at the start of lines, as where a logger lost power,",
+        })
     }
 
     /// The next record into `record`; `false` behind the last.
@@ -157,6 +171,10 @@ impl<R: BufRead> Records<R> {
                         trim(&mut self.bytes, self.ends.last(), state, self.delimiter);
                         self.ends.push(self.bytes.len());
                         State::FieldStart
+                    }
+                    State::LineStart if byte == 0 || byte == END_OF_FILE => {
+                        self.stray = self.stray.max(Some(byte));
+                        state
                     }
                     State::LineStart | State::FieldStart if is_blank(byte) => state,
                     State::LineStart | State::FieldStart if byte == b'"' => {

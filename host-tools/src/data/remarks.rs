@@ -21,6 +21,40 @@ pub(super) fn counts_up(rows: &[Record], column: usize) -> Option<f64> {
     (rows.len() >= LEAST_COUNTED && counts).then_some(first)
 }
 
+/// The constant by which a column's numbers rise from row to row, but for rounding.
+fn rises_by(values: &[f64]) -> Option<f64> {
+    const LEAST: usize = 5;
+    let [first, second, ..] = *values else {
+        return None;
+    };
+    let step = (values[values.len() - 1] - first) / (values.len() - 1) as f64;
+    let near =
+        |at: usize, value: &f64| (value - (at as f64).mul_add(step, first)).abs() <= 1e-6 * step;
+    let rises = values.len() >= LEAST && step > 0.0;
+    let all = rises && values.iter().enumerate().all(|(at, value)| near(at, value));
+    // The step as it is written.
+    all.then(|| {
+        let written = second - first;
+        (written * 1e9).round() / 1e9
+    })
+}
+
+/// Whether numbers are days such as 20240301, later ones below.
+fn are_days(values: &[f64]) -> bool {
+    let is_day = |value: &f64| {
+        let (day, month, year) = (
+            value % 100.0,
+            (value / 100.0).floor() % 100.0,
+            (value / 1e4).floor(),
+        );
+        value.fract() == 0.0
+            && (1.0..=31.0).contains(&day)
+            && (1.0..=12.0).contains(&month)
+            && (1900.0..=2100.0).contains(&year)
+    };
+    values.len() >= LEAST_COUNTED && values.is_sorted() && values.iter().all(is_day)
+}
+
 /// What was left off or turned into numbers.
 pub(super) fn of_plans(layout: &Layout, kept: &[usize], words: &Words) -> Vec<String> {
     let mut remarks = Vec::new();
@@ -133,6 +167,14 @@ pub(super) fn of_values(
             remarks.push(format!(
                 "column `{name}` looks like a time ({unit} since 1970); if that is no reading, leave it out with --label-column {argument}"
             ));
+        } else if are_days(&values) {
+            remarks.push(format!(
+                "column `{name}` looks like dates (year, month and day in digits); if that is no reading, leave it out with --label-column {argument}"
+            ));
+        } else if let Some(step) = rises_by(&values) {
+            remarks.push(format!(
+                "column `{name}` rises by {step} from row to row; if that is no reading, leave it out with --label-column {argument}"
+            ));
         } else if is_called_index(&name) && are_different(&values) {
             remarks.push(format!(
                 "column `{name}` has another whole number in each row; if that is no reading, leave it out with --label-column {argument}"
@@ -219,6 +261,22 @@ fn stand_in(values: &[f64]) -> Option<(f64, usize)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_constant_step_and_dates_in_digits_are_found() {
+        let tenths: Vec<f64> = (0..20).map(|at| f64::from(at) / 10.0).collect();
+        assert_eq!(rises_by(&tenths), Some(0.1));
+        assert_eq!(
+            rises_by(&[1000.0, 2000.0, 3000.0, 4000.0, 5000.0]),
+            Some(1000.0)
+        );
+        assert_eq!(rises_by(&[1000.0, 2000.0, 3000.0]), None);
+        assert_eq!(rises_by(&[1.0, 2.0, 3.0, 4.0, 5.1]), None);
+        assert_eq!(rises_by(&[2.0; 8]), None);
+        assert!(are_days(&[20_240_229.0, 20_240_301.0, 20_240_302.0]));
+        assert!(!are_days(&[20_240_301.0, 20_240_229.0, 20_240_302.0]));
+        assert!(!are_days(&[20_241_301.0, 20_241_302.0, 20_241_303.0]));
+    }
 
     #[test]
     fn a_value_far_outside_in_several_rows_stands_for_none() {

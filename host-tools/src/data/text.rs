@@ -9,7 +9,7 @@ use super::cells::{
     Evidence, Words, evidence, is_time, listed, named_number, number, resembles_number, shown,
     truth,
 };
-use super::dialect::{Sample, Shape, delimiter, has_row_names};
+use super::dialect::{Sample, Shape, delimiter, has_row_names, mark};
 use super::header::{First, Names, judge};
 use super::matching::{Matched, matched};
 use super::narrow::{Narrow, argument};
@@ -18,6 +18,7 @@ use super::reading::{Decimal, Delimiter, ReadOptions};
 use super::records::{Record, Records};
 use super::remarks;
 use super::table::Table;
+use crate::number::counted;
 
 /// What is known of a text before its first row is read.
 pub(super) struct Layout {
@@ -209,19 +210,28 @@ fn assumed_remark(
     ))
 }
 
-/// Whether a line behind the names has words where all columns have numbers.
+/// Whether a line behind the names has words where all columns have numbers; beside these, a column of names or
+/// times may hold nothing there, or a word for units.
 fn are_units(line: &Record, below: &[Record], plans: &[Plan], words: &Words) -> bool {
-    let is_word = |(at, plan): (usize, &Plan)| {
-        plan.sort == Sort::Numbers
-            && present(below, at, words).next().is_some()
-            && line.get(at).is_some_and(|cell| plan.number(cell).is_none())
+    let is_number = |plan: &Plan| plan.sort == Sort::Numbers;
+    let fits = |(at, plan): (usize, &Plan)| {
+        let cell = line.get(at).unwrap_or_default();
+        if is_number(plan) {
+            present(below, at, words).next().is_some() && plan.number(cell).is_none()
+        } else {
+            let name = cell
+                .trim_matches(|c: char| !c.is_alphabetic())
+                .to_lowercase();
+            name.is_empty() || ["unit", "units", "einheit", "einheiten"].contains(&name.as_str())
+        }
     };
-    line.iter().any(|cell| !words.are_missing(cell)) && plans.iter().enumerate().all(is_word)
+    let mut numbers = plans.iter().enumerate().filter(|(_, plan)| is_number(plan));
+    numbers.any(|(at, _)| line.get(at).is_some_and(|cell| !words.are_missing(cell)))
+        && plans.iter().enumerate().all(fits)
 }
 
-/// `1 field`, `2 fields`.
 fn fields(count: usize) -> String {
-    format!("{count} field{}", if count == 1 { "" } else { "s" })
+    counted(count, "field")
 }
 
 /// Whether a line consists mostly of a model's names.
@@ -239,7 +249,8 @@ fn note_of_names(
     words: &Words,
 ) -> Option<Record> {
     let (line, text) = sample.notes.last()?;
-    let unmarked = text.trim_start_matches('#');
+    let mark = mark(text)?;
+    let unmarked = text.trim_start_matches(mark);
     let named = [unmarked, text].into_iter().find_map(|text| {
         let mut record = Record::default();
         let mut records = Records::new(text.as_bytes(), delimiter, None, *line);
@@ -256,10 +267,11 @@ fn note_of_names(
 fn notes_remark(sample: &Sample, names: Option<&Record>) -> Option<String> {
     let skipped = sample.notes.len() - usize::from(names.is_some());
     let (first, last) = (sample.notes.first()?.0, sample.notes[..skipped].last()?.0);
+    let mark = mark(&sample.notes[0].1)?;
     Some(if first == last {
-        format!("line {first} begins with `#` and is left out")
+        format!("line {first} begins with `{mark}` and is left out")
     } else {
-        format!("{skipped} of the lines {first} to {last} begin with `#` and are left out")
+        format!("{skipped} of the lines {first} to {last} begin with `{mark}` and are left out")
     })
 }
 
@@ -336,6 +348,13 @@ impl<R: BufRead> Text<R> {
         Ok(())
     }
 
+    /// The remark on bytes that are no text.
+    pub(super) fn stray_remark(&self) -> Option<String> {
+        self.records
+            .stray()
+            .map(|stray| format!("{stray} are left out"))
+    }
+
     /// The remark on lines of empty fields behind the last row.
     pub(super) fn empty_lines_remark(&self) -> Option<String> {
         (self.empty_lines > 0).then(|| {
@@ -348,8 +367,8 @@ impl<R: BufRead> Text<R> {
 
     fn ragged(&self, record: &Record) -> String {
         let width = self.layout.names.len();
-        let advice = if record.get(0).is_some_and(|cell| cell.starts_with('#')) {
-            "if it is a comment, give --comment '#'"
+        let advice = if let Some(mark) = record.get(0).and_then(mark) {
+            &format!("if it is a comment, give --comment '{mark}'")
         } else if record.len() == 2 * width && self.layout.delimiter == Delimiter::Byte(b',') {
             "if its numbers have a decimal comma, put them in quotes or `;` between them"
         } else {
@@ -435,11 +454,13 @@ impl<R: BufRead> NumberRows<R> {
         let plans = remarks::of_plans(layout, kept, words);
         let values = remarks::of_values(layout, kept, words, false);
         let empty = self.text.empty_lines_remark();
+        let stray = self.text.stray_remark();
         let remarks = layout
             .remarks
             .iter()
             .chain(&self.matched.remarks)
-            .chain(&empty);
+            .chain(&empty)
+            .chain(&stray);
         for remark in remarks.chain(&plans).chain(&values) {
             say(&format!("{source}: {remark}"));
         }
@@ -518,7 +539,13 @@ impl<R: BufRead> NumberRows<R> {
                 shown(unit)
             );
         }
-        if number.is_some() || cell.parse::<f64>().is_ok() && plan.decimal == Decimal::Point {
+        let is_point = plan.decimal == Decimal::Point && cell.parse::<f64>().is_ok();
+        if number.is_some() || is_point && cell.contains(|c: char| c.is_ascii_digit()) {
+            return format!(
+                "`{name}` is too large for a 32-bit float, which ends at 3.4e38; give the column in a larger unit, or leave it out with {leave_out}"
+            );
+        }
+        if is_point {
             return format!("`{name}` is not a finite number; fill in the value or remove the row");
         }
         if is_time(cell) && plan.sort == Sort::Times {
@@ -535,9 +562,13 @@ impl<R: BufRead> NumberRows<R> {
                 }
             );
         }
-        if cell.starts_with('#') {
+        if cell.contains('\0') {
+            return "the field holds NUL bytes, as where a logger lost power; remove the line"
+                .into();
+        }
+        if let Some(mark) = mark(cell) {
             return format!(
-                "`{name}` is not a number; correct it, or give --comment '#' if such lines are comments"
+                "`{name}` is not a number; correct it, or give --comment '{mark}' if such lines are comments"
             );
         }
         if let Some((name, value)) = named_number(cell) {

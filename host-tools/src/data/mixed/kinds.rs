@@ -182,9 +182,8 @@ impl Raw<'_> {
 
     /// The number in a cell.
     pub(super) fn number(&self, text: &str) -> Option<f64> {
-        self.plan
-            .number(text)
-            .filter(|_| !self.plan.is_ambiguous(text))
+        let fits = |value: &f64| (*value as f32).is_finite() && !self.plan.is_ambiguous(text);
+        self.plan.number(text).filter(fits)
     }
 
     /// Why a cell is no number, and what to do.
@@ -192,6 +191,11 @@ impl Raw<'_> {
         let argument = self.argument();
         if self.plan.is_ambiguous(text) {
             return "may have a decimal comma or a comma between thousands; say which with --decimal , or --decimal .".to_owned();
+        }
+        if self.plan.number(text).is_some() {
+            return format!(
+                "is too large for a 32-bit float, which ends at 3.4e38; give the column in a larger unit, or leave it out with --label-column {argument}"
+            );
         }
         if let Some(unit) = &self.plan.unit {
             return format!(
@@ -275,8 +279,13 @@ impl Raw<'_> {
         if unread.clone().count() * 10 >= present * 9
             && let Some(cell) = unread.clone().next()
         {
+            let remedy = if named_number(cell).is_some() {
+                "write the names once, in the first line, and numbers alone below"
+            } else {
+                "write one number a cell, such as 21.5"
+            };
             return Some(format!(
-                "column `{}` is read as levels, although it looks like numbers in a form that is not read, such as `{}`; write one number a cell, such as 21.5",
+                "column `{}` is read as levels, although it looks like numbers in a form that is not read, such as `{}`; {remedy}",
                 shown(self.name()),
                 shown(cell)
             ));

@@ -282,7 +282,7 @@ fn summary<R: BufRead>(
     ));
     let empty = text.empty_lines_remark();
     let remarks = text.layout.remarks.iter().chain(&matched.remarks);
-    for remark in remarks.chain(&empty) {
+    for remark in remarks.chain(&empty).chain(&text.stray_remark()) {
         say(&format!("{}: {remark}", text.source));
     }
 }

@@ -222,6 +222,13 @@ fn marks_before_the_table_are_comments_or_names() {
         "{said}"
     );
     assert!(said.contains("; line 3 taken as names: a, b"), "{said}");
+    assert_eq!(read("% made\n% by hand\n1 2\n3 4\n").rows(), 2);
+    assert_eq!(
+        read("// made by hand\na,b\n1,2\n3,4\n").columns(),
+        ["a", "b"]
+    );
+    assert_eq!(read("%,b\n1,2\n3,4\n").columns(), ["%", "b"]);
+    assert!(message("| a | b |\n|---|---:|\n| 1 | 2 |\n").contains("Markdown"));
     assert_eq!(
         message("a,b\n1,2\n# broken\n3,4\n5,6\n"),
         "x.csv, line 3: 1 field where the first line has 2; if it is a comment, give --comment '#'"
@@ -265,7 +272,19 @@ fn what_stands_around_a_table_is_named_or_left_out() {
         message(&format!("t,x\n{table},\n,\n7.5,8\n")),
         "x.csv, line 5, column `t`: the field is empty; fill in a number or remove the row"
     );
-    assert!(message("a,b\n1,2\n\0\0\0\0\0\0\0\0\n").starts_with("x.csv, line 3: 1 field"));
+    for (end, what) in [("\0\0\0\0\0\0\0\0\n", "NUL bytes"), ("\u{1a}", "(Ctrl-Z)")] {
+        let text = format!("t,x\n{table}{end}");
+        assert_eq!(read(&text).rows(), 3);
+        assert!(said(&text).contains(what), "{}", said(&text));
+    }
+    assert!(message("a,b\n1,2\n3\0,4\n").contains("holds NUL bytes"));
+    let named = "Name,a,b\nUnits,,V\nr1,1.5,2\nr2,3.5,4\n";
+    let left_out = ReadOptions {
+        leave_out: vec!["Name".into()],
+        ..ReadOptions::default()
+    };
+    assert_eq!(open(named, &left_out).unwrap().0.rows(), 2);
+    assert!(message("Name,a,b\nr0,x,V\nr1,1.5,2\nr2,3.5,4\n").contains("line 2"));
 }
 
 #[test]
@@ -518,7 +537,15 @@ fn every_bad_input_is_one_clear_sentence() {
         ),
         (
             "1,2\n1e99,3\n",
-            "x.csv, line 2, column `column 1`: `1e99` is not a finite number; fill in the value or remove the row",
+            "x.csv, line 2, column `column 1`: `1e99` is too large for a 32-bit float, which ends at 3.4e38; give the column in a larger unit, or leave it out with --label-column 1",
+        ),
+        (
+            "a,b\n1,t:2\n3,t:4\n5,t:6\n",
+            "x.csv, line 2, column `b`: `t:2` is a name and a number; write the names once, in the first line, and numbers alone below",
+        ),
+        (
+            "a,b\n1,1/8\n3,2/8\n",
+            "x.csv, line 2, column `b`: `1/8` is no number in a form that is read, such as 21.5 or -2.15e1; write one number a cell, or leave the column out with --label-column b",
         ),
         (
             "a,b\n1.5,2.5\n1,5;2\n",

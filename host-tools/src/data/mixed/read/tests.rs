@@ -343,3 +343,25 @@ fn categories_written_as_digits_stay_categories() {
     let rows: Vec<f64> = new.unwrap().iter_rows().flatten().copied().collect();
     assert_eq!(rows, [1.0, 5.0, 2.0, 6.0]);
 }
+
+#[test]
+fn numbers_in_forms_that_are_not_read_are_named() {
+    for (cell, named) in [
+        ("1/8", true),
+        ("50.3±0.2", true),
+        ("t:21.5", true),
+        ("18-25", false),
+        ("1.2.3", false),
+        ("5th", false),
+        ("22:30", false),
+    ] {
+        let text = rows(12, |at| format!("{cell},{at}.5"));
+        let (_, said) = with(&format!("a,b\n{text}"), &MixedOptions::default());
+        let remark = "looks like numbers in a form that is not read";
+        assert_eq!(said.contains(remark), named, "{said}");
+    }
+    assert_eq!(
+        message("a,b\n1e39,1\n2,2\n3,5\n", &MixedOptions::default()),
+        "x.csv, line 2, column `a`: `1e39` is too large for a 32-bit float, which ends at 3.4e38; give the column in a larger unit, or leave it out with --label-column a"
+    );
+}
