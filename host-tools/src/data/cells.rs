@@ -221,7 +221,7 @@ pub(super) fn resembles_number(cell: &str) -> bool {
     let sign = |c: char| "/±*^×<>~=".contains(c);
     let part = |c: char| c.is_ascii_digit() || ".,+-:() ".contains(c) || sign(c);
     let is_range = cell.get(1..).is_some_and(|rest| rest.contains('-'));
-    let is_version = !cell.contains(sign) && cell.matches('.').count() > 1;
+    let is_version = !cell.contains(sign) && !cell.contains(',') && cell.matches('.').count() > 1;
     cell.starts_with(|c: char| c.is_ascii_digit() || "<>~=±".contains(c))
         && cell.chars().all(part)
         && cell.contains(|c: char| c.is_ascii_digit())

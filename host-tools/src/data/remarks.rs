@@ -6,6 +6,7 @@ use super::plan::{Sort, present};
 use super::reading::{Decimal, Delimiter};
 use super::records::Record;
 use super::text::Layout;
+use crate::number::reading;
 
 /// Least rows for a column to be called one that counts them.
 const LEAST_COUNTED: usize = 3;
@@ -24,19 +25,15 @@ pub(super) fn counts_up(rows: &[Record], column: usize) -> Option<f64> {
 /// The constant by which a column's numbers rise from row to row, but for rounding.
 fn rises_by(values: &[f64]) -> Option<f64> {
     const LEAST: usize = 5;
-    let [first, second, ..] = *values else {
+    let [first, .., last] = *values else {
         return None;
     };
-    let step = (values[values.len() - 1] - first) / (values.len() - 1) as f64;
-    let near =
-        |at: usize, value: &f64| (value - (at as f64).mul_add(step, first)).abs() <= 1e-6 * step;
+    let step = (last - first) / (values.len() - 1) as f64;
+    let near = |(at, value): (usize, &f64)| {
+        (value - (at as f64).mul_add(step, first)).abs() <= 1e-3 * step
+    };
     let rises = values.len() >= LEAST && step > 0.0;
-    let all = rises && values.iter().enumerate().all(|(at, value)| near(at, value));
-    // The step as it is written.
-    all.then(|| {
-        let written = second - first;
-        (written * 1e9).round() / 1e9
-    })
+    (rises && values.iter().enumerate().all(near)).then_some(step)
 }
 
 /// Whether numbers are days such as 20240301, later ones below.
@@ -173,7 +170,8 @@ pub(super) fn of_values(
             ));
         } else if let Some(step) = rises_by(&values) {
             remarks.push(format!(
-                "column `{name}` rises by {step} from row to row; if that is no reading, leave it out with --label-column {argument}"
+                "column `{name}` rises by {} from row to row; if that is no reading, leave it out with --label-column {argument}",
+                reading(step)
             ));
         } else if is_called_index(&name) && are_different(&values) {
             remarks.push(format!(
@@ -265,7 +263,17 @@ mod tests {
     #[test]
     fn a_constant_step_and_dates_in_digits_are_found() {
         let tenths: Vec<f64> = (0..20).map(|at| f64::from(at) / 10.0).collect();
-        assert_eq!(rises_by(&tenths), Some(0.1));
+        assert_eq!(rises_by(&tenths).map(reading).as_deref(), Some("0.1"));
+        assert!(
+            rises_by(&[
+                45_352.0,
+                45_352.000_694,
+                45_352.001_389,
+                45_352.002_083,
+                45_352.002_778
+            ])
+            .is_some()
+        );
         assert_eq!(
             rises_by(&[1000.0, 2000.0, 3000.0, 4000.0, 5000.0]),
             Some(1000.0)

@@ -506,6 +506,17 @@ impl<R: BufRead> NumberRows<R> {
 
     /// What is wrong with a cell that gives no number, and what to do.
     fn problem(&self, cell: &str, column: usize) -> String {
+        let problem = self.problem_of(cell, column);
+        // Nothing would be left.
+        let shorter = problem.split_once(", or leave ").map(|(rest, _)| rest);
+        let (what, advice) = match shorter.and_then(|rest| rest.rsplit_once("; ")) {
+            Some(parts) if self.matched.kept.len() == 1 => parts,
+            _ => return problem,
+        };
+        format!("{what}; {}", advice.replace(", ", " or "))
+    }
+
+    fn problem_of(&self, cell: &str, column: usize) -> String {
         let layout = &self.text.layout;
         let plan = &layout.plans[column];
         let leave_out = format!("--label-column {}", argument(&layout.names, column));
@@ -579,6 +590,11 @@ impl<R: BufRead> NumberRows<R> {
         if resembles_number(cell) {
             return format!(
                 "`{name}` is no number in a form that is read, such as 21.5 or -2.15e1; write one number a cell, or leave the column out with {leave_out}"
+            );
+        }
+        if layout.delimiter == Delimiter::None && cell.contains([' ', ',', ';', '|', '\t']) {
+            return format!(
+                "`{name}` is not a number; nothing stands between fields equally often in all lines: repair them, or say what does with --delimiter"
             );
         }
         let remove = if plan.sort == Sort::Numbers {

@@ -413,11 +413,11 @@ fn units_truth_values_hexadecimals_and_signs_are_read_and_said() {
     }
     assert_eq!(
         message("t\n21.3 °C\n70 °F\n22 °C\n"),
-        "x.csv, line 2, column `t`: `21.3 °C`: the column has units that differ, such as °C and °F; bring it to one, or leave it out with --label-column t"
+        "x.csv, line 2, column `t`: `21.3 °C`: the column has units that differ, such as °C and °F; bring it to one"
     );
     assert_eq!(
         message("t\n21.3 V\n22 V\n23\n"),
-        "x.csv, line 4, column `t`: `23` is no number with the unit V as the others are; correct it, or leave the column out with --label-column t"
+        "x.csv, line 4, column `t`: `23` is no number with the unit V as the others are; correct it"
     );
 }
 
@@ -538,6 +538,14 @@ fn every_bad_input_is_one_clear_sentence() {
         (
             "1,2\n1e99,3\n",
             "x.csv, line 2, column `column 1`: `1e99` is too large for a 32-bit float, which ends at 3.4e38; give the column in a larger unit, or leave it out with --label-column 1",
+        ),
+        (
+            "t\n21.5\nx\n22.5\n",
+            "x.csv, line 3, column `t`: `x` is not a number; correct it or remove the line",
+        ),
+        (
+            "12:00 -> 1.5\n12:01 -> 2.5\n12:02 -> 3.5 ok\n",
+            "x.csv, line 2, column `12:00 -> 1.5`: `12:01 -> 2.5` is not a number; nothing stands between fields equally often in all lines: repair them, or say what does with --delimiter",
         ),
         (
             "a,b\n1,t:2\n3,t:4\n5,t:6\n",

@@ -350,6 +350,7 @@ fn numbers_in_forms_that_are_not_read_are_named() {
         ("1/8", true),
         ("50.3±0.2", true),
         ("t:21.5", true),
+        ("\"19.34,50.27\"", true),
         ("18-25", false),
         ("1.2.3", false),
         ("5th", false),
