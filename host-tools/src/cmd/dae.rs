@@ -14,7 +14,7 @@ use autodidact_tools::train::residual::{self, ResidualOptions, ResidualShape};
 use clap::{Args, ValueEnum};
 
 use super::fit::{advance, bar};
-use super::prepare::{Common, Prepared, ScaleChoice};
+use super::prepare::{Common, Prepared, check_noise};
 use super::shared::{image_shape, one_of};
 
 /// Epochs unless said otherwise: convolutions share their weights among all pixels.
@@ -107,7 +107,7 @@ pub(super) struct CorruptionArgs {
     #[arg(long, default_value_t = 0.5, conflicts_with = "sigma_data")]
     sigma: f64,
 
-    /// Gaussian noise in data units instead, the same in every column; goes with --scale uniform.
+    /// Gaussian noise in data units instead, the same in every column; several columns need --scale uniform.
     #[arg(long, value_name = "SIGMA")]
     sigma_data: Option<f64>,
 
@@ -125,7 +125,7 @@ enum CorruptionChoice {
 
 impl CorruptionArgs {
     /// What was asked for.
-    fn noise(&self, common: &Common) -> Result<Noise> {
+    fn noise(&self) -> Result<Noise> {
         ensure!(
             self.sigma_data.is_none() || self.corruption == CorruptionChoice::Gaussian,
             "--sigma-data is the level of Gaussian noise; give --share with other corruptions"
@@ -141,19 +141,11 @@ impl CorruptionArgs {
                 _ => Noise::SaltAndPepper(self.share),
             });
         }
-        let value = self.sigma_data.unwrap_or(self.sigma);
-        ensure!(
-            value.is_finite() && value > 0.0,
-            "the noise level is {value}; give a number above 0"
-        );
-        if self.sigma_data.is_none() {
-            return Ok(Noise::Features(value));
+        if let Some(sigma) = self.sigma_data {
+            return Ok(Noise::Data(sigma));
         }
-        ensure!(
-            matches!(common.scale, ScaleChoice::Uniform),
-            "--sigma-data needs columns of one unit: add --scale uniform, or give --sigma in standard deviations"
-        );
-        Ok(Noise::Data(value))
+        check_noise("--sigma", self.sigma, 1.0)?;
+        Ok(Noise::Features(self.sigma))
     }
 }
 
@@ -166,10 +158,13 @@ enum Denoiser {
 impl DaeFit {
     pub(super) fn run(self) -> Result<()> {
         let common = &self.common;
-        let noise = self.corruption.noise(common)?;
+        let noise = self.corruption.noise()?;
         let output = common.open_output_and(self.checkpoint.as_deref())?;
         let mut prepared = common.prepare()?;
         prepared.check_width("a network", autodidact::net::MAX_WIDTH)?;
+        if let Noise::Data(sigma) = noise {
+            prepared.sigma_data(sigma)?;
+        }
         let corruption = noise.in_features(&prepared.standardiser)?;
         let image = image_shape(self.width, prepared.features.width())?;
         let shape = match (self.conv, image) {

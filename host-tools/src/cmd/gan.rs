@@ -11,7 +11,7 @@ use autodidact_tools::train::straight_through::FineTuning;
 use clap::Args;
 
 use super::fit::{advance, bar};
-use super::prepare::Common;
+use super::prepare::{Common, check_noise};
 
 /// Latent rows that the generator is calibrated on.
 const CALIBRATION: usize = 1000;
@@ -69,6 +69,10 @@ pub(super) struct GanFit {
 impl GanFit {
     pub(super) fn run(self) -> Result<()> {
         let common = &self.common;
+        if self.sigma != 0.0 {
+            check_noise("--sigma", self.sigma, 1.0)?;
+            check_noise("--last-sigma", self.last_sigma, 1.0)?;
+        }
         let output = common.open_output_and(self.checkpoint.as_deref())?;
         let mut prepared = common.prepare()?;
         prepared.check_width("a network", autodidact::net::MAX_WIDTH)?;

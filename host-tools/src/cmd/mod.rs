@@ -84,7 +84,7 @@ enum Verb {
     Run(run::Run),
     /// Ask a mixture or latent classes for distributions of columns, given others.
     Query(query::Query),
-    /// Draw rows from a mixture, latent classes, a Boltzmann machine, a deep belief net or a score network.
+    /// Draw rows from a mixture, latent classes, a Boltzmann machine, a deep belief net, a score network or a generator.
     Sample(sample::Sample),
     /// Fill in columns that are not known, by a Boltzmann machine.
     Complete(complete::Complete),

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
 use autodidact::model::Model;
+use autodidact_tools::evaluate::Units;
 use autodidact_tools::quantize::{self, OpError, Precision};
 use autodidact_tools::sampler::{Sampler, note_schedule, schedule, score_network};
 use autodidact_tools::say;
@@ -14,8 +15,10 @@ use clap::{Args, ValueEnum};
 use serde_json::json;
 
 use super::fit::{advance, bar};
-use super::prepare::{Common, ScaleChoice};
-use super::shared::{grouped, one_of};
+use super::held_out;
+use super::prepare::{Common, check_noise};
+use super::sample::check_gamma;
+use super::shared::one_of;
 
 /// A score network.
 #[derive(Debug, Args)]
@@ -49,7 +52,7 @@ pub(super) struct NcsnFit {
     #[arg(long, default_value_t = 0.18, conflicts_with = "sigma_data")]
     sigma: f64,
 
-    /// The smallest noise level in data units instead; goes with --scale uniform.
+    /// The smallest noise level in data units instead; several columns need --scale uniform.
     #[arg(long, value_name = "SIGMA")]
     sigma_data: Option<f64>,
 
@@ -57,7 +60,7 @@ pub(super) struct NcsnFit {
     #[arg(long, default_value_t = 5)]
     walk: u16,
 
-    /// Size of the sampler's steps, above 0 and below 2: larger steps draw rows that are nearer to the data and vary
+    /// Size of the sampler's steps, from 0.001 to below 2: larger steps draw rows that are nearer to the data and vary
     /// less.
     #[arg(long)]
     gamma: Option<f64>,
@@ -117,10 +120,13 @@ enum Bits {
 impl NcsnFit {
     pub(super) fn run(self) -> Result<()> {
         let common = &self.common;
-        ensure!(
-            self.sigma_data.is_none() || matches!(common.scale, ScaleChoice::Uniform),
-            "--sigma-data needs columns of one unit: add --scale uniform, or give --sigma in standard deviations"
-        );
+        if self.sigma_data.is_none() {
+            check_noise("--sigma", self.sigma, 1.0)?;
+        }
+        ensure!(self.walk > 0, "--walk is 0; give at least 1");
+        if let Some(gamma) = self.gamma {
+            check_gamma(gamma)?;
+        }
         let output = common.open_output_and(self.checkpoint.as_deref())?;
         let mut prepared = common.prepare()?;
         prepared.check_width("a network", autodidact::net::MAX_WIDTH)?;
@@ -136,7 +142,7 @@ impl NcsnFit {
             }
         };
         let smallest = match self.sigma_data {
-            Some(sigma) => sigma / prepared.standardiser.std[0],
+            Some(sigma) => prepared.sigma_data(sigma)?,
             None => self.sigma,
         };
         let mut levels = NoiseLevels::by_rule(&prepared.features, smallest, self.walk)?;
@@ -147,10 +153,6 @@ impl NcsnFit {
             levels = levels.consistent();
         }
         if let Some(gamma) = self.gamma {
-            ensure!(
-                gamma > 0.0 && gamma < 2.0,
-                "--gamma is {gamma}; give a number above 0 and below 2"
-            );
             levels.gamma = gamma;
         }
         say!(
@@ -178,7 +180,6 @@ impl NcsnFit {
         };
         let config = options.check()?;
         let bar = bar("step");
-        let started = std::time::Instant::now();
         let model = score::fit(
             &config,
             &prepared.features,
@@ -208,10 +209,12 @@ impl NcsnFit {
         let denoised = scores::denoising(&model, &container, &prepared.held_out)?;
         output.finish(&bytes)?;
         say!(
-            "trained on {} rows in {:.0} s, judged on {} others",
-            prepared.training_rows,
-            started.elapsed().as_secs_f64(),
-            prepared.held_out.rows()
+            "{}",
+            held_out::in_words(
+                &prepared.rule,
+                prepared.training_rows,
+                prepared.held_out.rows()
+            )
         );
         say!("{}", denoising_table(&denoised));
         say!("{}", error_table(&errors));
@@ -219,9 +222,12 @@ impl NcsnFit {
         say!(
             "a sample takes {} evaluations of {} multiply-accumulates and {} bytes of RAM",
             sampler.evaluations(),
-            grouped(model.net.macs() as u64),
-            grouped(sampler.memory_bytes() as u64)
+            model.net.macs(),
+            sampler.memory_bytes()
         );
+        if let Some(line) = Units::of(&container)?.driver(prepared.held_out.columns()) {
+            say!("{line}");
+        }
         say!("{}: {} bytes", common.output.display(), bytes.len());
         let figures = json!({
             "denoising": denoised,

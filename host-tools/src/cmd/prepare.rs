@@ -9,13 +9,13 @@ use autodidact::kernels::Order;
 use autodidact::model::Model;
 use autodidact_tools::artifact::{Unfinished, same_file_or_name};
 use autodidact_tools::data::{
-    Chunks as _, Decimal, FileChunks, HeldOut, HoldOut, ROWS_FOR_ORDER, Scaling, Standardiser,
-    Table, TrainingChunks, Wild, for_each_chunk, listed,
+    Chunks as _, Decimal, FileChunks, HeldOut, HoldOut, LARGEST_FEATURE, ROWS_FOR_ORDER, Scaling,
+    Standardiser, Table, TrainingChunks, Wild, for_each_chunk, listed,
 };
 use autodidact_tools::emulator::Core;
 use autodidact_tools::evaluate::{self, FloatPart, PartReport, Units};
-use autodidact_tools::number::reading_in_steps;
-use autodidact_tools::quantize::QuantisedModel;
+use autodidact_tools::number::{reading, reading_in_steps};
+use autodidact_tools::quantize::{FEATURE_UNIT, QuantisedModel};
 use autodidact_tools::replay;
 use autodidact_tools::say;
 use autodidact_tools::talk::Output;
@@ -135,11 +135,33 @@ fn column_named(name: &str, columns: &[String]) -> Result<usize> {
     })
 }
 
+/// The largest constant to subtract: whole numbers beyond are no longer told apart.
+const MOST_OFFSET: f64 = 9e15;
+
 /// A column and the constant to subtract from it.
 fn offset(text: &str) -> Result<(String, f64)> {
     let OfColumn { column, value } = text.parse()?;
     let column = column.context("give a column and a number, such as pressure=101325")?;
+    ensure!(
+        value.abs() <= MOST_OFFSET,
+        "nothing would be left of readings; give a number of at most {} either way",
+        reading(MOST_OFFSET)
+    );
     Ok((column, value))
+}
+
+/// Checks the level of a noise, in a unit of which a standard deviation of the data has `std`: one that features do not
+/// show teaches nothing, and features end at eight deviations.
+pub(super) fn check_noise(flag: &str, level: f64, std: f64) -> Result<()> {
+    let (least, most) = (std / FEATURE_UNIT, LARGEST_FEATURE * std);
+    ensure!(
+        (least..=most).contains(&level),
+        "{flag} is {}; give a number from {}, the unit of a feature, to {}, where features end",
+        reading(level),
+        reading(least),
+        reading(most)
+    );
+    Ok(())
 }
 
 /// Most held-out rows that a model from chunks is judged on.
@@ -152,7 +174,7 @@ pub(super) struct Prepared<F = Table> {
     seen: Option<Table>,
     /// The rows that the report is about.
     pub(super) held_out: Table,
-    rule: HeldOut,
+    pub(super) rule: HeldOut,
     /// The constant subtracted from each column.
     offsets: Vec<f64>,
     /// Standardised training rows; chunks in data units where the file is not loaded whole.
@@ -169,6 +191,18 @@ pub(super) struct Prepared<F = Table> {
 }
 
 impl<F> Prepared<F> {
+    /// Checks, before the work, that a level in data units means the same in every column, and is no noise of none; gives
+    /// it in standard deviations of the data.
+    pub(super) fn sigma_data(&self, sigma: f64) -> Result<f64> {
+        let std = self.standardiser.std[0];
+        ensure!(
+            self.standardiser.std.iter().all(|other| *other == std),
+            "--sigma-data needs columns of one unit: add --scale uniform, or give --sigma in standard deviations"
+        );
+        check_noise("--sigma-data", sigma, std)?;
+        Ok(sigma / std)
+    }
+
     /// Checks, before the work, that what is trained may read as many features on the device.
     pub(super) fn check_width(&self, what: &str, most: usize) -> Result<()> {
         let (source, width) = (self.held_out.source(), self.held_out.width());

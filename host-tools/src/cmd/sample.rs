@@ -68,6 +68,16 @@ pub(crate) struct Sample {
 /// The smallest size of a walk's steps that is worth the walk.
 const LEAST_GAMMA: f64 = 0.001;
 
+/// Checks the size of a walk's steps.
+pub(super) fn check_gamma(gamma: f64) -> Result<()> {
+    ensure!(
+        (LEAST_GAMMA..2.0).contains(&gamma),
+        "--gamma is {}; give a number from {LEAST_GAMMA} to below 2",
+        reading(gamma)
+    );
+    Ok(())
+}
+
 /// How a score network is walked.
 #[derive(Debug, Args)]
 pub(super) struct Walk {
@@ -89,12 +99,7 @@ impl Walk {
     pub(super) fn schedule(&self, model: &Model<'_>) -> Result<Schedule> {
         ensure!(self.walk != Some(0), "--walk is 0; give at least 1");
         if let Some(gamma) = self.gamma {
-            // Sizes are read by the device in steps, of which the least is not 0.
-            ensure!(
-                (LEAST_GAMMA..2.0).contains(&gamma),
-                "--gamma is {}; give a number from {LEAST_GAMMA} to below 2",
-                reading(gamma)
-            );
+            check_gamma(gamma)?;
         }
         Steps::of(model).changed(self.gamma, self.walk).schedule()
     }

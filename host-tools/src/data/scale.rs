@@ -146,7 +146,10 @@ impl Scaling {
                 let at = at.unwrap_or((low + high) / 2.0);
                 ensure!(
                     low < at && at <= high,
-                    "the values of {source} go from {low} to {high} and none is on the other side of {at}; give a --threshold between"
+                    "the values of {source} go from {} to {} and none is on the other side of {}; give a --threshold between",
+                    reading(low),
+                    reading(high),
+                    reading(at)
                 );
                 let std = (high - low) / 2.0;
                 mean.fill(at - FEATURE_STEP * std);
@@ -261,14 +264,16 @@ impl Standardiser {
         let reach = mean.abs() + std;
         ensure!(
             lsb <= std,
-            "column `{name}`: one count of {lsb} is more than a deviation, which is {}; check --lsb",
+            "column `{name}`: one count of {} is more than a deviation, which is {}; check --lsb",
+            reading(lsb),
             reading(std)
         );
         ensure!(
             reach / lsb <= LARGEST_READING,
-            "column `{name}`: values of {} are {:.0} counts of {lsb}, and 16 bits hold {LARGEST_READING}; check --lsb, or subtract a constant with --offset",
+            "column `{name}`: values of {} are {} counts of {}, and 16 bits hold {LARGEST_READING}; check --lsb, or subtract a constant with --offset",
             reading(reach),
-            reach / lsb
+            reading(reach / lsb),
+            reading(lsb)
         );
         (self.lsb[column], self.own_counts[column]) = (lsb, true);
         Ok(())

@@ -6,6 +6,7 @@ use autodidact::gmm::parameters::{COVARIANCE_ONE, LEAST_FLOOR, Parameters};
 use autodidact::gmm::{Covariance, Gmm, MAX_COMPONENTS, MAX_DIMENSIONS, Tensors};
 
 use super::features;
+use crate::number::reading;
 use crate::train::model::{CovarianceKind, GmmModel};
 
 /// Masses that weights are rounded from: just below 2^32.
@@ -108,7 +109,8 @@ pub fn gmm(model: &GmmModel) -> Result<QuantisedGmm> {
         let largest = matrix.iter().fold(0.0, |max: f64, s| max.max(s.abs()));
         ensure!(
             largest < 127.0,
-            "component {component} has a variance of {largest:.1} in features, and the device takes less than 127; scale the data or use --scale standard"
+            "component {component} has a variance of {} in features, and the device takes less than 127; scale the data or use --scale standard",
+            reading(largest)
         );
         // A float cast saturates.
         parameters.set_covariance(component, LEAST_FLOOR, |row, column| {

@@ -21,6 +21,7 @@ use super::grid::{
 };
 use super::{FEATURE_UNIT, QuantisedPart};
 use crate::data::Table;
+use crate::number::reading;
 use crate::train::model::{GraphKind, GraphNet, GraphOp, ScoreModel};
 use crate::train::random::{generator, normal};
 
@@ -150,9 +151,14 @@ pub fn score(
         .sigmas
         .iter()
         .map(|&sigma| {
-            Level::preconditioned(sigma, model.spread, sigma.hypot(model.spread)).with_context(|| {
-                format!("noise of {sigma:.3} features is out of range: levels lie between 1e-6 and 2047")
-            })
+            Level::preconditioned(sigma, model.spread, sigma.hypot(model.spread)).with_context(
+                || {
+                    format!(
+                        "noise of {} features is out of range: levels lie between 1e-6 and 2047",
+                        reading(sigma)
+                    )
+                },
+            )
         })
         .collect::<Result<_>>()?;
     Ok((QuantisedPart::Score { graph, levels }, errors))

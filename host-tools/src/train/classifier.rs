@@ -19,6 +19,7 @@ use super::{
     tensors,
 };
 use crate::data::Table;
+use crate::number::reading;
 use crate::oracle;
 
 /// What to train; [`ClassifierOptions::check`] makes it a [`ClassifierConfig`].
@@ -167,7 +168,7 @@ pub fn fit(
         ensure!(
             loss.is_finite(),
             "training diverged in epoch {epoch}; lower the learning rate, which is {}",
-            options.learning_rate
+            reading(options.learning_rate)
         );
         progress(Progress {
             step: epoch,

@@ -7,6 +7,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::random::{normal, uniform};
 use crate::data::Table;
+use crate::number::reading;
 
 /// What is done to the elements of a row, each for itself; one value a column, in the unit of the rows.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -101,10 +102,17 @@ fn deviation(column: impl Iterator<Item = f32> + Clone) -> f64 {
     (squares / count).sqrt()
 }
 
+/// Most noise, in standard deviations of the data: features end at 8.
+const MOST_SIGMA: f32 = 100.0;
+
 fn check_levels(sigma: &[f32]) -> Result<()> {
+    let wrong = sigma
+        .iter()
+        .find(|&sigma| !(0.0..=MOST_SIGMA).contains(sigma));
     ensure!(
-        sigma.iter().all(|&sigma| sigma.is_finite() && sigma >= 0.0),
-        "the noise level is not a number of at least 0; correct it"
+        wrong.is_none(),
+        "the noise level is {}; give a number from 0 to {MOST_SIGMA} standard deviations",
+        reading(wrong.copied().unwrap_or_default().into())
     );
     Ok(())
 }
@@ -314,7 +322,7 @@ mod tests {
         );
         assert_eq!(
             message(CorruptionKind::Gaussian(f64::NAN)),
-            "the noise level is not a number of at least 0; correct it"
+            "the noise level is NaN; give a number from 0 to 100 standard deviations"
         );
         let narrow = Corruption::Gaussian { sigma: vec![1.0] };
         assert_eq!(

@@ -15,6 +15,7 @@ use super::{
     tensors,
 };
 use crate::data::Table;
+use crate::number::reading;
 
 /// How the learning rate falls over the training run; all but `Constant` end at zero.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -191,7 +192,7 @@ impl Epochs {
                 loss.is_finite(),
                 "training diverged in epoch {epoch}{}; lower the learning rate, which is {}",
                 self.phase,
-                self.learning_rate
+                reading(self.learning_rate)
             );
             if let Some(checkpoint) = &mut checkpoint
                 && (checkpoint.is_due() || epoch == self.epochs)

@@ -35,6 +35,7 @@ use super::{
     tensors,
 };
 use crate::data::Table;
+use crate::number::reading;
 
 /// Latent rows of a step of fine-tuning.
 const TUNING_ROWS: usize = 256;
@@ -244,7 +245,7 @@ pub fn fit(
             ensure!(
                 sum.is_finite(),
                 "training diverged by step {step}; lower the learning rate, which is {}",
-                options.learning_rate
+                reading(options.learning_rate)
             );
             if 10 * (step + 1) > 9 * options.steps {
                 last_tenth = (last_tenth.0 + sum, last_tenth.1 + found.len());

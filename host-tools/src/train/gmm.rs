@@ -39,6 +39,7 @@ use super::{
     random::generator,
 };
 use crate::data::Table;
+use crate::number::reading;
 
 /// What to fit; [`GmmOptions::check`] makes it a [`GmmConfig`].
 #[derive(Clone, Debug, PartialEq)]
@@ -82,7 +83,7 @@ impl GmmOptions {
     ///
     /// # Errors
     ///
-    /// `k`, `restarts` or `rounds` is 0; `tolerance` or `floor` is negative or not finite.
+    /// `k`, `restarts` or `rounds` is 0; `tolerance` or `floor` is no number from 0 to 100.
     pub fn check(self) -> Result<GmmConfig> {
         for (name, value) in [
             ("number of components", self.k),
@@ -93,13 +94,17 @@ impl GmmOptions {
         }
         for (name, value) in [("tolerance", self.tolerance), ("floor", self.floor)] {
             ensure!(
-                value.is_finite() && value >= 0.0,
-                "the {name} is {value}; give a number of at least 0"
+                (0.0..=MOST_FLOOR).contains(&value),
+                "the {name} is {}; give a number from 0 to {MOST_FLOOR}",
+                reading(value)
             );
         }
         Ok(GmmConfig(self))
     }
 }
+
+/// The largest variance added, and change: a device takes variances of up to 127, and features end at 8.
+const MOST_FLOOR: f64 = 100.0;
 
 impl GmmConfig {
     /// The options that were checked.

@@ -30,6 +30,7 @@ use super::{
     tensors,
 };
 use crate::data::Table;
+use crate::number::reading;
 
 /// Steps between two reports, and between two checkpoints.
 const REPORT: usize = 200;
@@ -291,7 +292,7 @@ pub fn fit(
                 mean.is_finite(),
                 "training diverged before step {}; lower the learning rate, which is {}",
                 trainer.steps(),
-                options.learning_rate
+                reading(options.learning_rate)
             );
             if let Some(checkpoint) = &mut checkpoint {
                 checkpoint.save_of(&trainer, trainer.steps(), Vec::new())?;

@@ -25,6 +25,7 @@ use super::{
     tensors,
 };
 use crate::data::Table;
+use crate::number::reading;
 
 /// Steps between two calls of the callback.
 const REPORT: usize = 100;
@@ -214,7 +215,7 @@ fn train(
             ensure!(
                 loss.is_finite(),
                 "training diverged by step {step}; lower the learning rate, which is {}",
-                options.learning_rate
+                reading(options.learning_rate)
             );
             progress(Progress {
                 step: step + 1,

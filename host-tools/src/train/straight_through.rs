@@ -19,6 +19,7 @@ use super::{
     tensors,
 };
 use crate::data::Table;
+use crate::number::reading;
 use crate::quantize::{Grid, Precision};
 
 /// Steps between two calls of the callback.
@@ -94,7 +95,8 @@ pub fn fine_tune(
             let loss = found.iter().copied().map(f64::from).sum::<f64>() / found.len() as f64;
             ensure!(
                 loss.is_finite(),
-                "fine-tuning diverged by step {step}; lower the learning rate, which is {learning_rate}"
+                "fine-tuning diverged by step {step}; lower the learning rate, which is {}",
+                reading(learning_rate)
             );
             progress(Progress {
                 step: step + 1,

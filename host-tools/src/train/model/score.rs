@@ -6,6 +6,7 @@ use rayon::prelude::*;
 
 use super::GraphNet;
 use crate::data::Table;
+use crate::number::reading;
 use crate::oracle::graph_forward;
 use crate::quantize::FEATURE_UNIT;
 
@@ -48,13 +49,17 @@ impl NoiseLevels {
         let largest = largest_distance(features);
         ensure!(
             smallest.is_finite() && smallest > 0.0 && smallest < largest,
-            "the smallest noise level is {smallest}, in features; give a number above 0 and below the largest distance between two rows, {largest:.3}"
+            "the smallest noise level is {}, in features; give a number above 0 and below the largest distance between two rows, {}",
+            reading(smallest),
+            reading(largest)
         );
         let ratio = level_ratio(features.width());
         let gaps = ((largest / smallest).ln() / ratio.ln()).ceil() as usize;
         ensure!(
             gaps < 1000,
-            "noise from {largest:.3} to {smallest:.3} takes {gaps} levels; give a larger smallest level"
+            "noise from {} to {} takes {gaps} levels; give a larger smallest level",
+            reading(largest),
+            reading(smallest)
         );
         let exact = (largest / smallest).powf(1.0 / gaps as f64);
         Ok(Self {
