@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{self, Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, anyhow, bail, ensure};
 use autodidact::model::Model;
 
 use crate::interrupt::undone_if_interrupted;
@@ -16,16 +16,22 @@ use crate::quantize::AlignedBytes;
 ///
 /// The file cannot be read, or it is no valid container: the sentence names the file.
 pub fn read(path: &Path) -> Result<AlignedBytes> {
-    if !path.exists() {
-        bail!(
-            "there is no file {}: give the model that `fit -o` wrote",
-            path.display()
-        );
-    }
-    let bytes = fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?;
+    let name = path.display();
+    ensure!(
+        !path.is_dir(),
+        "{name} is a folder; give the model that `fit -o` wrote"
+    );
+    let bytes = fs::read(path).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => anyhow!("{name} does not exist; check the path"),
+        kind => anyhow!("{name} cannot be read: {kind}"),
+    })?;
+    ensure!(
+        !bytes.is_empty(),
+        "{name} is empty; give the model that `fit -o` wrote"
+    );
     let bytes = AlignedBytes::copy_of(&bytes);
     if let Err(error) = Model::load(&bytes) {
-        bail!("{}: {error}", path.display());
+        bail!("{name}: {error}");
     }
     Ok(bytes)
 }
@@ -113,10 +119,7 @@ impl Unfinished {
 
 impl Place {
     fn of(path: &Path) -> Result<Self> {
-        if ["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"]
-            .map(Path::new)
-            .contains(&path)
-        {
+        if is_standard_output(path) {
             return Ok(Self::Standard);
         }
         // What such a name leads to is open already, wherever its file lies.
@@ -140,6 +143,10 @@ impl Place {
             {
                 Ok(Self::File(behind_links(path)))
             }
+            Err(_) => bail!(
+                "there is no folder {}: make it, and give the name of a file in it",
+                path.display()
+            ),
             _ => bail!(
                 "{} is a folder: give the name of a file in it",
                 path.display()
@@ -256,8 +263,24 @@ fn unwritten(path: &Path) -> impl FnOnce(io::Error) -> anyhow::Error {
             Some(_) => error.kind().into(),
             None => error,
         };
-        anyhow::Error::new(reason).context(format!("{} cannot be written", path.display()))
+        anyhow::Error::new(reason).context(format!("{} cannot be written", shown(path)))
     }
+}
+
+/// An output as it is called in a sentence.
+#[must_use]
+pub fn shown(path: &Path) -> String {
+    match is_standard_output(path) {
+        true => "standard output".into(),
+        false => path.display().to_string(),
+    }
+}
+
+/// Whether a path is a name of standard output.
+fn is_standard_output(path: &Path) -> bool {
+    ["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"]
+        .map(Path::new)
+        .contains(&path)
 }
 
 /// Writes a file whole or not at all, see [`Unfinished`].
@@ -276,10 +299,7 @@ mod tests {
     #[test]
     fn a_missing_model_is_named() {
         let message = read(Path::new("no-such.adm")).unwrap_err().to_string();
-        assert_eq!(
-            message,
-            "there is no file no-such.adm: give the model that `fit -o` wrote"
-        );
+        assert_eq!(message, "no-such.adm does not exist; check the path");
     }
 
     #[test]
@@ -347,7 +367,15 @@ mod tests {
     fn folders_are_named_as_such() {
         let folder = tempfile::tempdir().unwrap();
         let slash = folder.path().join("new/");
-        for path in [folder.path(), &slash, Path::new("/"), Path::new("..")] {
+        let message = Unfinished::beside(&slash).unwrap_err().to_string();
+        assert_eq!(
+            message,
+            format!(
+                "there is no folder {}: make it, and give the name of a file in it",
+                slash.display()
+            )
+        );
+        for path in [folder.path(), Path::new("/"), Path::new("..")] {
             let message = Unfinished::beside(path).unwrap_err().to_string();
             assert_eq!(
                 message,

@@ -230,7 +230,7 @@ fn quiet_leaves_errors_alone() {
     let error = desk.run(["inspect", "no.adm", "--quiet"]);
     assert_eq!(error.status.code(), Some(1));
     assert!(
-        said(&error).starts_with("error: there is no file no.adm"),
+        said(&error).starts_with("error: no.adm does not exist"),
         "{}",
         said(&error)
     );

@@ -15,7 +15,7 @@ use autodidact_tools::train::stacked::{self, StackedOptions};
 use clap::{Args, ValueEnum};
 
 use super::fit::{advance, bar};
-use super::prepare::{Common, Prepared};
+use super::prepare::{Common, Prepared, check_noise};
 use super::shared::one_of;
 
 /// What layers of a stack compute.
@@ -191,6 +191,9 @@ enum KindChoice {
 
 impl StackedFit {
     pub(super) fn run(self) -> Result<()> {
+        if matches!(self.corruption, KindChoice::Gaussian) {
+            check_noise("--strength", self.strength, 1.0)?;
+        }
         let output = self.common.open_output()?;
         let prepared = self.common.prepare()?;
         prepared.check_width("a network", autodidact::net::MAX_WIDTH)?;

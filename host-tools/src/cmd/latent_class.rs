@@ -6,6 +6,7 @@ use anyhow::Result;
 use autodidact::kernels::Order;
 use autodidact::model::Model;
 use autodidact::scaler::{Affine, ScalerFeature};
+use autodidact_tools::artifact::shown;
 use autodidact_tools::data::{
     Decimal, Kind, MixedOptions, MixedTable, ReadOptions, Standardiser, Table, Wild,
     open_mixed_for, open_mixed_with, schema_lines,
@@ -190,7 +191,7 @@ impl LatentClassFit {
         if let Some(line) = units.driver(&names) {
             say!("{line}");
         }
-        say!("{}: {} bytes", self.output.display(), bytes.len());
+        say!("{}: {} bytes", shown(&self.output), bytes.len());
         if !self.json {
             return Ok(());
         }

@@ -2,12 +2,12 @@
 //! and with a fit in f64.
 
 use std::fs;
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::{Result, anyhow, ensure};
 use autodidact::model::Model;
-use autodidact_tools::artifact;
+use autodidact_tools::artifact::{self, shown};
 use autodidact_tools::emulator::{self, Core, Image, LearnRun, PassCost};
 use autodidact_tools::learn::{
     self, Comparison, Config, Corruption, Covariance, Learner, Mixture, Problem,
@@ -57,8 +57,14 @@ impl Learn {
         let output = output.transpose()?;
         emulator::ready(self.core)?;
         let file = self.config.display().to_string();
-        let text =
-            fs::read_to_string(&self.config).with_context(|| format!("{file} cannot be read"))?;
+        ensure!(
+            !self.config.is_dir(),
+            "{file} is a folder; give a file of settings"
+        );
+        let text = fs::read_to_string(&self.config).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => anyhow!("{file} does not exist; check the path"),
+            kind => anyhow!("{file} cannot be read: {kind}"),
+        })?;
         let config = Config::parse(&text, &file)?;
         let table = self.data.read()?;
         let mut problem = Problem::new(&config, &table)?;
@@ -136,7 +142,7 @@ impl Learn {
             grouped(host.len() as u64)
         )?;
         if let Some(path) = &self.output {
-            say!("wrote {}", path.display());
+            say!("wrote {}", shown(path));
         }
         Ok(())
     }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
 use autodidact::model::Model;
+use autodidact_tools::artifact::shown;
 use autodidact_tools::evaluate::Units;
 use autodidact_tools::quantize::{self, OpError, Precision};
 use autodidact_tools::sampler::{Sampler, note_schedule, schedule, score_network};
@@ -228,7 +229,7 @@ impl NcsnFit {
         if let Some(line) = Units::of(&container)?.driver(prepared.held_out.columns()) {
             say!("{line}");
         }
-        say!("{}: {} bytes", common.output.display(), bytes.len());
+        say!("{}: {} bytes", shown(&common.output), bytes.len());
         let figures = json!({
             "denoising": denoised,
             "evaluations_per_sample": sampler.evaluations(),

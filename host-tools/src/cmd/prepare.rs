@@ -7,7 +7,7 @@ use std::str::FromStr;
 use anyhow::{Context, Error, Result, ensure};
 use autodidact::kernels::Order;
 use autodidact::model::Model;
-use autodidact_tools::artifact::{Unfinished, same_file_or_name};
+use autodidact_tools::artifact::{Unfinished, same_file_or_name, shown};
 use autodidact_tools::data::{
     Chunks as _, Decimal, FileChunks, HeldOut, HoldOut, LARGEST_FEATURE, ROWS_FOR_ORDER, Scaling,
     Standardiser, Table, TrainingChunks, Wild, for_each_chunk, listed,
@@ -642,7 +642,7 @@ impl Common {
         if let Some(line) = units.driver(prepared.held_out.columns()) {
             say!("{line}");
         }
-        say!("{}: {} bytes", self.output.display(), bytes.len());
+        say!("{}: {} bytes", shown(&self.output), bytes.len());
         let beside = others.iter();
         let beside = beside.map(|(title, reports)| ((*title).to_owned(), to_json(reports).into()));
         let mut figures = json!({

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, bail, ensure};
 use autodidact::model::{Body, Model, Task};
 use autodidact::score::{Level, ONE};
-use autodidact_tools::artifact::{self, Unfinished};
+use autodidact_tools::artifact::{self, Unfinished, shown};
 use autodidact_tools::data::{Table, columns_named};
 use autodidact_tools::evaluate::{Noise, Units};
 use autodidact_tools::generate::{Request, Work};
@@ -312,7 +312,7 @@ impl Restore {
         let lines: Vec<Vec<Picture>> = lines.collect();
         if let Some(path) = &self.png {
             write_grid(path, &lines, 4)?;
-            say!("{}: as they were, damaged, restored", path.display());
+            say!("{}: as they were, damaged, restored", shown(path));
             return Ok(());
         }
         for line in lines {

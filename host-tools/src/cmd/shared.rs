@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail, ensure};
 use autodidact::kernels::Order;
 use autodidact::model::{Body, Model};
-use autodidact_tools::artifact::Unfinished;
+use autodidact_tools::artifact::{Unfinished, shown};
 #[cfg(feature = "train")]
 use autodidact_tools::data::FileChunks;
 use autodidact_tools::data::{self, Decimal, HeldOut, ReadOptions, Table, names_of_line};
@@ -384,7 +384,7 @@ impl Drawing {
         let lines: Vec<Vec<Picture>> = pictures.chunks(PICTURES).map(<[_]>::to_vec).collect();
         if let Some(path) = &self.png {
             write_grid(path, &lines, 4)?;
-            say!("{}: {} pictures", path.display(), rows.len());
+            say!("{}: {} pictures", shown(path), rows.len());
             return Ok(());
         }
         for line in lines {

@@ -32,6 +32,7 @@ impl Npz {
     pub fn open(path: &Path) -> Result<Self> {
         let source = path.display().to_string();
         let file = File::open(path).map_err(|error| explain_open(&source, &error))?;
+        ensure!(!path.is_dir(), "{source} is a folder; give a file in it");
         Self::read(&source, BufReader::new(file))
     }
 

@@ -6,7 +6,7 @@ use std::{
     path::Path,
 };
 
-use anyhow::{Error, Result, anyhow, bail};
+use anyhow::{Error, Result, anyhow, bail, ensure};
 use flate2::{bufread, read::MultiGzDecoder};
 
 use super::{ReadOptions, Table, binary, content, npz, text::NumberRows};
@@ -110,6 +110,11 @@ pub(super) enum Format {
 
 impl Format {
     pub(super) fn of(path: &Path) -> Result<Self> {
+        ensure!(
+            !path.is_dir(),
+            "{} is a folder; give a file in it",
+            path.display()
+        );
         let name = path
             .file_name()
             .map(|name| name.to_string_lossy().to_ascii_lowercase())
@@ -124,6 +129,11 @@ impl Format {
             Ok(Self::Idx)
         } else if ends_in(&[".npz"]) {
             Err(npz::no_table(path))
+        } else if path.exists() && !path.is_file() {
+            bail!(
+                "{} is no file, and its name does not tell a format; save what it gives under a name that ends in .csv, .npy or .idx",
+                path.display()
+            )
         } else {
             bail!(
                 "{} is of no known format; name it .csv, .npy or .idx after what it holds (each also with .gz)",

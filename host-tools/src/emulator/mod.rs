@@ -64,6 +64,11 @@ pub fn set_up(core: Core) -> anyhow::Result<()> {
 ///
 /// Something is missing: one sentence says what and how to get it.
 pub fn ready(core: Core) -> anyhow::Result<()> {
+    // No process starts where there is none.
+    anyhow::ensure!(
+        std::env::current_dir().is_ok(),
+        "the working folder cannot be entered any more; change to another one"
+    );
     let machine = core.machine();
     toolchain::find(machine.target)?;
     qemu::find(machine.qemu)?;

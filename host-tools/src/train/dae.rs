@@ -299,7 +299,7 @@ mod tests {
         for (change, expected) in [
             (
                 (|o| o.hidden = vec![4, 0]) as fn(&mut DaeOptions),
-                "a hidden layer has width 0; give at least 1",
+                "a layer has width 0; give at least 1",
             ),
             (
                 |o| o.epochs = 0,

@@ -415,7 +415,7 @@ mod tests {
         };
         assert_eq!(
             message(|o| o.shape = ResidualShape::Dense(vec![0])),
-            "a hidden layer has width 0; give at least 1"
+            "a layer has width 0; give at least 1"
         );
         assert_eq!(
             message(|o| {

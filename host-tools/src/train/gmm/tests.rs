@@ -316,7 +316,7 @@ fn impossible_requests_are_one_clear_sentence() {
             floor: -1.0,
             ..GmmOptions::default()
         }),
-        "the floor is -1; give a number of at least 0"
+        "the floor is -1; give a number from 0 to 100"
     );
     assert_eq!(
         message(GmmOptions {
