@@ -320,7 +320,7 @@ mod tests {
                         sigma: vec![f32::INFINITY],
                     }
                 },
-                "the noise level is not a number of at least 0; correct it",
+                "the noise level is inf; give a number from 0 to 100 standard deviations",
             ),
             (
                 |o| {
