@@ -43,6 +43,7 @@ mod graph_net;
 pub mod import;
 #[cfg(feature = "train")]
 pub mod kmeans;
+#[cfg(feature = "train")]
 mod limits;
 
 #[cfg(feature = "train")]
