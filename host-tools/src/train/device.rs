@@ -104,11 +104,10 @@ mod wgpu {
 #[cfg(feature = "gpu")]
 mod wgpu;
 
-#[cfg(test)]
+#[cfg(all(test, not(feature = "gpu")))]
 mod tests {
     use super::*;
 
-    #[cfg(not(feature = "gpu"))]
     #[test]
     fn a_gpu_that_this_build_cannot_use_is_refused_and_auto_takes_the_cpu() {
         let message = open(DeviceChoice::Gpu).unwrap_err().to_string();
