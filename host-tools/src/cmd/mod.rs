@@ -33,6 +33,8 @@ mod learn;
 mod manual;
 #[cfg(feature = "train")]
 mod ncsn;
+#[cfg(feature = "train")]
+mod of_column;
 mod outline;
 #[cfg(feature = "train")]
 mod prepare;

@@ -2,15 +2,14 @@
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
-use anyhow::{Context, Error, Result, ensure};
+use anyhow::{Result, ensure};
 use autodidact::kernels::Order;
 use autodidact::model::Model;
 use autodidact_tools::artifact::{Unfinished, same_file_or_name, shown};
 use autodidact_tools::data::{
     Chunks as _, Decimal, FileChunks, HeldOut, HoldOut, LARGEST_FEATURE, ROWS_FOR_ORDER, Scaling,
-    Standardiser, Table, TrainingChunks, Wild, for_each_chunk, listed,
+    Standardiser, Table, TrainingChunks, Wild, for_each_chunk,
 };
 use autodidact_tools::emulator::Core;
 use autodidact_tools::evaluate::{self, FloatPart, PartReport, Units};
@@ -26,6 +25,7 @@ use serde_json::{Map, Value, json};
 
 use super::compare;
 use super::held_out::{self, Holding};
+use super::of_column::{OfColumn, column_named, offset};
 use super::shared::{Data, draw_seed, fast_order, open_output, print_json, report_table, to_json};
 
 #[derive(Debug, Args)]
@@ -85,69 +85,6 @@ pub(super) enum ScaleChoice {
     Standard,
     Robust,
     Uniform,
-}
-
-/// A number for a column, or for every column.
-#[derive(Debug, Clone)]
-struct OfColumn {
-    column: Option<String>,
-    value: f64,
-}
-
-impl FromStr for OfColumn {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        let (column, value) = match text.rsplit_once('=') {
-            Some((column, value)) => (Some(column.to_owned()), value),
-            None => (None, text),
-        };
-        let value = value.trim().parse::<f64>().ok();
-        let value = value.filter(|value| value.is_finite());
-        let value = value.context("give a number, or a column and a number such as temp=0.01")?;
-        Ok(Self { column, value })
-    }
-}
-
-impl OfColumn {
-    /// The columns meant, a flag each.
-    fn chosen(&self, columns: &[String]) -> Result<Vec<bool>> {
-        Ok(match &self.column {
-            Some(name) => {
-                let chosen = column_named(name, columns)?;
-                (0..columns.len()).map(|at| at == chosen).collect()
-            }
-            None => vec![true; columns.len()],
-        })
-    }
-}
-
-/// The column of this name or number, counted from 1.
-fn column_named(name: &str, columns: &[String]) -> Result<usize> {
-    let number = || name.parse::<usize>().ok()?.checked_sub(1);
-    let named = columns.iter().position(|column| column == name);
-    let at = named.or_else(|| number().filter(|&at| at < columns.len()));
-    at.with_context(|| {
-        format!(
-            "there is no column `{name}`; it is one of {}",
-            listed(columns)
-        )
-    })
-}
-
-/// The largest constant to subtract: whole numbers beyond are no longer told apart.
-const MOST_OFFSET: f64 = 9e15;
-
-/// A column and the constant to subtract from it.
-fn offset(text: &str) -> Result<(String, f64)> {
-    let OfColumn { column, value } = text.parse()?;
-    let column = column.context("give a column and a number, such as pressure=101325")?;
-    ensure!(
-        value.abs() <= MOST_OFFSET,
-        "nothing would be left of readings; give a number of at most {} either way",
-        reading(MOST_OFFSET)
-    );
-    Ok((column, value))
 }
 
 /// Checks the level of a noise, in a unit of which a standard deviation of the data has `std`: one that features do not
@@ -302,15 +239,6 @@ impl Common {
 
     /// As [`prepare`](Self::prepare) with a scaling of the family's own.
     pub(super) fn prepare_scaled(&self, scaling: Scaling) -> Result<Prepared> {
-        self.prepare_by(&|rows| scaling.fit(rows), name(scaling))
-    }
-
-    /// As [`prepare`](Self::prepare) with a scaling that `fit` makes of the training rows, of the name `scale`.
-    pub(super) fn prepare_by(
-        &self,
-        fit: &dyn Fn(&Table) -> Result<Standardiser>,
-        scale: &str,
-    ) -> Result<Prepared> {
         self.check_name()?;
         let table = self.data.read_less(self.offset.clone())?;
         let offsets = self.offsets(table.columns())?;
@@ -328,12 +256,12 @@ impl Common {
                 self.data
                     .read_beside(path, table.columns(), &offsets, table.decimal())?;
         }
-        let standardiser = fit(&split.training)?;
+        let standardiser = scaling.fit(&split.training)?;
         let standardiser = self.counting(standardiser, table.columns())?;
         let training = &split.training;
         let mut remarks = Wild::of(&standardiser, training).remarks(table.columns(), true);
         if rule != HeldOut::None {
-            remarks.extend(ending_of(&standardiser, &split.held_out, "held-out"));
+            remarks.extend(standardiser.ending_remark(&split.held_out, "held-out"));
         }
         let rows = Rows {
             training_rows: training.rows(),
@@ -343,7 +271,7 @@ impl Common {
             rule,
             decimal: table.decimal(),
         };
-        let prepared = self.prepared(rows, scale, standardiser, true)?;
+        let prepared = self.prepared(rows, name(scaling), standardiser, true)?;
         for remark in remarks {
             say!("{remark}");
         }
@@ -406,7 +334,7 @@ impl Common {
             None => (standardiser, name(scaling)),
         };
         let standardiser = self.counting(standardiser, table.columns())?;
-        if let Some(remark) = ending_of(&standardiser, &table, "judged") {
+        if let Some(remark) = standardiser.ending_remark(&table, "judged") {
             say!("{remark}");
         }
         let rows = Rows {
@@ -470,7 +398,7 @@ impl Common {
         chunks.rewind()?;
         let mut remarks = wild.remarks(&columns, true);
         if rule != HeldOut::None {
-            remarks.extend(ending_of(&standardiser, &held_out, "held-out"));
+            remarks.extend(standardiser.ending_remark(&held_out, "held-out"));
         }
         if held_out.rows() == MOST_JUDGED {
             remarks.push(format!(
@@ -492,18 +420,16 @@ impl Common {
         Ok(prepared)
     }
 
-    /// Which rows of chunks are held out; goes through them to count them where that matters.
+    /// Which rows of chunks are held out; goes through them once, to count them.
     fn rule_of_chunks(&self, chunks: &mut FileChunks) -> Result<HeldOut> {
         let columns = chunks.columns().to_vec();
         let mut first: Vec<f32> = Vec::new();
-        while first.len() < ROWS_FOR_ORDER * columns.len() {
-            let Some(chunk) = chunks.next_chunk()? else {
-                break;
-            };
-            first.extend_from_slice(chunk.values());
-        }
-        chunks.rewind()?;
-        let rows = for_each_chunk(chunks, |_| Ok(()))?;
+        let rows = for_each_chunk(chunks, |chunk| {
+            if first.len() < ROWS_FOR_ORDER * columns.len() {
+                first.extend_from_slice(chunk.values());
+            }
+            Ok(())
+        })?;
         chunks.rewind()?;
         self.holding.of(chunks.source(), rows, &columns, &first)
     }
@@ -702,11 +628,6 @@ impl Training<'_> {
         print_json(&mut out, &figures)?;
         Ok(out.flush()?)
     }
-}
-
-/// The rows whose features end, in a sentence.
-fn ending_of(standardiser: &Standardiser, rows: &Table, which: &str) -> Option<String> {
-    Wild::of(standardiser, rows).ending(rows.columns(), which)
 }
 
 /// As a container's text names it.

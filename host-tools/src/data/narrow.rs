@@ -3,6 +3,7 @@
 use anyhow::{Context, Result, ensure};
 
 use super::cells::shown;
+use super::selection::column_at;
 use super::table::{describe_columns, number_of};
 
 /// From here on an f32 does not hold every whole number.
@@ -53,11 +54,7 @@ impl Narrow {
             columns.len()
         ];
         for (name, offset) in offsets {
-            let number = || name.parse::<usize>().ok()?.checked_sub(1);
-            let find = |name: &str| columns.iter().position(|column| column == name);
-            let named = find(name).or_else(|| find(&format!("column {name}")));
-            let at = named.or_else(|| number().filter(|&at| at < columns.len()));
-            let at = at.with_context(|| {
+            let at = column_at(name, columns).with_context(|| {
                 format!(
                     "{source} has no column `{}` to subtract from; it has {}",
                     shown(name),

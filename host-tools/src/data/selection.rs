@@ -2,6 +2,17 @@
 
 use anyhow::{Context, Result};
 
+/// The column of this name, else of this number, counted from 1: that in the file where columns without names are called
+/// `column 3` and so on, else that among `columns`.
+#[must_use]
+pub fn column_at(name: &str, columns: &[String]) -> Option<usize> {
+    let find = |name: &str| columns.iter().position(|column| column == name);
+    let number = || name.parse::<usize>().ok()?.checked_sub(1);
+    find(name)
+        .or_else(|| find(&format!("column {name}")))
+        .or_else(|| number().filter(|&at| at < columns.len()))
+}
+
 /// Columns by number from 1, range of numbers or name, separated by commas: one flag a column.
 ///
 /// # Errors
@@ -35,6 +46,20 @@ pub fn columns_named(text: &str, names: &[String]) -> Result<Vec<bool>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_column_without_a_name_keeps_its_number_in_the_file() {
+        let left = ["column 2", "column 3"].map(String::from);
+        assert_eq!(column_at("2", &left), Some(0));
+        assert_eq!(column_at("3", &left), Some(1));
+        assert_eq!(column_at("1", &left), Some(0));
+        assert_eq!(column_at("4", &left), None);
+        let named = ["2", "b"].map(String::from);
+        assert_eq!(column_at("2", &named), Some(0));
+        assert_eq!(column_at("1", &named), Some(0));
+        assert_eq!(column_at("b", &named), Some(1));
+        assert_eq!(column_at("0", &named), None);
+    }
 
     #[test]
     fn columns_have_names_numbers_and_ranges() {

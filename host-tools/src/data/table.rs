@@ -5,6 +5,7 @@ use anyhow::{Context, Result, bail, ensure};
 use super::HeldOut;
 use super::cells::shown;
 use super::reading::Decimal;
+use super::selection::column_at;
 
 /// Rows of finite `f32`, all of one width, with named columns.
 ///
@@ -271,22 +272,13 @@ pub(super) fn find_columns(
     names
         .iter()
         .map(|name| {
-            columns
-                .iter()
-                .position(|column| column == name)
-                .or_else(|| {
-                    name.parse::<usize>()
-                        .ok()
-                        .filter(|number| (1..=columns.len()).contains(number))
-                        .map(|number| number - 1)
-                })
-                .with_context(|| {
-                    format!(
-                        "{source} has no column `{}` {purpose}; it has {}",
-                        shown(name),
-                        describe_columns(columns)
-                    )
-                })
+            column_at(name, columns).with_context(|| {
+                format!(
+                    "{source} has no column `{}` {purpose}; it has {}",
+                    shown(name),
+                    describe_columns(columns)
+                )
+            })
         })
         .collect()
 }
