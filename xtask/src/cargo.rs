@@ -18,6 +18,24 @@ pub(crate) fn target_folder() -> PathBuf {
     env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
 }
 
+/// What cargo is given to run the command `autodidact`, its own arguments behind.
+pub(crate) const AUTODIDACT: [&str; 7] = [
+    "run",
+    "--release",
+    "--package",
+    "autodidact-tools",
+    "--bin",
+    "autodidact",
+    "--",
+];
+
+/// The same without what cargo says of building it.
+pub(crate) fn quiet_autodidact<'a>(
+    arguments: impl IntoIterator<Item = &'a str>,
+) -> impl Iterator<Item = &'a str> {
+    ["--quiet"].into_iter().chain(AUTODIDACT).chain(arguments)
+}
+
 /// Runs cargo in the repository's root, its output going where ours goes.
 ///
 /// # Errors

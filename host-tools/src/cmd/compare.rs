@@ -83,7 +83,11 @@ pub(super) fn is_overfitted(seen: f64, unseen: f64, rows: usize) -> bool {
 
 /// Nats of a row that the device's integers change by more than rounding does.
 pub(super) fn are_apart(host: f64, device: f64) -> bool {
-    (host - device).abs() > NATS.max(SHARE * host.abs())
+    (host - device).abs() > nats_apart(host)
+}
+
+fn nats_apart(host: f64) -> f64 {
+    NATS.max(SHARE * host.abs())
 }
 
 /// Figures that the device's integers change by more than rounding does, a sentence each with the likely reason.
@@ -105,7 +109,7 @@ pub(super) fn apart(
                 key if is_squared(key) => {
                     (SHARE * exact.abs()).max(STEP * standardiser.width() as f64)
                 }
-                key if is_nats(key) => NATS.max(SHARE * exact.abs()),
+                key if is_nats(key) => nats_apart(exact),
                 "psnr_db" => DECIBELS,
                 _ => continue,
             };

@@ -231,9 +231,8 @@ fn remarks(
         remarks.extend(Wild::of(&scale, &rows).remarks(rows.columns(), false));
     }
     if let Some((scale, rows)) = numbers(coding, held_out)? {
-        let wild = Wild::of(&scale, &rows);
         ending = scale.ending_rows(&rows).0;
-        remarks.extend(wild.ending(rows.columns(), "judged"));
+        remarks.extend(scale.ending_remark(&rows, "judged"));
     }
     if compare::is_overfitted(fit.log_likelihood, loss.exact, held_out.rows()) {
         remarks.push(format!(

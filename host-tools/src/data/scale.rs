@@ -13,6 +13,9 @@ const LARGEST_COUNT: f64 = 16_384.0;
 /// The largest reading that is its own count.
 const LARGEST_READING: f64 = 32_767.0;
 
+/// Counts that a standard deviation has to span, unless counts are the values themselves.
+pub(crate) const LEAST_SPREAD: f64 = 4.0;
+
 /// Features end here on the device, in deviations: `I4F12`.
 pub const LARGEST_FEATURE: f64 = 8.0;
 

@@ -43,6 +43,11 @@ pub(super) struct Layout {
 }
 
 impl Layout {
+    /// The columns to read, see [`matched`].
+    pub(super) fn matched(&self, source: &str, options: &ReadOptions) -> Result<Matched> {
+        matched(source, &self.names, self.has_names, self.index, options)
+    }
+
     fn of(source: &str, sample: &Sample, options: &ReadOptions, words: &Words) -> Result<Self> {
         let delimiter = delimiter(sample, options);
         let mut rows = sample.records(delimiter, options);
@@ -403,14 +408,7 @@ pub(super) struct NumberRows<R> {
 impl<R: BufRead> NumberRows<R> {
     pub(super) fn open(source: &str, reader: R, options: &ReadOptions) -> Result<Self> {
         let text = Text::open(source, reader, options)?;
-        let layout = &text.layout;
-        let matched = matched(
-            source,
-            &layout.names,
-            layout.has_names,
-            layout.index,
-            options,
-        )?;
+        let matched = text.layout.matched(source, options)?;
         let narrow = Narrow::new(source, &matched.names, &options.offset)?;
         Ok(Self {
             text,

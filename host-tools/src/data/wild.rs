@@ -93,36 +93,15 @@ impl<'s> Wild<'s> {
     pub fn remarks(&self, columns: &[String], robust: bool) -> Vec<String> {
         let mut remarks = self.cut(columns);
         remarks.extend(self.stretched(columns, robust));
-        remarks.extend(self.ending(columns, "training"));
-        remarks
-    }
-
-    /// The rows whose features end at eight deviations, in one sentence, and the columns that they are in; none if
-    /// there is no such row. `which` rows they are, such as `training`.
-    #[must_use]
-    pub fn ending(&self, columns: &[String], which: &str) -> Option<String> {
         let (rows, counts) = &self.ending;
-        let counted = counts.iter().zip(columns).filter(|(count, _)| **count > 0);
-        let places: Vec<String> = counted
-            .map(|(count, name)| format!("`{name}` ({count})"))
-            .collect();
-        let which = if which.is_empty() {
-            String::new()
-        } else {
-            format!("{which} ")
-        };
-        (*rows > 0).then(|| {
-            format!(
-                "{rows} of {} {which}row{} beyond 8 deviations, where features end on the device and here: column {}",
-                self.rows(),
-                match (self.rows(), rows) {
-                    (1, _) => " lies",
-                    (_, 1) => "s lies",
-                    _ => "s lie",
-                },
-                listed(&places)
-            )
-        })
+        remarks.extend(ending_sentence(
+            *rows,
+            self.rows(),
+            counts,
+            columns,
+            "training",
+        ));
+        remarks
     }
 
     /// The columns whose deviation comes from a single reading, a sentence each.
@@ -235,6 +214,14 @@ impl Standardiser {
         (rows, columns)
     }
 
+    /// The rows whose features end at eight deviations, in one sentence, and the columns that they are in; none if
+    /// there is no such row. `which` rows they are, such as `training`.
+    #[must_use]
+    pub fn ending_remark(&self, table: &Table, which: &str) -> Option<String> {
+        let (rows, counts) = self.ending_rows(table);
+        ending_sentence(rows, table.rows(), &counts, table.columns(), which)
+    }
+
     /// The columns that vary and yet have no feature above 0 in any row: none reaches the threshold of a
     /// [`Scaling::Threshold`](super::Scaling::Threshold). And how many vary.
     #[must_use]
@@ -251,6 +238,36 @@ impl Standardiser {
         let never = (0..features.width()).filter(|&at| varies[at] && !above[at]);
         (never.collect(), varies.iter().filter(|v| **v).count())
     }
+}
+
+/// That `rows` of `all` rows have features that end, and in which columns how many; nothing if there are none.
+fn ending_sentence(
+    rows: usize,
+    all: usize,
+    counts: &[usize],
+    columns: &[String],
+    which: &str,
+) -> Option<String> {
+    let counted = counts.iter().zip(columns).filter(|(count, _)| **count > 0);
+    let places: Vec<String> = counted
+        .map(|(count, name)| format!("`{name}` ({count})"))
+        .collect();
+    let which = if which.is_empty() {
+        String::new()
+    } else {
+        format!("{which} ")
+    };
+    (rows > 0).then(|| {
+        format!(
+            "{rows} of {all} {which}row{} beyond 8 deviations, where features end on the device and here: column {}",
+            match (all, rows) {
+                (1, _) => " lies",
+                (_, 1) => "s lies",
+                _ => "s lie",
+            },
+            listed(&places)
+        )
+    })
 }
 
 /// Whether a reading is the largest or smallest of a converter of so many bits, unsigned or signed.
@@ -323,9 +340,7 @@ mod tests {
         };
         let (fitted, table) = with_glitch(standard);
         assert_eq!(
-            Wild::of(&fitted, &table)
-                .ending(table.columns(), "training")
-                .unwrap(),
+            fitted.ending_remark(&table, "training").unwrap(),
             "1 of 200 training rows lies beyond 8 deviations, where features end on the device and here: column `a` (1)"
         );
         let remarks = Wild::of(&fitted, &table).stretched(table.columns(), true);

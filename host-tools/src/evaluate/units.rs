@@ -4,7 +4,7 @@ use anyhow::{Context, Result, ensure};
 use autodidact::model::Model;
 use autodidact::scaler::Affine;
 
-use crate::data::{Standardiser, Table, Wild, ending};
+use crate::data::{Standardiser, Table, ending};
 use crate::quantize::FEATURE_UNIT;
 use crate::train::corruption::Corruption;
 use crate::train::random::judging;
@@ -202,7 +202,7 @@ impl Units {
     /// The rows of a table that have features beyond eight deviations, in a sentence; none if there are none.
     #[must_use]
     pub fn ending_remark(&self, table: &Table) -> Option<String> {
-        Wild::of(&self.standardiser(), table).ending(table.columns(), "")
+        self.standardiser().ending_remark(table, "")
     }
 
     /// What makes features of readings less their offset.

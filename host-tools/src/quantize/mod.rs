@@ -39,15 +39,12 @@ use autodidact::model::{
 use autodidact::scaler::{Affine, ScalerFeature};
 use autodidact::score::Level;
 
-use crate::data::{Standardiser, names_line};
+use crate::data::{LEAST_SPREAD, Standardiser, names_line};
 use crate::number::round_near;
 use crate::train::model::{self, KMeansModel, PcaModel};
 
 /// One unit of a feature: `I4F12`.
 pub const FEATURE_UNIT: f64 = 4096.0;
-
-/// Counts that a standard deviation has to span, unless counts are the values themselves.
-pub(crate) const LEAST_SPREAD: f64 = 4.0;
 
 /// A deviation below this share of the mean is rounding of 32-bit floats: half a unit in the last place.
 const LAST_BITS: f64 = 1.0 / 16_777_216.0;

@@ -12,9 +12,8 @@ use autodidact::em::{self, ExpectationMaximization};
 use rand_chacha::rand_core::Rng;
 
 use super::{distinct::DistinctRows, random::generator};
-use crate::data::{Column, Kind, MixedTable};
+use crate::data::{Column, Kind, LEAST_SPREAD, MixedTable};
 use crate::number::round_near;
-use crate::quantize::LEAST_SPREAD;
 
 /// How to fit.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -15,18 +15,10 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     setup::prepare(&[Core::M4])?;
-    let demo = [
-        "run",
-        "--release",
-        "--package",
-        "autodidact-tools",
-        "--bin",
-        "autodidact",
-        "--",
-        "demo",
-    ];
     cargo::run(
-        demo.into_iter()
+        cargo::AUTODIDACT
+            .into_iter()
+            .chain(["demo"])
             .chain(arguments.rest.iter().map(String::as_str)),
     )
 }

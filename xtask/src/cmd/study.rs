@@ -22,20 +22,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         .context("the data folder has a name that is no text")?;
     for study in ["seeding", "mixtures", "anomaly", "sketch"] {
         writeln!(io::stdout(), "\n== {study} ==")?;
-        cargo::run([
-            "run",
-            "--release",
-            "--quiet",
-            "--package",
-            "autodidact-tools",
-            "--bin",
-            "autodidact",
-            "--",
-            "study",
-            study,
-            "--data",
-            data,
-        ])?;
+        let study = ["study", study, "--data", data];
+        cargo::run(cargo::quiet_autodidact(study))?;
     }
     Ok(())
 }

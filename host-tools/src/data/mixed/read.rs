@@ -9,7 +9,7 @@ use anyhow::{Result, bail, ensure};
 use super::kinds::{Field, Raw, Read};
 use super::{Column, Kind, MixedTable};
 use crate::data::cells::{listed, number, shown, truth};
-use crate::data::matching::{Matched, matched};
+use crate::data::matching::Matched;
 use crate::data::open::text_reader;
 use crate::data::plan::plans;
 use crate::data::reading::{Decimal, ReadOptions};
@@ -139,13 +139,7 @@ pub(in crate::data) fn read(
     let (text, columns) = cells(source, reader, &options.reading)?;
     let raw = raw(&text, columns, &options.reading);
     let layout = &text.layout;
-    let matched = matched(
-        source,
-        &layout.names,
-        layout.has_names,
-        layout.index,
-        &options.reading,
-    )?;
+    let matched = layout.matched(source, &options.reading)?;
     let find =
         |list: &[String]| find_columns(source, &layout.names, list, "to declare the kind of");
     let declared = [
@@ -351,13 +345,7 @@ fn read_for(
         columns: Some(there.iter().map(|group| group.name.to_owned()).collect()),
         ..reading.clone()
     };
-    let matched = matched(
-        source,
-        &layout.names,
-        layout.has_names,
-        layout.index,
-        &options,
-    )?;
+    let matched = layout.matched(source, &options)?;
     let mut remarks = Vec::new();
     if !absent.is_empty() {
         let absent: Vec<&str> = absent.iter().map(|group| group.name).collect();

@@ -138,17 +138,8 @@ fn demo(figures: &mut BTreeMap<String, u64>) -> Result<()> {
     let folder = folder
         .to_str()
         .context("the target folder has a name that is no text")?;
-    let tools = [
-        "run",
-        "--release",
-        "--quiet",
-        "--package",
-        "autodidact-tools",
-        "--bin",
-        "autodidact",
-        "--",
-    ];
-    cargo::run_silently(tools.into_iter().chain(["demo", "--output", folder]))?;
+    let demo = ["demo", "--output", folder];
+    cargo::run_silently(cargo::quiet_autodidact(demo))?;
     let summary = fs::read_to_string(format!("{folder}/summary.json"))?;
     let summary: Value = serde_json::from_str(&summary)?;
     for (name, value) in summary.as_object().context("the summary has no figures")? {
